@@ -1,0 +1,1 @@
+"""The vocabulary: frozen nouns of a letter's road, and pure functions on octets; no IO in here."""
