@@ -1,0 +1,57 @@
+"""Destination: what limits, pauses and connections are counted by — a provider, a site or a route.
+
+A domain shares a provider only if ALL its MX hosts belong to it, by suffix on label boundaries;
+a mixed set is its own destination, so a hostile MX set cannot pause Gmail for everybody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` RCPTs written in any window of that length."""
+
+    count: int
+    window: timedelta
+
+    def __str__(self) -> str:
+        words = {60: "min", 3600: "hour", 86400: "day", 1: "s"}
+        seconds = int(self.window.total_seconds())
+        return f"{self.count}/{words.get(seconds, f'{seconds}s')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of a provider, shipped or configured; None or empty: no such limit."""
+
+    name: str
+    match: tuple[str, ...] = ()  # MX suffixes: ".google.com" matches a.google.com, not agoogle.com
+    domains: tuple[str, ...] = ()  # what a limit's key may call it: gmail.com, googlemail.com
+    tls: Literal["required", "opportunistic", "none"] = "opportunistic"
+    is_pipelining: bool = True
+    connections: int | None = 2
+    messages_per_connection: int | None = 10
+    recipients_per_transaction: int = 1
+    rates: tuple[Rate, ...] = ()
+    where: str = ""  # file:line of what bound last, for `explain`
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """`key` is unique and lasting: `gmail`, `mx1.example.co.id`, `smtp://127.0.0.1:2526`.
+
+    `provider` is the profile's name or None: the metrics' label is then `other`.
+    """
+
+    key: str
+    profile: Profile = field(compare=False)
+    provider: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The only words that may stand in a metric."""
+        return self.provider or "other"

@@ -1,0 +1,113 @@
+"""Settings of shaping: limits in the users' words, providers, pauses, retries, lives."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field
+
+from relay.settings import Duration, Settings
+from relay.shaping.destination import Rate
+
+_RATE: Final = re.compile(r"(\d+)\s*/\s*(s|sec|min|m|h|hour|d|day|(?:\d+(?:s|m|h|d)))")
+_WINDOWS: Final = {
+    "s": timedelta(seconds=1),
+    "sec": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "min": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "hour": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "day": timedelta(days=1),
+}
+_SPANS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def rate(value: object) -> Rate:
+    """`20/min`, `1500/day`, `300/5m` → Rate. Zero is refused: that is what *pause* is for."""
+    if isinstance(value, Rate):
+        return value
+    match = _RATE.fullmatch(value.strip().lower()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"not a rate: {value!r} (write 20/min, 300/5m, 1500/day)")
+    count, unit = int(match[1]), match[2]
+    if count == 0:
+        raise ValueError("0 is no rate; to stop sending there use `lpse-relay pause`")
+    window = _WINDOWS.get(unit) or timedelta(**{_SPANS[unit[-1]]: int(unit[:-1])})
+    if not window:
+        raise ValueError(f"a window needs a length: {value!r}")
+    return Rate(count, window)
+
+
+def rates(value: object) -> object:
+    """One rate or a list of them → a tuple."""
+    if value is None:
+        return None
+    return tuple(rate(item) for item in (value if isinstance(value, list | tuple) else [value]))
+
+
+Rates = Annotated[tuple[Rate, ...] | None, BeforeValidator(rates)]
+
+
+class LimitSettings(Settings):
+    """What `limits:` says of one key. None: nothing said, the layer below counts."""
+
+    rate: Rates = None
+    connections: int | None = Field(default=None, ge=1, le=500)
+    messages_per_connection: int | None = Field(default=None, ge=1, le=10_000)
+
+
+def limit(value: Any) -> Any:
+    """`20/min` and `[10/min, 1500/day]` stand for `{rate: …}`."""
+    return {"rate": value} if isinstance(value, str | list | tuple) else value
+
+
+Limit = Annotated[LimitSettings, BeforeValidator(limit)]
+
+
+class ProviderSettings(Settings):
+    """`providers.NAME`: a shipped profile changed, or a new one (then `match` is needed)."""
+
+    match: tuple[str, ...] | None = None
+    domains: tuple[str, ...] | None = None
+    tls: Literal["required", "opportunistic", "none"] | None = None
+    pipelining: bool | None = None
+    connections: int | None = Field(default=None, ge=1, le=500)
+    messages_per_connection: int | None = Field(default=None, ge=1, le=10_000)
+    recipients_per_transaction: int | None = Field(default=None, ge=1, le=1_000)
+    rate: Rates = None
+
+
+class PauseSettings(Settings):
+    """How long a provider rests after its last refusal; below a minute only with `lab: true`."""
+
+    throttle: Duration = timedelta(minutes=10)
+    block: Duration = timedelta(minutes=10)
+    longest: Duration = timedelta(hours=24)  # a block's pause doubles up to this
+
+
+class RetrySettings(Settings):
+    """A letter's own backoff; the last step repeats."""
+
+    schedule: tuple[Duration, ...] = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240))
+    jitter: float = Field(default=0.1, ge=0.0, le=0.5)
+    ambiguous: Duration = timedelta(minutes=15)  # lost after the dot: not before this
+
+
+class LifeSettings(Settings):
+    """How long a letter is tried, by class, where it names no deadline."""
+
+    kritis: Duration = timedelta(hours=24)
+    mendesak: Duration = timedelta(days=3)
+    transaksi: Duration = timedelta(days=5)
+    massal: Duration = timedelta(days=5)
+    at_least: Duration = timedelta(hours=24)  # a deadline in the letter never shortens it below
+
+
+class NxdomainSettings(Settings):
+    """A missing domain bounces only after so many lookups over so long a time."""
+
+    lookups: int = Field(default=3, ge=1)
+    hold: Duration = timedelta(hours=4)

@@ -1,0 +1,380 @@
+"""Queue and Inbox: what every store promises, in words and in protocols.
+
+Promises
+- `put` returns only after all its entries (content once, a delivery and an inbox row a recipient)
+  are on stable storage in ONE transaction. If it raises, nothing of them is there. Only after it
+  returns may the door say 250; any failure before that is a 451.
+- `settle` writes many outcomes, their attempts and their DSNs in one transaction. An attempt is
+  never changed or removed. A delivery's state moves only along `mail.delivery.TRANSITIONS`; SQL
+  refuses what the table refuses.
+- After a crash every delivery that was leased is ready again at `recover`. So a letter may be sent
+  twice only if the crash falls between our final dot and the settle commit: at most one copy for
+  each transaction in flight.
+- A failed fsync or a dead writer is final: `StoreDead` is raised, `dead` is set, and the process
+  must end (what was not acknowledged is LPSE's again; what was is on disk).
+- Readers never block the writer, and see only what was committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from relay.mail.classification import Category
+from relay.mail.delivery import Attempt, Delivery, Outcome, State
+from relay.mail.envelope import Message
+from relay.mail.instant import Instant
+from relay.mail.letter import Letter
+from relay.mail.urgency import Urgency
+
+
+class StoreError(Exception):
+    """The store could not do it; nothing was written."""
+
+
+class StoreDead(StoreError):
+    """A failed fsync or a dead writer: the process must end."""
+
+
+class StoreTooNew(StoreError):
+    """The database was written by a newer program."""
+
+
+class StateLocked(StoreError):
+    """Another relay holds the state directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A delivery to be put. `mailbox_id` and `turn` are filled in by the store.
+
+    Born final (state BOUNCED or SUPPRESSED) it gets an inbox row and its attempt, and no
+    queue row. `mailbox_address` is the key (`Address.key`, or the text as given in lower case).
+    """
+
+    delivery: Delivery
+    mailbox_address: str
+    attempt: Attempt | None = None
+    category: Category | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message to be put, with its placements. DSNs are entries too, without inbox rows."""
+
+    message: Message
+    placements: tuple[Placement, ...]
+    has_inbox: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What came of a leased (or expiring) delivery. `dsn` rides in the same transaction."""
+
+    delivery: Delivery
+    outcome: Outcome
+    attempt: Attempt | None = None
+    dsn: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Which deliveries an operator means; all given conditions must hold.
+
+    `subject` is a case-insensitive glob (`*Pengumuman*`), or a part of the subject where it has
+    no `*`. `domains` is what a provider was resolved to.
+    """
+
+    message_id: int | None = None
+    n: int | None = None
+    subject: str | None = None
+    urgency: Urgency | None = None
+    domains: frozenset[str] | None = None
+    recipient: str | None = None
+    states: frozenset[State] | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """True where no condition was given."""
+        return self == Selector()
+
+
+Change = Literal["hold", "release", "retry", "remove"]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Result of an operator's change: how many moved; how many were in flight and could not."""
+
+    moved: int
+    in_flight: int
+    domains: frozenset[str] = frozenset()  # where something became ready
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """A delivery with what a listing shows of its message and its last attempt."""
+
+    delivery: Delivery
+    sender: str
+    subject: str
+    category: Category | None
+    rule: str | None
+    received_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many unfinished deliveries a domain has in a state; `oldest_at`: when the oldest came."""
+
+    domain: str
+    state: State
+    count: int
+    oldest_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A domain that has ready mail, and the most urgent class among it."""
+
+    domain: str
+    urgency: Urgency
+
+
+ReadyListener = Callable[[Collection[Ready]], None]
+
+
+class Queue(Protocol):
+    """The queue of deliveries. All methods are called from the loop's thread."""
+
+    @property
+    def dead(self) -> asyncio.Event:
+        """Set when the writer died: the process must end."""
+        ...
+
+    def subscribe(self, listener: ReadyListener) -> None:
+        """Call `listener` in the loop after each commit that made deliveries ready."""
+        ...
+
+    async def put(self, *entries: Entry) -> None:
+        """Make the entries safe in one transaction, fsynced. Raises StoreError."""
+        ...
+
+    async def recover(self, now: Instant) -> int:
+        """At start: every leased delivery is ready again. Returns how many."""
+        ...
+
+    async def ready(self) -> list[Ready]:
+        """The domains that have ready mail."""
+        ...
+
+    async def wake(self, now: Instant, limit: int = 5000) -> list[Ready]:
+        """Move waiting deliveries whose time has come to ready; returns where."""
+        ...
+
+    async def next_due_at(self) -> Instant | None:
+        """The earliest `due_at` of a waiting delivery."""
+        ...
+
+    async def claim(
+        self, domains: Sequence[str], limit: int, now: Instant, leased_until: Instant
+    ) -> list[Delivery]:
+        """Lease ready deliveries of these domains, the most urgent first, then by turn."""
+        ...
+
+    async def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Leased, not tried: ready again as they were."""
+        ...
+
+    async def overdue(self, now: Instant, limit: int = 1000) -> list[Delivery]:
+        """Unfinished, not leased deliveries whose `expires_at` has passed."""
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement], now: Instant) -> None:
+        """Write the outcomes, attempts and DSNs in one transaction. Raises StoreError."""
+        ...
+
+    async def letter(self, message_id: int) -> Letter:
+        """A message's data without its body (cached). Raises KeyError."""
+        ...
+
+    async def body(self, message_id: int) -> bytes:
+        """A message's body (an LRU of 64 MB). Raises KeyError."""
+        ...
+
+    async def attempts(self, message_id: int, n: int) -> list[Attempt]:
+        """All attempts of a delivery, oldest first."""
+        ...
+
+    async def rows(
+        self, selector: Selector, limit: int = 100, after: tuple[int, int] | None = None
+    ) -> list[QueueRow]:
+        """Unfinished deliveries, oldest message first."""
+        ...
+
+    async def find(self, message_id: int, n: int | None = None) -> list[QueueRow]:
+        """Deliveries of one message in any state, finished ones included."""
+        ...
+
+    async def count(self, selector: Selector) -> dict[State, int]:
+        """How many unfinished deliveries the selector means, by state."""
+        ...
+
+    async def change(
+        self, what: Change, selector: Selector, who: str, reason: str, now: Instant
+    ) -> Changed:
+        """An operator's change, with its audit row, in one transaction.
+
+        hold: ready, waiting → held. release: held → ready. retry: waiting → ready now.
+        remove: ready, waiting, held → removed.
+        """
+        ...
+
+    async def depths(self) -> list[Depth]:
+        """The queue's depth by domain and state."""
+        ...
+
+    async def save_shaping(self, states: Mapping[str, str], now: Instant) -> None:
+        """Keep the shaper's state (a text a key); an empty text removes the key."""
+        ...
+
+    async def load_shaping(self) -> dict[str, str]:
+        """What was kept."""
+        ...
+
+    async def audit(
+        self, who: str, action: str, subject: str, reason: str, now: Instant, detail: str = ""
+    ) -> None:
+        """Write down who did what and why."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A vendor's mailbox; addresses come and go, the mailbox stays. `link_id`: 128 random bits."""
+
+    id: int
+    link_id: bytes
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """One letter in a vendor's inbox, and what came of its delivery."""
+
+    message_id: int
+    n: int
+    as_given: str
+    subject: str
+    sender: str
+    urgency: Urgency
+    state: State
+    category: Category | None
+    state_at: Instant
+    read_at: Instant | None
+    received_at: Instant
+    deadline_at: Instant | None
+    package: str | None
+
+
+class Inbox(Protocol):
+    """The copies that vendors read."""
+
+    async def mailbox(self, address: str) -> Mailbox | None:
+        """The mailbox that an address (`Address.key`) belongs to today."""
+        ...
+
+    async def mailbox_by_link(self, link_id: bytes) -> Mailbox | None:
+        """The mailbox of a link's opaque id."""
+        ...
+
+    async def page(
+        self,
+        mailbox_id: int,
+        limit: int = 25,
+        before: tuple[int, int] | None = None,
+        only_unread: bool = False,
+        search: str = "",
+    ) -> list[InboxRow]:
+        """Newest first; `before` is the last row's (message_id, n). Search: subject, package."""
+        ...
+
+    async def inbox_count(self, mailbox_id: int, only_unread: bool = False) -> int:
+        """How many letters the mailbox holds."""
+        ...
+
+    async def inbox_row(self, mailbox_id: int, message_id: int, n: int) -> InboxRow | None:
+        """One row, only if it is in that mailbox."""
+        ...
+
+    async def original(self, message_id: int) -> bytes:
+        """The letter's octets as received by the door (before its changes to the body)."""
+        ...
+
+    async def mark_read(self, mailbox_id: int, message_id: int, n: int, now: Instant) -> None:
+        """The vendor opened it; the first time counts."""
+        ...
+
+    async def use_link(self, jti: bytes, now: Instant) -> bool:
+        """True the first time this link id is used, False ever after."""
+        ...
+
+    async def inbox_rows(self) -> int:
+        """How many rows there are in all (may be an estimate)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of SMTP AUTH or the web; `secret` is an argon2id hash."""
+
+    name: str
+    role: str
+    secret: str
+    changed_at: Instant
+
+
+class Accounts(Protocol):
+    """Who may authenticate."""
+
+    async def account(self, name: str) -> Account | None:
+        """The account of that name."""
+        ...
+
+    async def accounts(self) -> list[Account]:
+        """All of them, by name."""
+        ...
+
+    async def save_account(self, account: Account) -> None:
+        """Add or replace."""
+        ...
+
+    async def remove_account(self, name: str) -> bool:
+        """True if there was one."""
+        ...
+
+
+class Store(Queue, Inbox, Accounts, Protocol):
+    """All of it, opened once."""
+
+    async def close(self) -> None:
+        """Finish what was begun, checkpoint, release the lock."""
+        ...
+
+    def wal_bytes(self) -> int:
+        """Size of the write-ahead log now; 0 where there is none."""
+        ...
+
+    def free_bytes(self) -> tuple[int, int]:
+        """Free and total octets of the disk that the store lies on."""
+        ...
+
+    def commit_seconds(self) -> list[float]:
+        """Durations of the commits since the last call, for the metric."""
+        ...
+
+    async def beat(self) -> None:
+        """One no-op through the writer, for the watchdog: returns when the writer is alive."""
+        ...

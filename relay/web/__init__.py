@@ -1,0 +1,1 @@
+"""Web: the vendor's inbox page; it only reads what the road wrote."""
