@@ -1,0 +1,100 @@
+"""DATA on the wire: its end sought in raw octets, dots un-stuffed and stuffed, newlines mended.
+
+The order is the safety (no smuggling): first the end is found, and only CRLF ``.`` CRLF is one;
+then each line's leading dot is taken away (RFC 5321 4.5.2); only then bare CR and bare LF become
+CRLF. A line with a lone dot that this creates is content, and is stuffed again on departure.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+END: Final = b".\r\n"  # what follows the stuffed content, which ends with CRLF
+_TERMINATOR: Final = b"\r\n.\r\n"
+
+
+class DataScanner:
+    """Takes the octets after 354 in pieces of any size until the end; linear on any splitting.
+
+    ``limit``: octets of content that are kept; over it the scanning goes on to the end, but the
+    content is dropped and ``is_over`` says so.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self.finished = False
+        self.is_over = False
+        self.rest = b""  # the octets after the end: pipelined commands
+        self.size = 0  # octets of content, un-stuffed, counted also when over the limit
+        self.nuls = 0
+        self.bare_cr = 0
+        self.bare_lf = 0
+        self._limit = limit
+        self._content = bytearray()
+        # The last octets while they could begin the terminator. The CRLF that the data
+        # begins after stands here first, and is left out of the content again.
+        self._held = b"\r\n"
+        self._skip = 2
+
+    @property
+    def bare_newlines(self) -> int:
+        """How many CR without LF and LF without CR were in the content."""
+        return self.bare_cr + self.bare_lf
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next octets. Raises ValueError after the end was found."""
+        if self.finished:
+            raise ValueError("the end of data was found already")
+        data = self._held + piece
+        end = data.find(_TERMINATOR)
+        if end >= 0:
+            self.finished = True
+            self.rest = data[end + 5 :]
+            self._held = b""
+            self._release(data[: end + 2])
+            return
+        held = next(k for k in (4, 3, 2, 1, 0) if data.endswith(_TERMINATOR[:k]))
+        self._held = _TERMINATOR[:held]
+        self._release(data[: len(data) - held])
+
+    def content(self) -> bytes:
+        """The content so far, un-stuffed; whole once ``finished``; empty if ``is_over``."""
+        return bytes(self._content)
+
+    def _release(self, raw: bytes) -> None:
+        # A release never ends with CR (that would be held), so no CRLF is cut in two here.
+        if not raw:
+            return
+        data = raw.replace(b"\r\n.", b"\r\n")[self._skip :]
+        self._skip = 0
+        pairs = data.count(b"\r\n")
+        self.bare_lf += data.count(b"\n") - pairs
+        self.bare_cr += data.count(b"\r") - pairs
+        self.nuls += data.count(b"\0")
+        self.size += len(data)
+        if self._limit is not None and self.size > self._limit:
+            self.is_over = True
+            self._content.clear()
+        else:
+            self._content += data
+
+
+def normalise_newlines(raw: bytes) -> tuple[bytes, bool]:
+    """Every bare CR and bare LF as CRLF, and whether there was one; for un-stuffed content only."""
+    pairs = raw.count(b"\r\n")
+    if raw.count(b"\n") == pairs == raw.count(b"\r"):
+        return raw, False
+    mended = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+    return mended, True
+
+
+def stuff(content: bytes) -> bytes:
+    """Content with a second dot before each line's leading dot (RFC 5321 4.5.2)."""
+    stuffed = content.replace(b"\r\n.", b"\r\n..")
+    return b"." + stuffed if stuffed.startswith(b".") else stuffed
+
+
+def wire(content: bytes) -> bytes:
+    """All that follows the 354: stuffed, with a last CRLF if it lacks one, and the final dot."""
+    stuffed = stuff(content)
+    newline = b"" if not stuffed or stuffed.endswith(b"\r\n") else b"\r\n"
+    return stuffed + newline + END
