@@ -1,0 +1,196 @@
+"""Classifier: a reply or a failure → what it is about, whom it concerns, what is right to do.
+
+The order of evidence: the text, by the first rule that fits (site, provider, server software,
+general language); then the enhanced code, the basic code and the stage, by the rules that have
+codes only. Then three laws that no rule can break:
+
+* the basic code says whether it lasts: nothing is given up on a 4yz, nor on a 5yz whose enhanced
+  code says 4;
+* before MAIL no recipient and no letter is to blame, at MAIL no recipient;
+* unsure keeps the mail: below :data:`SURE` a permanent action becomes `retry_later`.
+
+Linear time and bounded: RE2, on the first 4 KiB. Total: any text gets an answer.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+import re2
+
+from relay.mail import reply as replies
+from relay.mail.classification import Action, Category, Classification, Scope
+from relay.mail.delivery import Failure
+from relay.mail.reply import EnhancedCode, Reply, Stage
+from relay.replies import codes, conventions, failures, wording
+from relay.replies.rules import ANY, Layer, Rule, RuleSet, options
+from relay.replies.source import Problem
+
+SURE: Final = 0.5
+UNKNOWN: Final = "unknown"  # the rule's name where nothing is known; `replies unknown` lists them
+_CACHED: Final = 4096
+
+
+class Classifier:
+    """The rules of all files, compiled once; immutable, so one instance serves every thread."""
+
+    def __init__(self, rulesets: Iterable[RuleSet]) -> None:
+        """``rulesets`` in any order: layers go by nature, files of one layer by their name."""
+        self.rulesets: Final = tuple(sorted(rulesets, key=lambda r: (r.layer, r.where)))
+        rules = [rule for ruleset in self.rulesets for rule in ruleset.rules]
+        self._texts: Final[list[Rule]] = [rule for rule in rules if rule.patterns]
+        self._codes: Final[list[Rule]] = [rule for rule in rules if not rule.patterns]
+        self._suffixes: Final = {
+            suffix: name
+            for ruleset in self.rulesets
+            for name, suffixes in ruleset.providers.items()
+            for suffix in suffixes
+        }
+        self._filter: Final = re2.Filter()
+        self._owner: Final[list[int]] = []
+        for n, rule in enumerate(self._texts):
+            for pattern in rule.patterns:
+                self._filter.Add(pattern, options())
+                self._owner.append(n)
+        self._filter.Compile()
+        self._unless: Final = {
+            n: [re2.compile(pattern, options()) for pattern in rule.unless]
+            for n, rule in enumerate(self._texts)
+            if rule.unless
+        }
+        self._by_code: Final = functools.lru_cache(_CACHED)(self._find_by_code)
+        self._provider_of: Final = functools.lru_cache(_CACHED)(self._find_provider)
+
+    def classify(self, reply: Reply, mx: str = "", provider: str | None = None) -> Classification:
+        """Read one reply. ``mx``: the host that said it; ``provider``: its name where known."""
+        who = provider or (self._provider_of(mx.lower().rstrip(".")) if mx else None)
+        rule = self._by_text(reply, who)
+        if rule is None:
+            inner = reply.enhanced or codes.inside(reply.text[: wording.MAX_TEXT])
+            rule = self._by_code(reply.code, inner, reply.stage, who)
+        if rule is None:
+            return Classification(
+                Category.OTHER, Scope.DESTINATION, Action.RETRY_LATER, UNKNOWN, 0.1
+            )
+        return _settled(rule, reply)
+
+    def classify_failure(self, failure: Failure) -> Classification:
+        """Read a failure to get any reply."""
+        return failures.classify(failure)
+
+    def _by_text(self, reply: Reply, provider: str | None) -> Rule | None:
+        text = wording.comparable(reply.text)
+        if not text:
+            return None
+        found = self._filter.Match(text)
+        if not found:
+            return None
+        for n in sorted({self._owner[index] for index in found}):
+            rule: Rule = self._texts[n]
+            if _fits(rule, reply.code, reply.enhanced, reply.stage, provider) and not any(
+                pattern.search(text) for pattern in self._unless.get(n, ())
+            ):
+                return rule
+        return None
+
+    def _find_by_code(
+        self, code: int, enhanced: EnhancedCode | None, stage: Stage | None, provider: str | None
+    ) -> Rule | None:
+        for rule in self._codes:
+            if _fits(rule, code, enhanced, stage, provider):
+                return rule
+        return None
+
+    def _find_provider(self, mx: str) -> str | None:
+        labels = mx.split(".")
+        for n in range(len(labels)):
+            name = self._suffixes.get(".".join(labels[n:]))
+            if name is not None:
+                return name
+        return None
+
+
+def _fits(
+    rule: Rule,
+    code: int,
+    enhanced: EnhancedCode | None,
+    stage: Stage | None,
+    provider: str | None,
+) -> bool:
+    if rule.provider not in (ANY, provider):
+        return False
+    if rule.stages and stage not in rule.stages:
+        return False
+    return not rule.codes or any(pattern.matches(code, enhanced) for pattern in rule.codes)
+
+
+def _is_permanent(reply: Reply) -> bool:
+    enhanced = reply.enhanced
+    if reply.is_permanent:
+        return enhanced is None or enhanced.klass == 5
+    return reply.code == 0 and enhanced is not None and enhanced.klass == 5
+
+
+def _settled(rule: Rule, reply: Reply) -> Classification:
+    action = rule.action if _is_permanent(reply) else rule.temporary
+    made = Classification(rule.category, rule.scope, action, rule.id, rule.confidence)
+    if reply.stage in conventions.BEFORE_MAIL and made.scope in (Scope.RECIPIENT, Scope.MESSAGE):
+        if action in conventions.PERMANENT:
+            action = Action.RETRY_LATER
+        made = replace(made, action=action, scope=Scope.DESTINATION)
+    if reply.stage is Stage.MAIL and made.scope is Scope.RECIPIENT:
+        made = _about_the_sender(made)
+    if made.action in conventions.PERMANENT and made.confidence < SURE:
+        made = replace(made, action=Action.RETRY_LATER)
+    return made
+
+
+def _about_the_sender(made: Classification) -> Classification:
+    """At MAIL only the sender has been named: `user unknown` there is our own address."""
+    if made.category in (Category.UNKNOWN_USER, Category.INACTIVE_USER, Category.BAD_DOMAIN):
+        return replace(
+            made,
+            category=Category.AUTH_FAILED,
+            scope=Scope.OURSELVES,
+            action=Action.FIX_CONFIG,
+            confidence=min(made.confidence, 0.6),
+        )
+    return replace(
+        made,
+        scope=Scope.SENDER,
+        action=Action.RETRY_LATER if made.action in conventions.PERMANENT else made.action,
+    )
+
+
+def check(classifier: Classifier) -> list[Problem]:
+    """Every sample as a test: faults of rules whose samples another rule decides, or none."""
+    problems: list[Problem] = []
+    seen: dict[str, str] = {}
+    for ruleset in classifier.rulesets:
+        for n, rule in enumerate(ruleset.rules):
+            if rule.id in seen:
+                message = f"the id {rule.id!r} stands already in {seen[rule.id]}"
+                problems.append(Problem(ruleset.where, rule.line, f"rules[{n}].id", message))
+            seen[rule.id] = ruleset.where
+            for k, sample in enumerate(rule.samples):
+                reply = replies.parse(sample.text, sample.stage)
+                said = classifier.classify(reply, sample.mx)
+                if said.rule != rule.id and not _is_overruled(classifier, ruleset, said.rule):
+                    message = f"this sample of {rule.id} is decided by {said.rule}"
+                    hint = "make the earlier rule narrower, or this one wider"
+                    key = f"rules[{n}].samples[{k}]"
+                    problems.append(Problem(ruleset.where, sample.line, key, message, hint))
+    return problems
+
+
+def _is_overruled(classifier: Classifier, ruleset: RuleSet, by: str) -> bool:
+    """True where a site's rule decides a shipped sample: that is what site rules are for."""
+    return ruleset.layer is not Layer.SITE and any(
+        rule.id == by
+        for site in classifier.rulesets
+        if site.layer is Layer.SITE
+        for rule in site.rules
+    )

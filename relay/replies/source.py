@@ -1,0 +1,175 @@
+"""Source: YAML text read strictly, every value a text with its line, so that errors can point.
+
+Nothing is guessed: no value becomes a number, a date or a boolean by its looks (``5.10`` stays
+``5.10``, ``off`` stays ``off``), a doubled key is an error, and aliases are refused, so that a
+small file cannot unfold into a large one. Pure: the text is handed in.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import yaml
+
+MAX_SUGGESTION_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault of a file: ``line`` counts from 1, ``key`` is its path (``rules[3].scope``)."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        hint = f" ({self.suggestion})" if self.suggestion else ""
+        return f"{self.file}:{self.line}: {self.key}: {self.message}{hint}"
+
+
+class SourceError(ValueError):
+    """A file that cannot be used; ``problems`` holds every fault found, in the file's order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A scalar and where it stands; ``is_null`` for an empty or ``null`` plain value."""
+
+    value: str
+    line: int
+    key: str
+    is_null: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A sequence and where it stands."""
+
+    values: tuple[Node, ...]
+    line: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A mapping and where it stands; its keys are texts."""
+
+    values: dict[str, Node]
+    line: int
+    key: str
+
+
+Node = Text | Items | Fields
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads one file and gathers its problems; ``stop`` raises when there are any."""
+
+    file: str
+    problems: list[Problem] = field(default_factory=list)
+
+    def problem(self, at: Node, message: str, suggestion: str = "", key: str = "") -> None:
+        """Note a fault at a node, or at the ``key`` below it."""
+        path = ".".join(part for part in (at.key, key) if part) or "(file)"
+        self.problems.append(Problem(self.file, at.line, path, message, suggestion))
+
+    def stop(self) -> None:
+        """Raise SourceError if anything was found."""
+        if self.problems:
+            raise SourceError(sorted(self.problems, key=lambda p: p.line))
+
+    def read(self, text: str) -> Node:
+        """The tree of one YAML document. Raises SourceError where it is no YAML at all."""
+        try:
+            root = yaml.compose(text, Loader=yaml.SafeLoader)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+            line = mark.line + 1 if mark else 1
+            what = getattr(error, "problem", None) or str(error)
+            raise SourceError([Problem(self.file, line, "(file)", f"not YAML: {what}")]) from None
+        except (RecursionError, ValueError) as error:
+            message = f"not YAML: {type(error).__name__}"
+            raise SourceError([Problem(self.file, 1, "(file)", message)]) from None
+        if root is None:
+            return Fields({}, 1, "")
+        return self._node(root, "", set())
+
+    def _node(self, node: yaml.Node, key: str, seen: set[int]) -> Node:
+        line = node.start_mark.line + 1
+        if id(node) in seen:
+            self.problem(Text("", line, key), "aliases (*name) are not read", "write it out")
+            return Text("", line, key, is_null=True)
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            return self._fields(node, key, line, seen)
+        if isinstance(node, yaml.SequenceNode):
+            parts = (self._node(part, f"{key}[{n}]", seen) for n, part in enumerate(node.value))
+            return Items(tuple(parts), line, key)
+        is_null = getattr(node, "style", None) is None and node.value in ("", "~", "null")
+        return Text(str(node.value), line, key, is_null)
+
+    def _fields(self, node: yaml.MappingNode, key: str, line: int, seen: set[int]) -> Fields:
+        values: dict[str, Node] = {}
+        for name, value in node.value:
+            here = Text("", name.start_mark.line + 1, key)
+            if not isinstance(name, yaml.ScalarNode):
+                self.problem(here, "a key must be a plain word")
+                continue
+            if name.value in values:
+                self.problem(here, "this key stands twice", "keep one of them", key=name.value)
+                continue
+            path = f"{key}.{name.value}" if key else name.value
+            values[name.value] = self._node(value, path, seen)
+        return Fields(values, line, key)
+
+    # --- what a rules file is made of
+
+    def known(self, node: Fields, allowed: Iterable[str]) -> None:
+        """Note every key that is not among ``allowed``, with the nearest one as suggestion."""
+        names = tuple(allowed)
+        for name, value in node.values.items():
+            if name not in names:
+                self.problem(value, "unknown key", nearest(name, names))
+
+    def text(self, node: Fields, name: str, default: str | None = None) -> str:
+        """The text under a key; without a default the key is required."""
+        value = node.values.get(name)
+        if value is None or (isinstance(value, Text) and value.is_null):
+            if default is None:
+                self.problem(node, "this key is missing", key=name)
+            return default or ""
+        if not isinstance(value, Text):
+            self.problem(value, "one text is expected here, not a list or a mapping")
+            return default or ""
+        return value.value
+
+    def texts(self, node: Fields, name: str) -> tuple[Text, ...]:
+        """The texts under a key: one, a list, or none."""
+        value = node.values.get(name)
+        if value is None or (isinstance(value, Text) and value.is_null):
+            return ()
+        if isinstance(value, Text):
+            return (value,)
+        if isinstance(value, Items):
+            for part in value.values:
+                if not isinstance(part, Text):
+                    self.problem(part, "a text is expected here")
+            return tuple(part for part in value.values if isinstance(part, Text))
+        self.problem(value, "a text or a list of texts is expected here")
+        return ()
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``did you mean X?`` for a misspelt word, else the list of what is known."""
+    names = tuple(known)
+    close = difflib.get_close_matches(word[:MAX_SUGGESTION_LENGTH], names, n=1)
+    return f"did you mean {close[0]}?" if close else f"one of {', '.join(names)}"
