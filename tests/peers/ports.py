@@ -1,0 +1,47 @@
+"""Loopback ports for servers that cannot choose one themselves, and waiting until they answer."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+
+POLL = 0.02
+"""Seconds between two looks at a server that is starting."""
+
+
+class NeverReady(RuntimeError):
+    """A server did not answer in time; the text quotes what it said."""
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    """Names a port that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((address, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def greeting(address: str, port: int) -> str | None:
+    """Connects and reads the first line of a server's greeting; None if nobody answers yet."""
+    try:
+        with socket.create_connection((address, port), timeout=5) as connection:
+            return connection.makefile("rb").readline().decode("ascii", "replace") or None
+    except OSError:
+        return None
+
+
+def await_greeting(address: str, port: int, complaint: Callable[[], str], limit: float = 20) -> str:
+    """Waits until the server greets, at most `limit` seconds, and returns its greeting.
+
+    `complaint` is called now and then: a text ends the waiting, for the server has failed.
+    """
+    until = time.monotonic() + limit
+    while time.monotonic() < until:
+        if (line := greeting(address, port)) is not None:
+            return line
+        if said := complaint():
+            raise NeverReady(said)
+        time.sleep(POLL)
+    raise NeverReady(f"{address}:{port} does not greet within {limit:.0f} s")
