@@ -1,0 +1,95 @@
+"""Rows of JSON in, rows of JSON out: every row answered in its place, a bad one by its fault."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.replies import Classifier, load, rows
+from tests.replies.conftest import shipped_texts
+
+SHIPPED = load(shipped_texts())
+
+
+def test_a_row_is_answered(classifier: Classifier) -> None:
+    row = {
+        "id": "a1",
+        "reply_code": 550,
+        "enhanced": "5.1.1",
+        "text": "550 5.1.1 No such user",
+        "mx": "mx.example.co.id",
+        "stage": "rcpt",
+        "source": "ignored",
+    }
+    assert rows.classify_row(classifier, row) == {
+        "id": "a1",
+        "category": "unknown_user",
+        "scope": "recipient",
+        "action": "bounce_address",
+        "rule": "text.unknown-user",
+        "confidence": 0.9,
+    }
+
+
+def test_the_fields_count_where_the_text_has_no_code(classifier: Classifier) -> None:
+    row = {"id": 7, "reply_code": "452", "enhanced": "4.2.2", "text": "", "stage": ""}
+    answer = rows.classify_row(classifier, row)
+    assert (answer["category"], answer["action"]) == ("mailbox_full", "retry_later")
+
+
+def test_a_log_line_may_stand_in_the_text(classifier: Classifier) -> None:
+    text = (
+        "<a@b.example>: host mx.b.example[192.0.2.1] said: 550 No such user here "
+        "(in reply to RCPT TO command)"
+    )
+    answer = rows.classify_row(classifier, {"id": 1, "text": text})
+    assert answer["category"] == "unknown_user"
+    assert answer["action"] == "bounce_address"
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ([], "a row is a JSON object"),
+        ({"id": []}, "id: a text or a number"),
+        ({"id": 1}, "text: neither"),
+        ({"id": 1, "text": 5}, "text: a text is expected, not int"),
+        ({"id": 1, "text": "x", "reply_code": 99}, "reply_code: '99'"),
+        ({"id": 1, "text": "x", "reply_code": True}, "reply_code: 'True'"),
+        ({"id": 1, "text": "x", "reply_code": "9" * 500}, "reply_code:"),
+        ({"id": 1, "text": "x", "stage": "lunch"}, "stage: 'lunch' is none of connect, helo"),
+        ({"id": 1, "text": "x", "enhanced": "5.1"}, "enhanced: '5.1' is no code"),
+    ],
+)
+def test_a_bad_row_names_its_field(classifier: Classifier, row: object, words: str) -> None:
+    answer = rows.classify_row(classifier, row)
+    assert words in str(answer["error"])
+    assert answer.keys() == {"id", "error"}
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [("{", "not JSON: Expecting property name"), ("[" * 100_000, "not JSON"), ("", "not JSON")],
+)
+def test_a_bad_line_says_so(classifier: Classifier, line: str, words: str) -> None:
+    assert words in str(rows.classify_line(classifier, line)["error"])
+
+
+def test_a_line_without_end_is_refused(classifier: Classifier) -> None:
+    assert "longer than" in str(rows.classify_line(classifier, " " * 2_000_000)["error"])
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = ["id", "reply_code", "enhanced", "text", "mx", "stage"]
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), json_values))
+def test_every_row_gets_a_row_that_is_json(row: dict[str, object]) -> None:
+    answer = rows.classify_line(SHIPPED, json.dumps(row))
+    assert ("error" in answer) != ("category" in answer)
+    assert json.loads(json.dumps(answer)).keys() == answer.keys()
