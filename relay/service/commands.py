@@ -1,0 +1,300 @@
+"""Commands: what the control socket answers; reading for all, changes with their audit row."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, Final, Protocol
+
+from argon2 import PasswordHasher
+
+from relay.clock import Clock
+from relay.control import Command, ControlError
+from relay.mail import address, ids
+from relay.mail.delivery import State
+from relay.mail.events import Emit, Held, Paused, Released, Removed, Resumed
+from relay.mail.instant import Instant, iso
+from relay.service import shapes
+from relay.service.selecting import selector
+from relay.shaping.base import Shaping
+from relay.store.base import Account, Change, Changed, Selector, Store
+
+SAMPLE: Final = 10
+MOVES: Final[dict[Change, frozenset[State]]] = {
+    "hold": frozenset({State.READY, State.WAITING}),
+    "release": frozenset({State.HELD}),
+    "retry": frozenset({State.WAITING}),
+    "remove": frozenset({State.READY, State.WAITING, State.HELD}),
+}
+MAX_ROWS: Final = 100_000
+
+
+class Deliveries(Protocol):
+    """What commands ask of the scheduler."""
+
+    async def recall(self, domains: frozenset[str] | None = None) -> None:
+        """Give claimed but not yet flying deliveries back to the queue."""
+        ...
+
+    def nudge(self) -> None:
+        """Look for work now."""
+        ...
+
+
+class Destinations(Protocol):
+    """What commands ask about who is where."""
+
+    def provider_of(self, domain: str) -> str | None:
+        """A domain's label, None where it is not known yet."""
+        ...
+
+    def key_of(self, domain: str) -> str | None:
+        """A domain's destination, None where it is not known yet."""
+        ...
+
+    async def destination(self, name: str) -> str | None:
+        """What `pause NAME` means: a provider, a destination's key, or a domain's destination."""
+        ...
+
+
+Reload = Callable[[], Awaitable[list[str]]]
+Link = Callable[[bytes, Instant], tuple[str, Instant]]
+
+
+class Commands:
+    """One instance a running relay; `table` is what the control socket serves."""
+
+    def __init__(
+        self,
+        store: Store,
+        shaper: Shaping,
+        deliveries: Deliveries,
+        destinations: Destinations,
+        clock: Clock,
+        emit: Emit,
+        reload: Reload,
+        link: Link,
+        about: dict[str, Any],
+    ) -> None:
+        """`about` is what `status` answers (addresses, version); all else is the relay's own."""
+        self._store = store
+        self._shaper = shaper
+        self._deliveries = deliveries
+        self._destinations = destinations
+        self._clock = clock
+        self._emit = emit
+        self._reload = reload
+        self._link = link
+        self._about = about
+
+    def table(self) -> dict[str, Command]:
+        """Command → answer."""
+        return {
+            "status": self.status,
+            "reload": self.reload,
+            "queue.ls": self.queue_ls,
+            "queue.show": self.queue_show,
+            "queue.preview": self.queue_preview,
+            "queue.change": self.queue_change,
+            "providers": self.providers,
+            "pause": self.pause,
+            "resume": self.resume,
+            "inbox.link": self.inbox_link,
+            "users.add": self.users_add,
+            "users.ls": self.users_ls,
+            "users.rm": self.users_rm,
+        }
+
+    async def status(self, params: dict[str, Any], who: str) -> dict[str, Any]:
+        """Addresses, version."""
+        return self._about
+
+    async def reload(self, params: dict[str, Any], who: str) -> dict[str, Any]:
+        """Read the configuration anew; the notes say what needs a restart."""
+        return {"notes": await self._reload()}
+
+    async def queue_ls(self, params: dict[str, Any], who: str) -> dict[str, Any]:
+        """Totals and the oldest unfinished deliveries."""
+        wanted = await self._selector(params)
+        limit = min(int(params.get("limit", SAMPLE)), MAX_ROWS)
+        counts = await self._store.count(wanted)
+        rows = await self._store.rows(wanted, limit)
+        depths = [d for d in await self._store.depths() if _meant(wanted, d.domain)]
+        return {
+            "total": sum(counts.values()),
+            "by_state": {state.word: count for state, count in counts.items()},
+            "by_provider": shapes.by_provider(depths, self._destinations.provider_of),
+            "deliveries": [shapes.delivery(r, self._destinations.provider_of) for r in rows],
+        }
+
+    async def queue_show(self, params: dict[str, Any], who: str) -> dict[str, Any]:
+        """A letter's deliveries in any state, with their attempts."""
+        message_id, n = ids.read(str(params["id"]))
+        shown = []
+        for row in await self._store.find(message_id, n):
+            made = await self._store.attempts(message_id, row.delivery.n)
+            shape = shapes.delivery(row, self._destinations.provider_of)
+            shown.append(shape | {"attempts": [shapes.attempt(a) for a in made]})
+        return {"deliveries": shown}
+
+    async def queue_preview(self, params: dict[str, Any], who: str) -> dict[str, Any]:
+        """What a change would move, and some of it."""
+        wanted = await self._selector(params)
+        movable = MOVES[_change(params)]
+        wanted = replace(wanted, states=movable & (wanted.states or movable))
+        await self._deliveries.recall(wanted.domains)
+        count = sum((await self._store.count(wanted)).values())
+        rows = await self._store.rows(wanted, SAMPLE)
+        self._deliveries.nudge()
+        return {
+            "count": count,
+            "sample": [shapes.delivery(r, self._destinations.provider_of) for r in rows],
+        }
+
+    async def queue_change(self, params: dict[str, Any], who: str) -> dict[str, Any]:
+        """hold, release, retry or remove, with a reason."""
+        what, reason = _change(params), _reason(params)
+        wanted = await self._selector(params)
+        if wanted.is_everything:
+            raise ControlError("name what is meant: a selector is needed")
+        now = self._clock.now()
+        await self._deliveries.recall(wanted.domains)
+        try:
+            changed = await self._store.change(what, wanted, who, reason, now)
+        finally:
+            self._deliveries.nudge()
+        self._tell(what, wanted, changed, who, reason, now)
+        return {"moved": changed.moved, "in_flight": changed.in_flight}
+
+    def _tell(
+        self, what: str, wanted: Selector, changed: Changed, who: str, reason: str, now: Instant
+    ) -> None:
+        if not changed.moved:
+            return
+        if what == "hold":
+            self._emit(Held(now, wanted.message_id, wanted.n, reason, who, changed.moved))
+        elif what == "remove":
+            self._emit(Removed(now, wanted.message_id, wanted.n, who, reason, changed.moved))
+        else:
+            self._emit(Released(now, wanted.message_id, wanted.n, who, reason, changed.moved))
+
+    async def providers(self, params: dict[str, Any], who: str) -> dict[str, Any]:
+        """Each destination's standing."""
+        now = self._clock.now()
+        depths = await self._store.depths()
+        key_of = self._destinations.key_of
+        rows = [shapes.provider(s, depths, key_of, now) for s in self._shaper.standings(now)]
+        return {"providers": rows}
+
+    async def pause(self, params: dict[str, Any], who: str) -> dict[str, Any]:
+        """Stop a destination, or `*`, until `resume`."""
+        reason, now = _reason(params), self._clock.now()
+        key = await self._key(params)
+        self._shaper.pause(key, None, f"{who}: {reason}", now)
+        await self._keep(who, "pause", key, reason, now)
+        self._emit(Paused(now, self._label(key), key, None, reason, who))
+        await self._deliveries.recall(None)
+        self._deliveries.nudge()
+        return {"said": f"{_shown(key)} is paused until `resume`"}
+
+    async def resume(self, params: dict[str, Any], who: str) -> dict[str, Any]:
+        """Let a destination, or `*`, go on."""
+        reason, now = _reason(params), self._clock.now()
+        key = await self._key(params)
+        if not self._shaper.resume(key, f"{who}: {reason}", now):
+            raise ControlError(f"{_shown(key)} was not paused")
+        await self._keep(who, "resume", key, reason, now)
+        self._emit(Resumed(now, self._label(key), key, reason, who))
+        self._deliveries.nudge()
+        return {"said": f"{_shown(key)} goes on"}
+
+    async def _keep(self, who: str, action: str, key: str, reason: str, now: Instant) -> None:
+        await self._store.audit(who, action, key, reason, now)
+        await self._store.save_shaping(self._shaper.dirty(now), now)
+
+    async def inbox_link(self, params: dict[str, Any], who: str) -> dict[str, Any]:
+        """A signed link to an address' inbox."""
+        key = address.parse(str(params["address"])).key
+        mailbox = await self._store.mailbox(key)
+        if mailbox is None:
+            raise ControlError(f"no letter ever came for {key}")
+        now = self._clock.now()
+        url, until = self._link(mailbox.link_id, now)
+        await self._store.audit(who, "inbox.link", key, "", now)
+        return {"url": url, "until": iso(until)}
+
+    async def users_add(self, params: dict[str, Any], who: str) -> dict[str, Any]:
+        """Add a user of SMTP AUTH, or give one a new password."""
+        name, password = str(params["name"]), str(params["password"])
+        if not name or not password or len(name) > 255 or not name.isprintable():
+            raise ControlError("a user needs a printable name and a password")
+        now = self._clock.now()
+        secret = await asyncio.to_thread(PasswordHasher().hash, password)  # slow on purpose
+        await self._store.save_account(Account(name, "smtp", secret, now))
+        await self._store.audit(who, "users.add", name, "", now)
+        return {}
+
+    async def users_ls(self, params: dict[str, Any], who: str) -> dict[str, Any]:
+        """The users, without their secrets."""
+        accounts = await self._store.accounts()
+        return {
+            "users": [
+                {"name": a.name, "role": a.role, "changed_at": iso(a.changed_at)} for a in accounts
+            ]
+        }
+
+    async def users_rm(self, params: dict[str, Any], who: str) -> dict[str, Any]:
+        """Remove a user."""
+        name = str(params["name"])
+        if not await self._store.remove_account(name):
+            raise ControlError(f"no user {name!r}")
+        await self._store.audit(who, "users.rm", name, "", self._clock.now())
+        return {}
+
+    async def _selector(self, params: dict[str, Any]) -> Selector:
+        depths = await self._store.depths()
+        destinations = self._destinations
+
+        def domains_of(name: str) -> set[str]:
+            domains = {depth.domain for depth in depths}
+            return {
+                d for d in domains if name in (destinations.provider_of(d), destinations.key_of(d))
+            }
+
+        return selector(params.get("selector") or {}, domains_of)
+
+    async def _key(self, params: dict[str, Any]) -> str:
+        name = str(params["provider"])
+        if name == "*":
+            return name
+        key = await self._destinations.destination(name.strip().lower())
+        if key is None:
+            raise ControlError(f"unknown provider {name!r}: see `lpse-relay providers`")
+        return key
+
+    def _label(self, key: str) -> str:
+        standings = self._shaper.standings(self._clock.now())
+        return next((s.provider or "other" for s in standings if s.key == key), "other")
+
+
+def _change(params: dict[str, Any]) -> Change:
+    for what in MOVES:
+        if params.get("change") == what:
+            return what
+    raise ControlError(f"unknown change {params.get('change')!r}: one of {', '.join(MOVES)}")
+
+
+def _reason(params: dict[str, Any]) -> str:
+    reason = str(params.get("reason", "")).strip()
+    if not reason:
+        raise ControlError("a reason is needed: it is kept in the audit trail")
+    return reason
+
+
+def _meant(wanted: Selector, domain: str) -> bool:
+    return wanted.domains is None or domain in wanted.domains
+
+
+def _shown(key: str) -> str:
+    return "everything" if key == "*" else key

@@ -1,0 +1,103 @@
+"""The JSON shapes of queue, attempts, providers and inbox that scripts and monitors hold on to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from relay.mail import ids
+from relay.mail.delivery import Attempt
+from relay.mail.instant import Instant, iso
+from relay.shaping.base import Standing
+from relay.store.base import Depth, InboxRow, QueueRow
+
+ProviderOf = Callable[[str], str | None]  # domain → label; None where it is not known yet
+
+
+def moment(at: Instant | None) -> str | None:
+    """ISO 8601, or None."""
+    return None if at is None else iso(at)
+
+
+def delivery(row: QueueRow, provider_of: ProviderOf) -> dict[str, Any]:
+    """One row of `queue ls`."""
+    job = row.delivery
+    return {
+        "id": job.ref,
+        "recipient": job.recipient,
+        "sender": row.sender,
+        "subject": row.subject,
+        "class": job.urgency.word,
+        "provider": provider_of(job.domain),
+        "state": job.state.word,
+        "tries": job.tries,
+        "due_at": moment(None if job.state.is_final else job.due_at),
+        "expires_at": moment(None if job.state.is_final else job.expires_at),
+        "why": job.why,
+        "category": row.category.value if row.category else None,
+        "rule": row.rule,
+    }
+
+
+def attempt(made: Attempt) -> dict[str, Any]:
+    """One attempt of `queue show`; a failure without a reply has no code."""
+    reply, reading = made.reply, made.classification
+    said = reply.text if reply else made.failure.text if made.failure else ""
+    return {
+        "mx": made.mx,
+        "ip": made.ip,
+        "tls": made.tls,
+        "stage": made.stage.word,
+        "code": reply.code if reply else None,
+        "enhanced": str(reply.enhanced) if reply and reply.enhanced else None,
+        "text": said,
+        "category": reading.category.value if reading else None,
+        "rule": reading.rule if reading else None,
+        "started_at": iso(made.started_at),
+        "took_ms": round(made.took_us / 1000, 3),
+    }
+
+
+def inbox_row(row: InboxRow) -> dict[str, Any]:
+    """One row of `inbox ls`."""
+    return {
+        "id": ids.show(row.message_id, row.n),
+        "received_at": iso(row.received_at),
+        "subject": row.subject,
+        "class": row.urgency.word,
+        "state": row.state.word,
+        "category": row.category.value if row.category else None,
+        "read_at": moment(row.read_at),
+    }
+
+
+def by_provider(depths: Iterable[Depth], provider_of: ProviderOf) -> dict[str, int]:
+    """Unfinished deliveries by provider, the most first; `other` holds the sites."""
+    counts: dict[str, int] = {}
+    for depth in depths:
+        label = provider_of(depth.domain) or "other"
+        counts[label] = counts.get(label, 0) + depth.count
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def provider(
+    standing: Standing, depths: Iterable[Depth], key_of: ProviderOf, now: Instant
+) -> dict[str, Any]:
+    """One row of `providers`: `key_of` says which destination a domain's mail goes to."""
+    queued, oldest_at = 0, now
+    for depth in depths:
+        if key_of(depth.domain) == standing.key:
+            queued += depth.count
+            oldest_at = min(oldest_at, depth.oldest_at)
+    return {
+        "provider": standing.key,
+        "state": standing.state,
+        "paused_until": moment(standing.paused_until),
+        "limits": [str(limit) for limit in standing.limits],
+        "rate_now": standing.rate_now,
+        "queued": queued,
+        "oldest_s": (now - oldest_at) // 1000,
+        "last_reply": standing.last_reply,
+        "why": standing.why,
+        "connections": standing.connections_open,
+    }
