@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import tempfile
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -74,7 +74,7 @@ def self_signed(*names: str) -> ssl.SSLContext:
     """A server's TLS context with a new self-signed certificate, as many a real MX has."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-    start = x509.datetime.datetime(2020, 1, 1)
+    start = datetime(2020, 1, 1, tzinfo=UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
