@@ -6,12 +6,12 @@ import asyncio
 from typing import Annotated, Any
 
 import typer
-from relay.service.offline import queue_ls, queue_show
 
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
 from relay.cli.terminal import REFUSED, USAGE, as_json, console, fail, note, say, table
 from relay.mail import ids
 from relay.mail.urgency import Urgency
+from relay.service.offline import queue_ls, queue_show
 from relay.store.base import StoreError
 
 app = typer.Typer(no_args_is_help=True, help="The queue: what waits, why, and what to do with it.")
