@@ -46,6 +46,11 @@ class Field:
         return self.name.lower()
 
     @property
+    def is_sound(self) -> bool:
+        """True for a name followed by a colon at once: RFC 5322 without its obsolete blank."""
+        return bool(self.name) and self.raw[len(self.name)] == 0x3A
+
+    @property
     def value(self) -> bytes:
         """The octets after the colon, still folded, with the line's end."""
         return self.raw[self.raw.index(b":") + 1 :] if self.name else self.raw
@@ -141,10 +146,13 @@ class Headers:
         return tuple([field for field in self.fields if not field.name])
 
     def mended(self) -> Headers:
-        """The same with each odd line under :data:`ODD`; itself where there is none."""
-        if not self.odd:
+        """The same with each odd line under :data:`ODD`, and no blank before a colon.
+
+        Itself where there is nothing to mend.
+        """
+        if all(field.is_sound for field in self.fields):
             return self
-        return Headers(tuple([field if field.name else _wrapped(field) for field in self.fields]))
+        return Headers(tuple([f if f.is_sound else _mended(f) for f in self.fields]))
 
     def add(
         self, name: str, value: str, at_end: bool = False, is_smtputf8: bool = False
@@ -206,7 +214,9 @@ class Headers:
         return replace(self, fields=(*self.fields[:at], *fields, *self.fields[at + 1 :]))
 
 
-def _wrapped(field: Field) -> Field:
-    """An odd line, or many, as the folded value of a field."""
+def _mended(field: Field) -> Field:
+    """An odd line, or many, as the folded value of a field; a blank before the colon taken out."""
+    if field.name:
+        return Field(field.name, field.name.encode() + b":" + field.value)
     lines = field.raw.rstrip(b"\r\n").replace(b"\n", b"\n ")
     return Field(ODD, ODD.encode() + b": " + lines.lstrip(b" \t") + b"\r\n")
