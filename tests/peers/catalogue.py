@@ -42,6 +42,7 @@ PEERS: dict[str, Recipe] = {
     "clients": Recipe(
         packages=(
             "swaks",
+            "libnet-ssleay-perl",
             "curl",
             "msmtp",
             "nullmailer",

@@ -32,8 +32,18 @@ class Heard:
 class Recorder:
     """Keeps every transaction; refuses the recipients in `refused` with what they map to."""
 
+    is_auth_required: bool = False
     refused: dict[str, str] = field(default_factory=dict)
     heard: list[Heard] = field(default_factory=list)
+
+    async def handle_MAIL(
+        self, server: Any, session: Session, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        if self.is_auth_required and not session.authenticated:
+            return "530 5.7.0 Authentication required"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 OK"
 
     async def handle_RCPT(
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
@@ -71,7 +81,7 @@ class Listening:
         users: dict[str, str] | None = None,
         refused: dict[str, str] | None = None,
     ) -> None:
-        self.recorder = Recorder(refused or {})
+        self.recorder = Recorder(bool(users), refused or {})
         self.port = free_port()
         context = None
         if certificate is not None:
@@ -92,8 +102,7 @@ class Listening:
                     self.handler,
                     tls_context=context,
                     authenticator=authenticate if users else None,
-                    auth_required=bool(users),
-                    auth_require_tls=False,
+                    auth_require_tls=certificate is not None,
                     decode_data=False,
                     enable_SMTPUTF8=True,
                 )

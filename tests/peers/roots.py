@@ -16,6 +16,7 @@ import functools
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -147,6 +148,15 @@ class Peer:
             "lifeline": lifeline,
         }
         return unshared(spec, command)
+
+    def wrapper(self, path: Path, command: Sequence[str | os.PathLike[str]]) -> Path:
+        """Writes a program that runs `command` in this root, with its own arguments appended.
+
+        For libraries that start a program by its path, and talk to it through descriptors.
+        """
+        path.write_text(f'#!/bin/sh\nexec {shlex.join(self.command_line(command))} "$@"\n')
+        path.chmod(0o755)
+        return path
 
     def popen(
         self,
