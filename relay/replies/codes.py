@@ -13,7 +13,7 @@ _ENHANCED: Final = re.compile(r"([245x])\.([0-9]{1,3}|x)\.([0-9]{1,3}|x)")
 # A code inside a text counts only where something says that it is one: a basic code before it,
 # or qmail's (#5.1.1). An IP address, a version or `4.16.55.1` is none.
 _INNER: Final = re.compile(
-    r"(?:\b[45][0-9]{2}[ -]|\(#)([45])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9.]*[0-9])"
+    r"(?:\b[45][0-9]{2}[ -]|(?:^|[ (])#)([45])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9.]*[0-9])"
 )
 
 

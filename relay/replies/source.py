@@ -80,7 +80,9 @@ class Reader:
     def problem(self, at: Node, message: str, suggestion: str = "", key: str = "") -> None:
         """Note a fault at a node, or at the ``key`` below it."""
         path = ".".join(part for part in (at.key, key) if part) or "(file)"
-        self.problems.append(Problem(self.file, at.line, path, message, suggestion))
+        named = at.values.get(key) if isinstance(at, Fields) else None
+        line = named.line if named else at.line
+        self.problems.append(Problem(self.file, line, path, message, suggestion))
 
     def stop(self) -> None:
         """Raise SourceError if anything was found."""
@@ -103,8 +105,8 @@ class Reader:
             return Fields({}, 1, "")
         return self._node(root, "", set())
 
-    def _node(self, node: yaml.Node, key: str, seen: set[int]) -> Node:
-        line = node.start_mark.line + 1
+    def _node(self, node: yaml.Node, key: str, seen: set[int], at: int | None = None) -> Node:
+        line = at or node.start_mark.line + 1
         if id(node) in seen:
             self.problem(Text("", line, key), "aliases (*name) are not read", "write it out")
             return Text("", line, key, is_null=True)
@@ -128,7 +130,7 @@ class Reader:
                 self.problem(here, "this key stands twice", "keep one of them", key=name.value)
                 continue
             path = f"{key}.{name.value}" if key else name.value
-            values[name.value] = self._node(value, path, seen)
+            values[name.value] = self._node(value, path, seen, here.line)
         return Fields(values, line, key)
 
     # --- what a rules file is made of

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from relay.mail import reply as replies
 from relay.mail.classification import Action, Category, Scope
+from relay.mail.delivery import Failure, FailureKind
 from relay.mail.reply import EnhancedCode, Reply, Stage
-from relay.replies import Classifier, load
+from relay.replies import Classifier, conventions, load
 from tests.replies.conftest import shipped_texts
 
 SHIPPED = load(shipped_texts())
@@ -93,3 +94,79 @@ def test_what_is_no_rejection_is_kept(classifier: Classifier, code: int) -> None
     said = classifier.classify(Reply(code, None, "OK"))
     assert said.keeps_the_mail
     assert said.category is Category.OTHER
+
+
+@pytest.mark.parametrize(
+    ("text", "stage", "means"),
+    [
+        # text before codes: a throttle in a permanent reply with an unknown-user code
+        ("550 5.1.1 <a@b> has sent to too many recipients this hour", None, "rate_limited slow"),
+        ("550 5.7.1 No such user!", "rcpt", "unknown_user bounce_address"),
+        # the basic code says whether it lasts
+        ("450 5.1.1 User unknown", "rcpt", "unknown_user retry_later"),
+        ("550 4.2.2 Mailbox full", "rcpt", "mailbox_full retry_later"),
+        ("421 5.7.32 the From: header isn't aligned with", "eod", "auth_failed fix_config"),
+        # whose address is named
+        ("550 5.1.1 Sender address rejected: User unknown", "rcpt", "auth_failed fix_config"),
+        ("550 5.1.1 User unknown", "mail", "auth_failed fix_config"),
+        ("553 5.7.1 <a@b>: Sender address rejected: not owned", "rcpt", "auth_failed fix_config"),
+        # before MAIL it is about the site or about us
+        ("550 5.1.1 User unknown", "connect", "unknown_user retry_later"),
+        ("554 5.7.1 spam", "connect", "spam_content retry_later"),
+        ("554 go away", "connect", "sender_blocked slow"),
+        # nested: the inner text is the reason, the outer code says whether it lasts
+        (
+            "450 4.1.1 <a@b>: Recipient address rejected: undeliverable address: "
+            "host mx said: 550 5.1.1 User unknown",
+            "rcpt",
+            "unknown_user retry_later",
+        ),
+        ("550 permanent failure (a@b:550 5.2.1 inactive)", "eod", "inactive_user bounce_address"),
+        # whose quota
+        ("452 4.2.2 quota exceeded", "rcpt", "mailbox_full retry_later"),
+        ("554 daily relay quota exceeded", "eod", "rate_limited slow"),
+        # numbers that are no codes, addresses that are no words
+        ("550 mx5.1.1 at 10.5.1.1 id 4.7.28", "eod", "other retry_later"),
+        ("550 <spam.blocked@full.example>: no such user", "rcpt", "unknown_user bounce_address"),
+        # nothing at all
+        ("421", "helo", "other retry_later"),
+        ("550", "rcpt", "unknown_user retry_later"),
+        ("554", "connect", "sender_blocked slow"),
+        ("", None, "other retry_later"),
+    ],
+)
+def test_the_order_of_evidence(text: str, stage: str | None, means: str) -> None:
+    category, action, _ = say(text, Stage.of(stage or ""))
+    assert f"{category} {action}".startswith(means)
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "@", "a@", "550 5.7.1 ", "(said: 550 ", "user ", "不", "\0"]
+)
+def test_a_megabyte_costs_what_its_first_4_kib_cost(piece: str) -> None:
+    text = piece * (1_000_000 // len(piece))
+    whole = SHIPPED.classify(Reply(550, None, text, Stage.RCPT))
+    head = SHIPPED.classify(Reply(550, None, text[:4096], Stage.RCPT))
+    assert whole == head
+
+
+@pytest.mark.parametrize("kind", list(FailureKind))
+def test_every_failure_has_a_meaning(kind: FailureKind) -> None:
+    said = SHIPPED.classify_failure(Failure(kind, "x"))
+    assert said.rule == f"failure.{kind.value}"
+    assert said.scope in conventions.SCOPES[said.action]
+
+
+@pytest.mark.parametrize(
+    ("kind", "means"),
+    [
+        (FailureKind.DNS, (Category.NETWORK, Scope.DESTINATION, Action.RETRY_LATER)),
+        (FailureKind.NULL_MX, (Category.BAD_DOMAIN, Scope.RECIPIENT, Action.BOUNCE_ADDRESS)),
+        (FailureKind.AMBIGUOUS, (Category.NETWORK, Scope.MESSAGE, Action.RETRY_LATER)),
+        (FailureKind.CREDENTIALS, (Category.AUTH_FAILED, Scope.OURSELVES, Action.FIX_CONFIG)),
+        (FailureKind.TLS, (Category.AUTH_FAILED, Scope.DESTINATION, Action.RETRY_LATER)),
+    ],
+)
+def test_what_failures_mean(kind: FailureKind, means: tuple[Category, Scope, Action]) -> None:
+    said = SHIPPED.classify_failure(Failure(kind, "x"))
+    assert (said.category, said.scope, said.action) == means
