@@ -58,12 +58,21 @@ def fold(name: str, value: str, is_smtputf8: bool = False) -> bytes:
     value = value.strip(" \t")
     if not is_smtputf8 and _NEEDS_WORDS.search(value):
         value = _encoded(name.lower(), value)
-    raw = f"{name}: {value}".encode("utf-8", "surrogateescape")
-    if len(raw) > WIDTH:
-        raw = _folded(raw, f"{name}:".encode())
-        if len(raw) > HARD_WIDTH and any(len(line) > HARD_WIDTH for line in raw.split(b"\r\n")):
-            raw = _folded(f"{name}: {' '.join(encode_words(value))}".encode(), f"{name}:".encode())
+    raw = _lines(name, value)
+    if _is_too_wide(raw) and name.lower() in ADDRESS_FIELDS:
+        raw = _lines(name, value.replace(",", ", "))
+    if _is_too_wide(raw):
+        raw = _lines(name, " ".join(encode_words(value)))
     return raw + b"\r\n"
+
+
+def _is_too_wide(raw: bytes) -> bool:
+    return len(raw) > HARD_WIDTH and any(len(line) > HARD_WIDTH for line in raw.split(b"\r\n"))
+
+
+def _lines(name: str, value: str) -> bytes:
+    raw = f"{name}: {value}".encode("utf-8", "surrogateescape")
+    return raw if len(raw) <= WIDTH else _folded(raw, f"{name}:".encode())
 
 
 def _folded(raw: bytes, label: bytes) -> bytes:
