@@ -40,6 +40,9 @@ class Classifier:
     def __init__(self, rulesets: Iterable[RuleSet]) -> None:
         """``rulesets`` in any order: layers go by nature, files of one layer by their name."""
         self.rulesets: Final = tuple(sorted(rulesets, key=lambda r: (r.layer, r.where)))
+        of_the_site = [r for s in self.rulesets if s.layer is Layer.SITE for r in s.rules]
+        self._site: Final = frozenset(rule.id for rule in of_the_site)
+        self._site_texts: Final = sum(1 for rule in of_the_site if rule.patterns)
         rules = [rule for ruleset in self.rulesets for rule in ruleset.rules]
         self._texts: Final[list[Rule]] = [rule for rule in rules if rule.patterns]
         self._codes: Final[list[Rule]] = [rule for rule in rules if not rule.patterns]
@@ -66,22 +69,43 @@ class Classifier:
 
     def classify(self, reply: Reply, mx: str = "", provider: str | None = None) -> Classification:
         """Read one reply. ``mx``: the host that said it; ``provider``: its name where known."""
-        who = provider or (self._provider_of(mx.lower().rstrip(".")) if mx else None)
-        rule = self._by_text(reply, who)
+        return self._read(reply, self._who(mx, provider), is_shipped=False)
+
+    def shipped(self, reply: Reply, mx: str = "", provider: str | None = None) -> Classification:
+        """What it would be without the site's rules: the log shows original → effective."""
+        return self._read(reply, self._who(mx, provider), is_shipped=True)
+
+    def _who(self, mx: str, provider: str | None) -> tuple[str | None, ...]:
+        """The provider's names: as the caller calls it, and as the rules do."""
+        derived = self._provider_of(mx.lower().rstrip(".")) if mx else None
+        return (ANY, derived) if provider in (None, derived) else (ANY, derived, provider)
+
+    def _read(
+        self, reply: Reply, who: tuple[str | None, ...], *, is_shipped: bool
+    ) -> Classification:
+        # A reply without an enhanced code of its own may quote another's: the reason, not the
+        # verdict on whether it lasts.
+        enhanced = reply.enhanced or codes.inside(reply.text[: wording.MAX_TEXT])
+        rule = self._by_text(reply, enhanced, who, self._site_texts if is_shipped else 0)
         if rule is None:
-            inner = reply.enhanced or codes.inside(reply.text[: wording.MAX_TEXT])
-            rule = self._by_code(reply.code, inner, reply.stage, who)
+            rule = self._by_code(reply.code, enhanced, reply.stage, who, is_shipped)
         if rule is None:
             return Classification(
                 Category.OTHER, Scope.DESTINATION, Action.RETRY_LATER, UNKNOWN, 0.1
             )
         return _settled(rule, reply)
 
+    def is_overruled(self, ruleset: RuleSet, by: str) -> bool:
+        """True where a site's rule decides a shipped sample: that is what site rules are for."""
+        return ruleset.layer is not Layer.SITE and by in self._site
+
     def classify_failure(self, failure: Failure) -> Classification:
         """Read a failure to get any reply."""
         return failures.classify(failure)
 
-    def _by_text(self, reply: Reply, provider: str | None) -> Rule | None:
+    def _by_text(
+        self, reply: Reply, enhanced: EnhancedCode | None, who: tuple[str | None, ...], first: int
+    ) -> Rule | None:
         text = wording.comparable(reply.text)
         if not text:
             return None
@@ -90,17 +114,24 @@ class Classifier:
             return None
         for n in sorted({self._owner[index] for index in found}):
             rule: Rule = self._texts[n]
-            if _fits(rule, reply.code, reply.enhanced, reply.stage, provider) and not any(
-                pattern.search(text) for pattern in self._unless.get(n, ())
-            ):
+            if n < first or not _fits(rule, reply.code, enhanced, reply.stage, who):
+                continue
+            if not any(pattern.search(text) for pattern in self._unless.get(n, ())):
                 return rule
         return None
 
     def _find_by_code(
-        self, code: int, enhanced: EnhancedCode | None, stage: Stage | None, provider: str | None
+        self,
+        code: int,
+        enhanced: EnhancedCode | None,
+        stage: Stage | None,
+        who: tuple[str | None, ...],
+        is_shipped: bool,
     ) -> Rule | None:
         for rule in self._codes:
-            if _fits(rule, code, enhanced, stage, provider):
+            if is_shipped and rule.id in self._site:
+                continue
+            if _fits(rule, code, enhanced, stage, who):
                 return rule
         return None
 
@@ -118,9 +149,9 @@ def _fits(
     code: int,
     enhanced: EnhancedCode | None,
     stage: Stage | None,
-    provider: str | None,
+    who: tuple[str | None, ...],
 ) -> bool:
-    if rule.provider not in (ANY, provider):
+    if rule.provider not in who:
         return False
     if rule.stages and stage not in rule.stages:
         return False
@@ -178,19 +209,9 @@ def check(classifier: Classifier) -> list[Problem]:
             for k, sample in enumerate(rule.samples):
                 reply = replies.parse(sample.text, sample.stage)
                 said = classifier.classify(reply, sample.mx)
-                if said.rule != rule.id and not _is_overruled(classifier, ruleset, said.rule):
+                if said.rule != rule.id and not classifier.is_overruled(ruleset, said.rule):
                     message = f"this sample of {rule.id} is decided by {said.rule}"
                     hint = "make the earlier rule narrower, or this one wider"
                     key = f"rules[{n}].samples[{k}]"
                     problems.append(Problem(ruleset.where, sample.line, key, message, hint))
     return problems
-
-
-def _is_overruled(classifier: Classifier, ruleset: RuleSet, by: str) -> bool:
-    """True where a site's rule decides a shipped sample: that is what site rules are for."""
-    return ruleset.layer is not Layer.SITE and any(
-        rule.id == by
-        for site in classifier.rulesets
-        if site.layer is Layer.SITE
-        for rule in site.rules
-    )

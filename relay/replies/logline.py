@@ -31,7 +31,10 @@ _RELAY: Final = re.compile(r"\brelay=(?P<mx>[A-Za-z0-9._-]{1,255})")
 _DSN: Final = re.compile(r"\bdsn=([245]\.[0-9]{1,3}\.[0-9]{1,3})")
 _TO: Final = re.compile(r"\bto=<(?P<to>[^>\s]{0,320})>")
 _LEADING: Final = re.compile(r"^(?:\S{1,40} )?<(?P<to>[^>\s]{1,320})>: ")
-_EXIM_TO: Final = re.compile(r"(?:^|\s)(?:\*\*|==|->) (?P<to>[^\s:]{1,320}@[^\s:]{1,255})")
+_EXIM_TO: Final = re.compile(
+    r"(?:(?:^|\s)(?:\*\*|==|->) (?P<to>[^\s:]{1,320}@[^\s:]{1,255})"
+    r"|^(?P<above>[^\s:]{1,320}@[^\s:]{1,255}) host )"
+)
 _CODED: Final = re.compile(r"(?P<code>[2-5][0-9]{2})(?P<mark>[ -]|$)")
 _CODE: Final = re.compile(r"[2-5][0-9]{2}(?=[ -]|$)")
 
@@ -40,7 +43,6 @@ _STAGES: Final = (
     ("end of message", Stage.EOD),
     ("rcpt to", Stage.RCPT),
     ("mail from", Stage.MAIL),
-    ("pipelined", Stage.EOD),
     ("starttls", Stage.STARTTLS),
     ("auth", Stage.AUTH),
     ("data", Stage.DATA),
@@ -73,7 +75,7 @@ def read(text: str, stage: Stage | None = None) -> Reading:
 
     ``stage`` serves where the text tells none. Never raises.
     """
-    given = text[:MAX_LINE].replace("\\_", "_")
+    given = text[:MAX_LINE].replace("\\_", "_").replace("\\n", "\n")
     line = " ".join(given.split())
     for reader in (_postfix, _exim, _sendmail):
         reading = reader(line, stage)
@@ -123,7 +125,7 @@ def _exim(line: str, stage: Stage | None) -> Reading | None:
     else:
         host = _EXIM_HOST.search(line)
     recipient = _EXIM_TO.search(line)
-    to = recipient["to"] if recipient else ""
+    to = (recipient["to"] or recipient["above"]) if recipient else ""
     where = _stage(said["command"]) or stage
     return Reading(_reply(rest, where), host["mx"].lower() if host else "", to)
 

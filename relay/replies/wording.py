@@ -15,13 +15,21 @@ _PLAIN: Final = str.maketrans(
     {"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "\u00a0": " ", "\x00": " "}
 )
 _REPEATED: Final = re.compile(r"(?<![\w.])[245][0-9]{2}[ -][245]\.[0-9]{1,3}\.[0-9]{1,3} ")
+_LEADING_CODE: Final = re.compile(r"^[245][0-9]{2}[ -](?:[245]\.[0-9]{1,3}\.[0-9]{1,3} )?")
 # Both sides are bounded, so a long run without an @ costs at most 64 steps a character.
 _ADDRESS: Final = re.compile(r"[^\s<>()\[\]:;,\"'=@]{1,64}@[a-z0-9*_-][a-z0-9._*-]{0,252}")
 
 
 def comparable(text: str) -> str:
-    """The text as patterns see it."""
+    """The text as patterns see it.
+
+    Where a server quotes another (``… host mx said: 550 …``) only what was quoted last stands:
+    the frame's own words (`undeliverable address`) are no reason.
+    """
     plain = " ".join(text[:MAX_TEXT].lower().translate(_PLAIN).split())
+    _, quoted, inner = plain.rpartition(" said: ")
+    if quoted and len(inner) > len("550 5.1.1"):
+        plain = _LEADING_CODE.sub("", inner, count=1)
     if "@" in plain:
         plain = _ADDRESS.sub("a@b", plain)
     return _REPEATED.sub("", plain)

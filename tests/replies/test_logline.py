@@ -104,6 +104,17 @@ def test_only_the_history_tells_kind_1_from_kind_2() -> None:
             "No such user here",
         ),
         (
+            "vendor@example.co.id\n    host mx.example.co.id [192.0.2.2]\n    SMTP error from "
+            "remote mail server after pipelined RCPT TO:<vendor@example.co.id>:\n"
+            "    550-Verification failed\\n550-Unrouteable address\\n550 Sender verify failed",
+            550,
+            "None",
+            "mx.example.co.id",
+            Stage.RCPT,
+            "vendor@example.co.id",
+            "Verification failed\nUnrouteable address\nSender verify failed",
+        ),
+        (
             "SMTP error from remote mail server after end of data: host mx.example.co.id "
             "[192.0.2.2]: 554 5.7.0 Reject, id=1 - SPAM",
             554,

@@ -131,6 +131,11 @@ rules:
     classifier = load({**texts, "site.yaml": site})
     said = classifier.classify(replies.parse("550 5.7.28 an unusual rate of mail"))
     assert (said.rule, said.category) == ("site.blocks-are-dead", Category.POLICY)
+    original = classifier.shipped(replies.parse("550 5.7.28 an unusual rate of mail"))
+    assert (original.rule, original.category) == (
+        "google.unusual-rate-block",
+        Category.SENDER_BLOCKED,
+    )
 
 
 def test_every_shipped_rule_carries_its_proof(texts: dict[str, str]) -> None:
@@ -148,6 +153,7 @@ def test_a_provider_is_known_by_whole_labels(texts: dict[str, str]) -> None:
     for mx in ("", "amx.example.co.id", "example.co.id"):
         assert classifier.classify(reply, mx).rule != "kantor.cuti"
     assert classifier.classify(reply, provider="kantor").rule == "kantor.cuti"
+    assert classifier.classify(reply, "mx.example.co.id", "other").rule == "kantor.cuti"
 
 
 @given(st.text(alphabet="ab:- \n[]{}\"'|>*&?#\t"))
