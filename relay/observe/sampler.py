@@ -1,0 +1,85 @@
+"""Sampler: renews the snapshot of the gauges every few seconds, in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from relay.clock import Clock
+from relay.mail.delivery import State
+from relay.mail.instant import Instant
+from relay.observe.metrics import Metrics
+from relay.observe.pulse import Pulse
+from relay.observe.snapshot import Depth, Readings, Snapshot, Standing
+
+EVERY: Final = 5.0  # seconds; /metrics is never older than three of these
+_ROWS_EVERY: Final = 12  # samples: counting all inbox rows may be a scan
+
+logger = logging.getLogger(__name__)
+
+
+class Sampler:
+    """`run` as a task. A failed sample is logged, and the last one stays, with its time on it."""
+
+    def __init__(
+        self,
+        readings: Readings,
+        standings: Callable[[Instant], Sequence[Standing]],
+        provider_of: Callable[[str], str | None],
+        metrics: Metrics,
+        clock: Clock,
+        pulse: Pulse | None = None,
+        sessions_open: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`readings` is the store; `provider_of` maps a domain to a name, None where unknown."""
+        self._readings = readings
+        self._standings = standings
+        self._provider_of = provider_of
+        self._metrics = metrics
+        self._clock = clock
+        self._pulse = pulse
+        self._sessions_open = sessions_open
+        self._samples = 0
+        self._inbox_rows = 0
+
+    async def run(self, every: float = EVERY) -> None:
+        """Sample until cancelled."""
+        while True:
+            try:
+                await self.sample()
+            except Exception:
+                logger.exception("the gauges could not be sampled; the last ones stay")
+            await asyncio.sleep(every)
+
+    async def sample(self) -> None:
+        """Take one snapshot and hand it to the metrics."""
+        now = self._clock.now()
+        if self._samples % _ROWS_EVERY == 0:
+            self._inbox_rows = await self._readings.inbox_rows()
+        self._samples += 1
+        depths = await self._depths()
+        self._metrics.snapshot = Snapshot(
+            now,
+            depths,
+            tuple(self._standings(now)),
+            self._readings.wal_bytes(),
+            self._readings.free_bytes()[0],
+            self._inbox_rows,
+            self._pulse.take_lag() if self._pulse else 0.0,
+            self._sessions_open(),
+        )
+        self._metrics.commit_seconds(self._readings.commit_seconds())
+
+    async def _depths(self) -> tuple[Depth, ...]:
+        """By provider: thousands of domains become a handful of sums."""
+        found: dict[tuple[str | None, State], Depth] = {}
+        for part in await self._readings.depths():
+            provider = self._provider_of(part.domain)
+            key = (provider, part.state)
+            had = found.get(key)
+            count = part.count + (had.count if had else 0)
+            oldest_at = min(part.oldest_at, had.oldest_at) if had else part.oldest_at
+            found[key] = Depth(provider, part.state, count, oldest_at)
+        return tuple(found.values())

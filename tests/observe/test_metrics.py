@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from relay.mail import events
+from relay.mail.classification import Category, Classification
+from relay.mail.delivery import State
+from relay.observe.metrics import MAX_WORDS, Metrics
+from relay.observe.pulse import Pulse
+from relay.observe.sampler import Sampler
+from relay.observe.snapshot import Snapshot
+from relay.shaping.base import Standing
+from relay.shaping.destination import Rate
+from relay.store.base import Depth
+from tests.observe.examples import (
+    CLASSIFIED,
+    EVENTS,
+    ID,
+    NOW,
+    SOURCE,
+    WHO,
+    HandClock,
+    attempt,
+)
+
+NAMES = {
+    "lpse_received_total", "lpse_refused_total", "lpse_deliveries_total", "lpse_replies_total",
+    "lpse_queue_deliveries", "lpse_queue_oldest_seconds", "lpse_rate_limit", "lpse_rate_now",
+    "lpse_provider_paused", "lpse_commit_seconds_bucket", "lpse_dkim_seconds_bucket",
+    "lpse_loop_lag_seconds", "lpse_wal_bytes", "lpse_inbox_rows", "lpse_log_dropped_total",
+    "lpse_connections_open", "process_open_fds",
+}  # fmt: skip
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def _samples(metrics: Metrics) -> Samples:
+    text = generate_latest(metrics.registry).decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def _metrics(dropped: int = 0) -> Metrics:
+    return Metrics(["gmail", "yahoo"], lambda: dropped)
+
+
+def _standing(
+    provider: str | None, state: str = "ok", rates: tuple[Rate, ...] = (), now: float | None = None
+) -> Standing:
+    return Standing(
+        key=provider or "mx.example.co.id",
+        provider=provider,
+        state=state,  # type: ignore[arg-type]
+        paused_until=None,
+        why="",
+        limits=rates,
+        rate_now=now,
+        connections=2,
+        connections_open=1,
+        last_reply="",
+        last_reply_at=None,
+    )
+
+
+class Readings:
+    """A store's figures, and how often they were asked for."""
+
+    def __init__(self, depths: list[Depth]) -> None:
+        self._depths = depths
+        self.rows_asked = 0
+        self.is_broken = False
+
+    async def depths(self) -> list[Depth]:
+        if self.is_broken:
+            raise OSError("no disk")
+        return self._depths
+
+    async def inbox_rows(self) -> int:
+        self.rows_asked += 1
+        return 312
+
+    def wal_bytes(self) -> int:
+        return 4096
+
+    def free_bytes(self) -> tuple[int, int]:
+        return 900, 1000
+
+    def commit_seconds(self) -> list[float]:
+        return [0.002, 0.02]
+
+
+PER_MINUTE = Rate(20, timedelta(minutes=1))
+PER_DAY = Rate(1500, timedelta(days=1))
+
+
+async def test_all_names_are_there_after_one_sample() -> None:
+    metrics = _metrics(dropped=3)
+    readings = Readings([Depth("gmail.com", State.READY, 4, NOW - 9000)])
+    standings = [_standing("gmail", "paused", (PER_MINUTE, PER_DAY), 10.0)]
+    sampler = Sampler(
+        readings, lambda now: standings, {"gmail.com": "gmail"}.get, metrics, HandClock()
+    )
+    await sampler.sample()
+    for event in EVENTS:
+        metrics.on_event(event)
+    metrics.dkim_seconds(0.0003)
+    found = _samples(metrics)
+    assert {name for name, _ in found} >= NAMES
+    gmail = ("provider", "gmail")
+    assert found["lpse_queue_deliveries", (gmail, ("state", "ready"))] == 4
+    assert found["lpse_queue_oldest_seconds", (gmail,)] == 9
+    assert found["lpse_rate_limit", (gmail, ("window", "min"))] == 20
+    assert found["lpse_rate_limit", (gmail, ("window", "day"))] == 1500
+    assert found["lpse_rate_now", (gmail,)] == 10
+    assert found["lpse_provider_paused", (gmail,)] == 1
+    assert found["lpse_wal_bytes", ()] == 4096
+    assert found["lpse_inbox_rows", ()] == 312
+    assert found["lpse_log_dropped_total", ()] == 3
+    assert found["lpse_commit_seconds_count", ()] == 2
+    assert found["lpse_dkim_seconds_count", ()] == 1
+
+
+def test_events_are_counted() -> None:
+    metrics = _metrics()
+    for event in EVENTS:
+        metrics.on_event(event)
+    found = _samples(metrics)
+    gmail, yahoo, other = (("provider", name) for name in ("gmail", "yahoo", "other"))
+    assert found["lpse_received_total", ()] == 1
+    assert found["lpse_received_recipients_total", ()] == 2
+    assert found["lpse_refused_total", (("reason", "not_allowed"),)] == 1
+    outcomes = {
+        (gmail, "delivered"): 1,
+        (gmail, "deferred"): 1,
+        (yahoo, "bounced"): 1,
+        (other, "expired"): 1,
+        (other, "suppressed"): 1,
+        (other, "held"): 7,
+        (other, "released"): 7,
+        (other, "removed"): 1,
+    }
+    for (provider, outcome), count in outcomes.items():
+        assert found["lpse_deliveries_total", (("outcome", outcome), provider)] == count
+    labels = (
+        ("category", "unknown_user"), yahoo, ("rule", "yahoo.no-account"), ("scope", "recipient"),
+    )  # fmt: skip
+    assert found["lpse_replies_total", labels] == 1
+    assert found["lpse_alerts_total", (("name", "disk_low"),)] == 1
+
+
+def test_an_accepted_attempt_is_no_reply_to_explain() -> None:
+    metrics = _metrics()
+    metrics.on_event(events.Attempted(NOW, ID, 3, WHO, "gmail", attempt(), None))
+    assert not [name for name, _ in _samples(metrics) if name == "lpse_replies_total"]
+
+
+@pytest.mark.parametrize("foreign", ["evil.example.com", "mx1.example.co.id", "", 'x"\n'])
+def test_a_foreign_domain_is_never_a_label(foreign: str) -> None:
+    metrics = _metrics()
+    metrics.on_event(events.Bounced(NOW, ID, 0, WHO, foreign, "no", Category.OTHER))
+    metrics.on_event(events.Attempted(NOW, ID, 0, WHO, foreign, attempt(), CLASSIFIED))
+    text = generate_latest(metrics.registry).decode()
+    assert 'provider="other"' in text
+    if foreign:
+        assert foreign not in text
+
+
+@pytest.mark.parametrize("rule", ["No Such Rule", "a@b", "x" * 65, "", "é"])
+def test_a_rule_that_is_no_id_is_other(rule: str) -> None:
+    metrics = _metrics()
+    made = Classification(
+        CLASSIFIED.category, CLASSIFIED.scope, CLASSIFIED.action, rule, confidence=0.5
+    )
+    metrics.on_event(events.Attempted(NOW, ID, 0, WHO, "gmail", attempt(), made))
+    rules = {dict(labels).get("rule") for _, labels in _samples(metrics)} - {None}
+    assert rules == {"other"}
+
+
+def test_reasons_are_bounded() -> None:
+    metrics = _metrics()
+    for n in range(MAX_WORDS + 50):
+        metrics.on_event(events.Refused(NOW, SOURCE, "mail", 554, f"r{n}"))
+    found = {labels: v for (name, labels), v in _samples(metrics).items() if "refused_t" in name}
+    assert len(found) == MAX_WORDS + 1
+    assert found[(("reason", "other"),)] == 50
+
+
+def test_destinations_without_a_provider_stand_together() -> None:
+    metrics = _metrics()
+    metrics.snapshot = Snapshot(
+        NOW,
+        standings=(
+            _standing(None, "paused", (PER_MINUTE,), 10.0),
+            _standing(None, "ok", (Rate(5, timedelta(minutes=1)),), 5.0),
+            _standing("gmail"),
+        ),
+    )
+    found = _samples(metrics)
+    other = ("provider", "other")
+    assert found["lpse_rate_limit", (other, ("window", "min"))] == 5
+    assert found["lpse_rate_now", (other,)] == 15
+    assert found["lpse_provider_paused", (other,)] == 1
+    assert found["lpse_connections_open", (other,)] == 2
+    assert found["lpse_provider_paused", (("provider", "gmail"),)] == 0
+
+
+async def test_domains_become_providers_and_rows_are_counted_seldom() -> None:
+    readings = Readings(
+        [
+            Depth("gmail.com", State.READY, 4, NOW - 9000),
+            Depth("example.co.id", State.READY, 2, NOW - 99_000),
+            Depth("one.example", State.WAITING, 1, NOW),
+            Depth("two.example", State.WAITING, 1, NOW - 5),
+        ]
+    )
+    metrics = _metrics()
+    names = {"gmail.com": "gmail", "example.co.id": "gmail"}
+    sampler = Sampler(readings, lambda now: [], names.get, metrics, HandClock())
+    for _ in range(12):
+        await sampler.sample()
+    assert readings.rows_asked == 1
+    assert {(d.provider, d.state, d.count, d.oldest_at) for d in metrics.snapshot.depths} == {
+        ("gmail", State.READY, 6, NOW - 99_000),
+        (None, State.WAITING, 2, NOW - 5),
+    }
+
+
+async def test_a_failed_sample_leaves_the_last_one(caplog: pytest.LogCaptureFixture) -> None:
+    import asyncio
+
+    readings = Readings([Depth("gmail.com", State.READY, 4, NOW)])
+    metrics = _metrics()
+    clock = HandClock()
+    sampler = Sampler(
+        readings,
+        lambda now: [],
+        lambda domain: None,
+        metrics,
+        clock,
+        Pulse(_never_called, clock),
+    )
+    await sampler.sample()
+    readings.is_broken = True
+    task = asyncio.create_task(sampler.run(every=0))
+    while "no disk" not in caplog.text:
+        await asyncio.sleep(0)
+    task.cancel()
+    assert metrics.snapshot.depths[0].count == 4
+
+
+async def _never_called() -> None:
+    raise AssertionError("no beat was asked for")
+
+
+def test_a_reload_may_name_another_provider() -> None:
+    metrics = _metrics()
+    assert metrics.provider("zimbra") == "other"
+    metrics.set_providers(["zimbra"])
+    assert metrics.provider("zimbra") == "zimbra"
+    assert metrics.provider(None) == "other"
