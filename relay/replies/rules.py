@@ -20,7 +20,7 @@ from relay.mail.classification import Action, Category, Scope
 from relay.mail.reply import Stage
 from relay.replies import codes, conventions
 from relay.replies.codes import CodePattern
-from relay.replies.source import Fields, Items, Node, Reader, Text, nearest
+from relay.replies.source import Fields, Items, Node, Reader, SourceError, Text, nearest
 
 ANY: Final = "any"
 MAX_PROGRAM: Final = 1500  # RE2 instructions; a{1,1000} and its like cost more than any text tells
@@ -102,8 +102,7 @@ def parse(text: str, where: str) -> RuleSet:
     root = reader.read(text)
     if not isinstance(root, Fields):
         reader.problem(root, "a mapping with the key rules is expected")
-        reader.stop()
-        raise AssertionError("unreachable: stop raises")
+        raise SourceError(reader.problems)
     reader.known(root, ("layer", "providers", "rules"))
     layer = _layer(reader, root)
     providers = _providers(reader, root.values.get("providers"))

@@ -134,6 +134,15 @@ def test_only_the_history_tells_kind_1_from_kind_2() -> None:
             "vendor@example.co.id",
             "User unknown",
         ),
+        (
+            "<v@example.co.id>: host mx.example.co.id[192.0.2.2] said: 550 No such user",
+            550,
+            "None",
+            "mx.example.co.id",
+            None,
+            "v@example.co.id",
+            "No such user",
+        ),
         ("550 5.1.1 No such user", 550, "5.1.1", "", None, "", "No such user"),
         (
             "554-mx.example (x) Service not available\n554-No SMTP service\n554 Bad DNS PTR",

@@ -93,7 +93,9 @@ def test_a_fault_is_named_where_it_stands(change: tuple[str, str], line: int, wo
     assert all(p.file == "site.yaml" for p in found)
 
 
-@pytest.mark.parametrize("text", ["[1]", "just words", "rules: {a: b}", "providers: []", "\t"])
+@pytest.mark.parametrize(
+    "text", ["[1]", "[" * 5000, "a: \x01", "just words", "rules: {a: b}", "providers: []", "\t"]
+)
 def test_what_is_no_rules_file_says_so(text: str) -> None:
     assert problems(text)
 
@@ -154,6 +156,27 @@ def test_a_provider_is_known_by_whole_labels(texts: dict[str, str]) -> None:
         assert classifier.classify(reply, mx).rule != "kantor.cuti"
     assert classifier.classify(reply, provider="kantor").rule == "kantor.cuti"
     assert classifier.classify(reply, "mx.example.co.id", "other").rule == "kantor.cuti"
+
+
+def test_a_site_overrules_codes_too(texts: dict[str, str]) -> None:
+    site = """\
+rules:
+  - id: site.bare-552
+    codes: [552]
+    category: mailbox_full
+    action: retry_later
+    samples: ["552"]
+  - id: site.slow-when-busy
+    pattern: busy today
+    category: rate_limited
+    action: retry_later
+    samples: ["450 busy today"]
+"""
+    classifier = load({**texts, "site.yaml": site})
+    assert classifier.classify(replies.parse("552")).rule == "site.bare-552"
+    assert classifier.shipped(replies.parse("552")).rule == "code.size-basic"
+    said = classifier.classify(replies.parse("450 busy today"))
+    assert said.scope is Scope.RECIPIENT
 
 
 @given(st.text(alphabet="ab:- \n[]{}\"'|>*&?#\t"))
