@@ -61,7 +61,7 @@ def problems(
             path, message = item["loc"], "this key is missing"
         node = at(root, path)
         found.append(Problem(file, node.line, show(path) or "(file)", message, suggestion))
-    return found
+    return sorted(found, key=lambda problem: problem.line)
 
 
 def _written(root: Node, loc: Sequence[str | int]) -> tuple[str | int, ...]:

@@ -1,0 +1,35 @@
+"""`lpse-relay run`: the relay itself, in the foreground."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from relay.cli.site import ConfigOption, StateOption, config_file
+from relay.cli.terminal import REFUSED, USAGE, fail, note
+from relay.config import SourceError, keys, load, read_all
+from relay.service import serve
+from relay.store.base import StoreError
+
+
+def run(
+    config: ConfigOption = None,
+    state_dir: StateOption = None,
+    make_keys: Annotated[
+        bool, typer.Option("--make-keys", help="make DKIM keys that are missing, then run")
+    ] = False,
+) -> None:
+    """Run the relay until TERM or INT; HUP reads the configuration anew."""
+    file = config_file(config)
+    try:
+        if make_keys:
+            for made in keys.make_missing(file, read_all(file).settings):
+                note(f"made {made}; `lpse-relay keys check` prints the record to publish")
+        loaded = load(file, state_dir)
+    except SourceError as error:
+        fail(error, USAGE)
+    try:
+        serve(loaded)
+    except (StoreError, OSError) as error:
+        fail(error, REFUSED)

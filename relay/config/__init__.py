@@ -1,0 +1,16 @@
+"""Config: YAML → a frozen, validated configuration; every error at once, with file and line."""
+
+from __future__ import annotations
+
+from relay.config.load import locate, read_all, site_classifier
+from relay.config.shipped import shipped_classifier
+from relay.replies.source import Problem, SourceError
+
+__all__ = [
+    "Problem",
+    "SourceError",
+    "locate",
+    "read_all",
+    "shipped_classifier",
+    "site_classifier",
+]

@@ -1,0 +1,192 @@
+"""Checks across keys: what no single value shows, found before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from relay.config.keys import faults
+from relay.config.load import Read, places
+from relay.config.settings import RelaySettings
+from relay.control import MAX_PATH
+from relay.ingress.settings import ListenSettings
+from relay.mail import address
+from relay.replies.source import Problem
+
+LAB_ONLY: Final = "short time constants are for a laboratory: set lab: true, or write at least 1m"
+SHORTEST: Final = timedelta(minutes=1)
+
+Path_ = tuple[str | int, ...]
+Found = Iterator[tuple[Path_, str, str]]  # key, message, suggestion
+
+
+def across(read: Read, state: Path | None) -> list[Problem]:
+    """Every fault that lies between keys."""
+    settings = read.settings
+    checks: tuple[Callable[[RelaySettings], Found], ...] = (
+        _hostname,
+        _senders,
+        _listeners,
+        _auth,
+        _store,
+        _laboratory,
+        _dkim,
+    )
+    found = [read.main.problem(*fault) for check in checks for fault in check(settings)]
+    found += (read.main.problem(*fault) for fault in _files(read))
+    found += (read.main.problem(*fault) for fault in _places(read, state))
+    return found
+
+
+def _hostname(settings: RelaySettings) -> Found:
+    name = settings.hostname
+    if name is None:
+        if not settings.lab:
+            yield (), "hostname is missing", "the PTR name of the address that you send from"
+        return
+    try:
+        domain = address.parse(f"postmaster@{name}").domain
+    except address.AddressError as error:
+        yield ("hostname",), f"no host name: {error}", ""
+        return
+    if not settings.lab and (domain.is_single_label or domain.is_literal):
+        yield ("hostname",), f"{name!r} is no full name", "write relay.lpse.example.go.id"
+
+
+def _senders(settings: RelaySettings) -> Found:
+    for n, entry in enumerate(settings.allowed_senders):
+        local, at, domain = entry.rpartition("@")
+        try:
+            address.parse(f"{local or 'postmaster'}@{domain.removeprefix('.')}")
+        except address.AddressError as error:
+            yield ("allowed_senders", n), f"neither @domain nor an address: {error}", ""
+            continue
+        if not at:
+            yield ("allowed_senders", n), f"{entry!r} has no @", f"write “@{entry}”"
+
+
+def _listeners(settings: RelaySettings) -> Found:
+    if not settings.listen:
+        yield ("listen",), "nothing would listen", 'write {address: "127.0.0.1:2525"}'
+    seen = set()
+    for n, listener in enumerate(settings.listen):
+        at: Path_ = ("listen", n)
+        fault = endpoint_fault(listener.address)
+        if fault:
+            yield (*at, "address"), fault, 'write "127.0.0.1:2525", "[::1]:2525" or systemd:NAME'
+        elif listener.address in seen and not listener.address.endswith(":0"):
+            yield (*at, "address"), f"{listener.address} stands twice", ""
+        seen.add(listener.address)
+        if listener.tls != "off" and settings.certificate.certificate_file is None:
+            yield (*at, "tls"), f"tls: {listener.tls} needs certificate.certificate_file", ""
+        if _is_open(listener, settings) and not listener.i_know:
+            yield (
+                at,
+                f"{listener.address} is reachable from outside, and nobody must authenticate",
+                "auth: {enabled: true}, or i_know: true",
+            )
+    yield from _wide_networks(settings)
+
+
+def _wide_networks(settings: RelaySettings) -> Found:
+    known = all(listener.i_know for listener in settings.listen)
+    for n, network in enumerate(settings.trusted_networks):
+        narrowest = 24 if network.version == 4 else 64
+        if network.prefixlen < narrowest and not network.is_loopback and not known:
+            yield (
+                ("trusted_networks", n),
+                f"{network} is wider than /{narrowest}: all of it may relay",
+                "name the application's own address, or i_know: true on each listener",
+            )
+
+
+def _is_open(listener: ListenSettings, settings: RelaySettings) -> bool:
+    host = listener.address.rpartition(":")[0].strip("[]")
+    try:
+        is_loopback = ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = host == "localhost" or listener.address.startswith("systemd:")
+    return not is_loopback and not settings.auth.enabled
+
+
+def endpoint_fault(text: str) -> str | None:
+    """What is wrong with `host:port`, `[v6]:port` or `systemd:NAME`; None where nothing is."""
+    host, colon, port = text.rpartition(":")
+    if host == "systemd":
+        return None if port else "systemd: needs the socket's name"
+    if not colon or not port.isdigit() or int(port) > 65_535:
+        return f"{text!r} has no port"
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        if host != "localhost":
+            return f"{host!r} is no IP address"
+    return None
+
+
+def _auth(settings: RelaySettings) -> Found:
+    wants_tls = all(listener.tls == "off" for listener in settings.listen)
+    if settings.auth.enabled and wants_tls and not settings.auth.plaintext_on_trusted:
+        yield ("auth",), "AUTH needs a listener with TLS", "tls: starttls, or plaintext_on_trusted"
+
+
+def _store(settings: RelaySettings) -> Found:
+    if settings.store.startswith(("postgresql://", "postgres://")):
+        yield ("store",), "PostgreSQL is not served by this version", "store: sqlite"
+    elif settings.store != "sqlite":
+        yield ("store",), f"unknown store {settings.store!r}", "store: sqlite"
+
+
+def _laboratory(settings: RelaySettings) -> Found:
+    if settings.lab:
+        return
+    if settings.testing_smtp_port != 25:
+        yield ("testing_smtp_port",), "is for tests only", "25, or lab: true"
+    for name in ("throttle", "block", "longest"):
+        if getattr(settings.pause, name) < SHORTEST:
+            yield ("pause", name), LAB_ONLY, ""
+    for n, step in enumerate(settings.retry.schedule):
+        if step < SHORTEST:
+            yield ("retry", "schedule", n), LAB_ONLY, ""
+    if settings.retry.ambiguous < SHORTEST:
+        yield ("retry", "ambiguous"), LAB_ONLY, ""
+    if settings.nxdomain.hold < SHORTEST:
+        yield ("nxdomain", "hold"), LAB_ONLY, ""
+
+
+def _dkim(settings: RelaySettings) -> Found:
+    if not settings.retry.schedule:
+        yield ("retry", "schedule"), "a schedule needs at least one step", "[5m, 15m, 30m]"
+    names = [entry.use for entry in settings.filters]
+    if settings.dkim and "dkim" not in names:
+        yield ("filters",), "dkim keys are configured, but no filter signs", "add dkim at the end"
+    if "access" not in names:
+        yield ("filters",), "without the filter access anybody's mail is relayed", "put it first"
+
+
+def _files(read: Read) -> Found:
+    settings, folder = read.settings, read.main.file.parent
+    certificate = settings.certificate
+    if certificate.certificate_file is not None:
+        key = certificate.key_file or certificate.certificate_file
+        if not (folder / certificate.certificate_file).is_file():
+            yield (
+                ("certificate", "certificate_file"),
+                f"{certificate.certificate_file}: no file",
+                "",
+            )
+        for fault, hint in faults(folder / key):
+            yield ("certificate",), fault, hint
+    for domain, route in settings.routes.items():
+        if route.password_file is not None:
+            for fault, hint in faults(folder / route.password_file):
+                yield ("routes", domain, "password_file"), fault, hint
+
+
+def _places(read: Read, state: Path | None) -> Found:
+    _, control = places(read.main.file, read.settings, state)
+    if len(str(control).encode()) > MAX_PATH:
+        yield ("control",), f"{control} is longer than {MAX_PATH} octets", "a shorter state_dir"

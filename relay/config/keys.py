@@ -1,0 +1,95 @@
+"""DKIM keys on disk: made with mode 0600, checked for whom may read them, loaded once."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from relay.config.load import Written
+from relay.config.settings import RelaySettings
+from relay.filters.settings import DkimSettings
+from relay.mail.dkim import Key, KeyError_, load_key
+from relay.replies.source import Problem
+
+BITS: Final = 2048  # Google advises it; verifiers must bear up to 2048 (RFC 8301)
+
+
+def make(file: Path, bits: int = BITS) -> None:
+    """Write a new RSA key as PKCS #8 PEM, mode 0600. Raises OSError, FileExistsError too."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(handle, "wb") as writing:  # noqa: PTH123 - a file handle
+        writing.write(pem)
+        writing.flush()
+        os.fsync(handle)
+
+
+def make_missing(file: Path, settings: RelaySettings) -> list[Path]:
+    """Make each key that the configuration names and that is not there; returns which."""
+    made = []
+    for entry in settings.dkim:
+        path = file.parent / entry.key_file
+        if not path.exists():
+            make(path)
+            made.append(path)
+    return made
+
+
+def load(main: Written, entries: Iterable[DkimSettings]) -> tuple[dict[str, Key], list[Problem]]:
+    """The keys by From domain, and what is wrong with the others."""
+    keys: dict[str, Key] = {}
+    problems: list[Problem] = []
+    for n, entry in enumerate(entries):
+        at = ("dkim", n, "key_file")
+        path = main.file.parent / entry.key_file
+        if entry.domain in keys:
+            problems.append(main.problem(("dkim", n, "domain"), f"{entry.domain} stands twice"))
+            continue
+        try:
+            found = list(faults(path))
+            make = f"lpse-relay keys new {entry.domain} --selector {entry.selector} --out {path}"
+            problems += (main.problem(at, fault, hint or make) for fault, hint in found)
+            if not found:
+                keys[entry.domain] = load_key(path.read_bytes(), entry.domain, entry.selector)
+        except OSError as error:
+            problems.append(main.problem(at, f"{path}: {error.strerror}"))
+        except KeyError_ as error:
+            problems.append(main.problem(at, f"{path}: {error}"))
+    return keys, problems
+
+
+def faults(path: Path) -> Iterator[tuple[str, str]]:
+    """What is wrong with a secret's file, each with what to do."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        yield f"{path}: no such file", ""
+        return
+    if not stat.S_ISREG(mode):
+        yield f"{path}: not a file", ""
+    elif mode & 0o007:
+        yield f"{path}: everybody may read it (mode {stat.S_IMODE(mode):o})", f"chmod 640 {path}"
+    elif mode & 0o020:
+        yield f"{path}: its group may write it (mode {stat.S_IMODE(mode):o})", f"chmod 640 {path}"
+
+
+def secret(path: Path) -> str:
+    """The first line of a secret's file. Raises ValueError with what is wrong with it."""
+    for fault, hint in faults(path):
+        raise ValueError(f"{fault} ({hint})" if hint else fault)
+    try:
+        return path.read_text(encoding="utf-8").split("\n", 1)[0]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: cannot be read: {error}") from None

@@ -1,0 +1,62 @@
+"""Running: the installed relay as a process of its own, started, asked and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from relay.control import ControlClient, ControlError, Unreachable
+
+START: Final = 20.0  # seconds until the control socket must answer
+POLL: Final = 0.05
+
+
+class Relay:
+    """One relay process; `config` and `state` are its own."""
+
+    def __init__(self, config: Path, state: Path) -> None:
+        """Nothing runs before `start`."""
+        self.config = config
+        self.state = state
+        self.control = state / "run" / "control.sock"
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> dict[str, Any]:
+        """Run it; returns what `status` answers. Raises ControlError with what it said."""
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "relay", "run", "--config", str(self.config), "--state", str(self.state)),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + START
+        while True:
+            try:
+                return await asyncio.to_thread(ControlClient(self.control).call, "status")
+            except Unreachable:
+                if self.process.returncode is not None or loop.time() > deadline:
+                    raise ControlError(f"the relay did not start: {await self._last()}") from None
+            await asyncio.sleep(POLL)
+
+    async def call(self, command: str, **params: Any) -> dict[str, Any]:
+        """Ask it."""
+        return await asyncio.to_thread(ControlClient(self.control).call, command, **params)
+
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """End it; returns its exit code."""
+        if self.process is None:
+            return 0
+        if self.process.returncode is None:
+            self.process.send_signal(how)
+        await self.process.communicate()
+        return self.process.returncode or 0
+
+    async def _last(self) -> str:
+        assert self.process is not None and self.process.stderr is not None  # noqa: S101
+        if self.process.returncode is None:
+            self.process.kill()
+        return (await self.process.stderr.read()).decode("utf-8", "replace").strip()[-2000:]
