@@ -32,6 +32,7 @@ from relay.replies.source import Problem
 SURE: Final = 0.5
 UNKNOWN: Final = "unknown"  # the rule's name where nothing is known; `replies unknown` lists them
 _CACHED: Final = 4096
+_OF_THE_LETTER: Final = (Category.SPAM_CONTENT, Category.POLICY)
 
 
 class Classifier:
@@ -168,15 +169,33 @@ def _is_permanent(reply: Reply) -> bool:
 def _settled(rule: Rule, reply: Reply) -> Classification:
     action = rule.action if _is_permanent(reply) else rule.temporary
     made = Classification(rule.category, rule.scope, action, rule.id, rule.confidence)
-    if reply.stage in conventions.BEFORE_MAIL and made.scope in (Scope.RECIPIENT, Scope.MESSAGE):
-        if action in conventions.PERMANENT:
-            action = Action.RETRY_LATER
-        made = replace(made, action=action, scope=Scope.DESTINATION)
+    is_early = reply.stage in conventions.BEFORE_MAIL
+    if (is_early or reply.stage is Stage.MAIL) and made.category in _OF_THE_LETTER:
+        made = _about_us(made)
+    if is_early and made.scope in (Scope.RECIPIENT, Scope.MESSAGE):
+        made = replace(made, action=_softer(made.action), scope=Scope.DESTINATION)
     if reply.stage is Stage.MAIL and made.scope is Scope.RECIPIENT:
         made = _about_the_sender(made)
-    if made.action in conventions.PERMANENT and made.confidence < SURE:
-        made = replace(made, action=Action.RETRY_LATER)
+    if made.confidence < SURE:
+        made = replace(made, action=_softer(made.action))
     return made
+
+
+def _softer(action: Action) -> Action:
+    return Action.RETRY_LATER if action in conventions.PERMANENT else action
+
+
+def _about_us(made: Classification) -> Classification:
+    """Up to MAIL no letter has been seen: `spam` or `policy` there is our IP's or our domain's."""
+    if made.scope is not Scope.MESSAGE:
+        return made
+    return replace(
+        made,
+        category=Category.SENDER_BLOCKED,
+        scope=Scope.SENDER,
+        action=Action.SLOW_DOWN_PROVIDER,
+        confidence=min(made.confidence, 0.6),
+    )
 
 
 def _about_the_sender(made: Classification) -> Classification:
@@ -189,11 +208,7 @@ def _about_the_sender(made: Classification) -> Classification:
             action=Action.FIX_CONFIG,
             confidence=min(made.confidence, 0.6),
         )
-    return replace(
-        made,
-        scope=Scope.SENDER,
-        action=Action.RETRY_LATER if made.action in conventions.PERMANENT else made.action,
-    )
+    return replace(made, scope=Scope.SENDER, action=_softer(made.action))
 
 
 def check(classifier: Classifier) -> list[Problem]:

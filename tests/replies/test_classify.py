@@ -112,7 +112,9 @@ def test_what_is_no_rejection_is_kept(classifier: Classifier, code: int) -> None
         ("553 5.7.1 <a@b>: Sender address rejected: not owned", "rcpt", "auth_failed fix_config"),
         # before MAIL it is about the site or about us
         ("550 5.1.1 User unknown", "connect", "unknown_user retry_later"),
-        ("554 5.7.1 spam", "connect", "spam_content retry_later"),
+        ("554 5.7.1 spam", "connect", "sender_blocked slow"),
+        ("550 5.7.1 against our policy", "mail", "sender_blocked slow"),
+        ("554 relay access denied", "mail", "policy retry_later"),
         ("554 go away", "connect", "sender_blocked slow"),
         # nested: the inner text is the reason, the outer code says whether it lasts
         (
