@@ -297,7 +297,11 @@ def referee(key: Key, dnstxt: str | None = None, now: Instant = 0) -> None:
     """
     import dkim
 
-    record = (dns_record(key) if dnstxt is None else dnstxt).encode("ascii", "replace")
+    text = dns_record(key) if dnstxt is None else dnstxt
+    difference = public_matches(text, key)
+    if difference:  # dkimpy would not say which
+        raise SigningError(f"{key.record_name}: {difference}")
+    record = text.encode("ascii", "replace")
     fields = [
         Field.make("From", f"LPSE <lpse@{key.domain}>"),
         Field.make("Subject", "Contoh surat  untuk memeriksa kunci DKIM"),

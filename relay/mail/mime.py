@@ -101,6 +101,30 @@ def _refolded(field: Field, is_smtputf8: bool) -> Field:
     return Field(field.name, folding.fold(field.name, text, is_smtputf8))
 
 
+def content_type(headers: Headers) -> str:
+    """The first Content-Type's value, cut at :data:`MAX_CONTENT_TYPE`; empty without one."""
+    return (headers.unfolded("Content-Type") or "")[:MAX_CONTENT_TYPE]
+
+
+def media_type(value: str) -> tuple[str, str]:
+    """Type and subtype of a Content-Type in lower case; text/plain where it has none."""
+    kind = _TYPE.match(value)
+    return (kind[1].lower(), kind[2].lower()) if kind else ("text", "plain")
+
+
+def parts(value: str, body: bytes) -> list[bytes]:
+    """The parts of a multipart with that Content-Type, heads included; empty where none can be
+    told apart, or where there are more than :data:`MAX_PARTS`."""
+    boundary = _boundary(value)
+    marks = _marks(body, boundary) if boundary else []
+    ends = [mark[0] for mark in marks[1:]] + [len(body)]
+    return [
+        body[begin:end]
+        for (_, begin, is_last), end in zip(marks, ends, strict=False)
+        if not is_last
+    ]
+
+
 class _Encoder:
     """Walks one letter's parts; counts those that it opened."""
 
@@ -110,9 +134,8 @@ class _Encoder:
 
     def entity(self, headers: Headers, body: bytes, depth: int) -> tuple[Headers, bytes]:
         """An entity in need of work, re-encoded; the same objects where it is left alone."""
-        value = (headers.unfolded("Content-Type") or "")[:MAX_CONTENT_TYPE]
-        kind = _TYPE.match(value)
-        main, sub = (kind[1].lower(), kind[2].lower()) if kind else ("text", "plain")
+        value = content_type(headers)
+        main, sub = media_type(value)
         if main == "message" or (main == "multipart" and sub == "signed"):
             return headers, body
         if main == "multipart":
@@ -217,15 +240,16 @@ def _leaf(headers: Headers, body: bytes, is_text: bool) -> tuple[str, bytes] | N
         # Unbroken base64 is common; anything else in it cannot be mended.
         return ("base64", _wrapped(letters)) if _BASE64.fullmatch(letters) else None
     if encoding == "quoted-printable":
-        return encoding, _quoted_printable(binascii.a2b_qp(body))
+        return encoding, quoted_printable(binascii.a2b_qp(body))
     if encoding not in ("7bit", "8bit", "binary"):
         return None
     if is_text:
-        return "quoted-printable", _quoted_printable(body)
+        return "quoted-printable", quoted_printable(body)
     return "base64", _wrapped(binascii.b2a_base64(body, newline=False))
 
 
-def _quoted_printable(octets: bytes) -> bytes:
+def quoted_printable(octets: bytes) -> bytes:
+    """Octets with CRLF lines in quoted-printable, RFC 2045 6.7."""
     quoted = binascii.b2a_qp(octets, istext=True)
     return quoted.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
