@@ -9,8 +9,11 @@ from typing import Final
 
 MAX_LINES: Final = 100  # a reply longer than this is cut, never refused
 MAX_BYTES: Final = 8 * 1024
+MAX_TEXT: Final = 490  # octets of text on a line: with codes and CRLF under RFC 5321's 512
 _LINE: Final = re.compile(r"([0-9]{3})([ \-]?)(.*)", re.DOTALL)
-_ENHANCED: Final = re.compile(r"([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9.])[ \t]*")
+_ENHANCED: Final = re.compile(r"([245])\.([0-9]{1,3})\.([0-9]{1,3})(?![0-9]|\.[0-9])[ \t]*")
+_NEWLINE: Final = re.compile(r"\r\n|\r|\n")
+_CONTROL: Final = re.compile(r"[\0-\x1f\x7f]")
 
 
 class Stage(IntEnum):
@@ -89,16 +92,18 @@ class Reply:
         return f"{self.code}{enhanced} {self.text}".rstrip().replace("\n", " ")
 
     def wire(self) -> bytes:
-        """The reply as it goes over the wire, RFC 5321 4.2.1, the code on each line, CRLF ended."""
+        """The reply as it goes over the wire, RFC 5321 4.2.1, the code on each line, CRLF ended.
+
+        Safe for any text: a control character or one outside ASCII becomes ``?``, a long line
+        is cut to 512 octets in all.
+        """
         enhanced = f"{self.enhanced} " if self.enhanced else ""
-        lines = self.text.split("\n")
-        return b"".join(
-            f"{self.code}{' ' if i == len(lines) - 1 else '-'}{enhanced}{line}".encode(
-                "ascii", "replace"
-            )
-            + b"\r\n"
-            for i, line in enumerate(lines)
-        )
+        lines = [_CONTROL.sub("?", line)[:MAX_TEXT] for line in self.text.split("\n")]
+        marks = ["-"] * (len(lines) - 1) + [" "]
+        return "".join(
+            f"{self.code}{mark}{enhanced}{line}\r\n"
+            for mark, line in zip(marks, lines, strict=True)
+        ).encode("ascii", "replace")
 
 
 def parse(raw: str | bytes, stage: Stage | None = None, code: int | None = None) -> Reply:
@@ -112,7 +117,7 @@ def parse(raw: str | bytes, stage: Stage | None = None, code: int | None = None)
     found = code or 0
     enhanced: EnhancedCode | None = None
     lines: list[str] = []
-    for line in text.splitlines()[:MAX_LINES]:
+    for line in _NEWLINE.split(text, MAX_LINES)[:MAX_LINES]:
         body = line.strip()
         match = _LINE.fullmatch(body)
         if match and (match[2] or not match[3]) and "200" <= match[1] < "600":
