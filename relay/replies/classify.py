@@ -57,11 +57,11 @@ class Classifier:
         self._owner: Final[list[int]] = []
         for n, rule in enumerate(self._texts):
             for pattern in rule.patterns:
-                self._filter.Add(pattern, options())
+                self._filter.Add(wording.plain(pattern), options())
                 self._owner.append(n)
         self._filter.Compile()
         self._unless: Final = {
-            n: [re2.compile(pattern, options()) for pattern in rule.unless]
+            n: [re2.compile(wording.plain(pattern), options()) for pattern in rule.unless]
             for n, rule in enumerate(self._texts)
             if rule.unless
         }

@@ -8,16 +8,29 @@ out. Only the first :data:`MAX_TEXT` characters are read.
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 MAX_TEXT: Final = 4096
+# Latin letters without their accents (é → e, ß → ss): many servers leave them out.
+_LETTERS: Final = {
+    chr(n): unicodedata.normalize("NFD", chr(n))[0]
+    for n in range(0xC0, 0x180)
+    if unicodedata.decomposition(chr(n))
+} | {"ß": "ss", "ø": "o", "ł": "l", "ı": "i"}
 _PLAIN: Final = str.maketrans(
-    {"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "\u00a0": " ", "\x00": " "}
+    _LETTERS
+    | {"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "\u00a0": " ", "\x00": " "}
 )
 _REPEATED: Final = re.compile(r"(?<![\w.])[245][0-9]{2}[ -][245]\.[0-9]{1,3}\.[0-9]{1,3} ")
 _LEADING_CODE: Final = re.compile(r"^[245][0-9]{2}[ -](?:[245]\.[0-9]{1,3}\.[0-9]{1,3} )?")
 # Both sides are bounded, so a long run without an @ costs at most 64 steps a character.
 _ADDRESS: Final = re.compile(r"[^\s<>()\[\]:;,\"'=@]{1,64}@[a-z0-9*_-][a-z0-9._*-]{0,252}")
+
+
+def plain(pattern: str) -> str:
+    """A rule's pattern in the letters that texts are compared in."""
+    return pattern.translate(_PLAIN)
 
 
 def comparable(text: str) -> str:
@@ -26,10 +39,10 @@ def comparable(text: str) -> str:
     Where a server quotes another (``… host mx said: 550 …``) only what was quoted last stands:
     the frame's own words (`undeliverable address`) are no reason.
     """
-    plain = " ".join(text[:MAX_TEXT].lower().translate(_PLAIN).split())
-    _, quoted, inner = plain.rpartition(" said: ")
+    line = " ".join(text[:MAX_TEXT].lower().translate(_PLAIN).split())
+    _, quoted, inner = line.rpartition(" said: ")
     if quoted and len(inner) > len("550 5.1.1"):
-        plain = _LEADING_CODE.sub("", inner, count=1)
-    if "@" in plain:
-        plain = _ADDRESS.sub("a@b", plain)
-    return _REPEATED.sub("", plain)
+        line = _LEADING_CODE.sub("", inner, count=1)
+    if "@" in line:
+        line = _ADDRESS.sub("a@b", line)
+    return _REPEATED.sub("", line)
