@@ -139,8 +139,9 @@ def _encode_addresses(value: str) -> str:
 
     for piece in _ADDRESS_PIECE.findall(value):
         if piece[0] in "<(),;:":
+            is_glued = piece[0] == "<" and phrase[-1:] not in ("", " ", "\t")
             close()
-            parts.append(piece)
+            parts.append(f" {piece}" if is_glued else piece)
         elif piece[0] == '"' and len(piece) > 1 and _NEEDS_WORDS.search(piece):
             close()
             parts.append(" ".join(encode_words(re.sub(r"\\(.)", r"\1", piece[1:-1]))))

@@ -21,6 +21,7 @@ MAX_LINE: Final = 998  # octets without CRLF (RFC 5321 4.5.3.1.6)
 MAX_DEPTH: Final = 50  # multiparts within one another
 MAX_PARTS: Final = 1_000  # parts of one multipart, and parts in need of work in one letter
 MAX_CONTENT_TYPE: Final = 4_096  # characters of a Content-Type that are read
+_PIECE: Final = 256 * 1024
 _CTE: Final = "Content-Transfer-Encoding"
 _TYPE: Final = re.compile(r"\s*([A-Za-z0-9!#$&^_.+-]+)/([A-Za-z0-9!#$&^_.+-]+)")
 _BOUNDARY: Final = re.compile(
@@ -250,8 +251,20 @@ def _leaf(headers: Headers, body: bytes, is_text: bool) -> tuple[str, bytes] | N
 
 def quoted_printable(octets: bytes) -> bytes:
     """Octets with CRLF lines in quoted-printable, RFC 2045 6.7."""
-    quoted = binascii.b2a_qp(octets, istext=True)
-    return quoted.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    out: list[bytes] = []
+    at, size = 0, len(octets)
+    # In pieces, since one call holds the interpreter: a thread that encodes stalls nobody.
+    while at < size:
+        end = at + _PIECE
+        if end < size:
+            newline = octets.rfind(b"\r\n", at, end)
+            end = newline + 2 if newline >= 0 else end - (octets[end - 1] == 0x0D)
+        quoted = binascii.b2a_qp(octets[at:end], istext=True)
+        out.append(quoted.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
+        if end < size and not quoted.endswith(b"\n"):
+            out.append(b"=\r\n")
+        at = end
+    return b"".join(out)
 
 
 def _wrapped(letters: bytes) -> bytes:

@@ -175,6 +175,7 @@ def test_encoded_words_read_the_same_in_another_reader(value: str) -> None:
         ("From", '"Ü, \\"x" <a@b.id>', b"From: =?utf-8?b?w5wsICJ4?= <a@b.id>\r\n"),
         ("Cc", 'a@b.id (ü), "x" <c@d.id>', b'Cc: a@b.id (=?utf-8?q?=C3=BC?=), "x" <c@d.id>\r\n'),
         ("To", 'é "', b'To: =?utf-8?q?=C3=A9?= "\r\n'),
+        ("To", "Ümum<a@b.id>", b"To: =?utf-8?q?=C3=9Cmum?= <a@b.id>\r\n"),
         ("To", "ü@b.id", "To: ü@b.id\r\n".encode()),
         (
             "Content-Disposition",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import email
 import itertools
 import time
@@ -11,7 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.mail.headers import Headers, split
-from relay.mail.mime import MAX_PARTS, SevenBit, has_long_line, make_7bit, needs_work
+from relay.mail.mime import (
+    MAX_PARTS,
+    SevenBit,
+    has_long_line,
+    make_7bit,
+    needs_work,
+    quoted_printable,
+)
 
 
 def made(letter: bytes, is_smtputf8: bool = False) -> SevenBit:
@@ -203,6 +211,22 @@ def test_any_parts_read_the_same_afterwards(parts: list[tuple[bytes, bytes]]) ->
     assert not needs_work(result) and not safe.is_8bit
     assert payloads(result) == [body for _, body in parts]
     assert safe.is_body_changed is needs_work(split(letter)[1])
+
+
+@pytest.mark.parametrize("line", [b"x" * 997 + b"\xe9\r\n", b"x ", b"\xe9", b" \r\n\xe9", b"\r\n"])
+@pytest.mark.parametrize("before", [0, 1, 2, 3])
+def test_quoted_printable_in_pieces(line: bytes, before: int) -> None:
+    octets = b"y" * before + line * (800_000 // len(line))
+    quoted = quoted_printable(octets)
+    assert binascii.a2b_qp(quoted) == octets
+    assert max(map(len, quoted.split(b"\r\n"))) <= 77
+    assert b" \r\n" not in quoted
+
+
+def test_quoted_printable_never_cuts_a_newline() -> None:
+    octets = b"z" * (256 * 1024 - 1) + b"\r\nz"
+    assert binascii.a2b_qp(quoted_printable(octets)) == octets
+    assert quoted_printable(octets).endswith(b"z=\r\n\r\nz")
 
 
 def test_ten_thousand_nested_parts_do_not_stall() -> None:
