@@ -13,7 +13,15 @@ from relay.cli.site import ConfigOption, JsonOption, config_file
 from relay.cli.terminal import REFUSED, USAGE, as_json, fail, note, say, table
 from relay.clock import SystemClock
 from relay.config import SourceError, keys, read_all
-from relay.mail.dkim import Key, KeyError_, SigningError, dns_record, load_key, public_matches, referee
+from relay.mail.dkim import (
+    DkimKeyError,
+    Key,
+    SigningError,
+    dns_record,
+    load_key,
+    public_matches,
+    referee,
+)
 from relay.transports.mx import resolver_of
 
 app = typer.Typer(no_args_is_help=True, help="DKIM keys: make one, check what is published.")
@@ -33,7 +41,7 @@ def new(
         key = load_key(file.read_bytes(), domain, selector)
     except FileExistsError:
         fail(f"{file} exists; a key is never overwritten (--out another, or --selector s2)")
-    except KeyError_ as error:
+    except DkimKeyError as error:
         file.unlink()
         fail(error, USAGE)
     except OSError as error:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from relay.config.load import Written
 from relay.config.settings import RelaySettings
 from relay.filters.settings import DkimSettings
-from relay.mail.dkim import Key, KeyError_, load_key
+from relay.mail.dkim import DkimKeyError, Key, load_key
 from relay.replies.source import Problem
 
 BITS: Final = 2048  # Google advises it; verifiers must bear up to 2048 (RFC 8301)
@@ -65,7 +65,7 @@ def load(main: Written, entries: Iterable[DkimSettings]) -> tuple[dict[str, Key]
                 keys[entry.domain] = load_key(path.read_bytes(), entry.domain, entry.selector)
         except OSError as error:
             problems.append(main.problem(at, f"{path}: {error.strerror}"))
-        except KeyError_ as error:
+        except DkimKeyError as error:
             problems.append(main.problem(at, f"{path}: {error}"))
     return keys, problems
 

@@ -63,7 +63,6 @@ class DkimKeyError(ValueError):
     """A key that cannot sign; the message names what is wrong."""
 
 
-KeyError_ = DkimKeyError
 
 
 class SigningError(ValueError):
