@@ -1,0 +1,160 @@
+"""Leasing: how deliveries move between ready, waiting and leased."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from relay.mail.delivery import Delivery
+from relay.mail.instant import Instant
+from relay.mail.urgency import Urgency
+from relay.store import codec
+from relay.store.base import Ready
+from relay.store.codec import Row
+from relay.store.names import Names
+from relay.store.writer import Operation, Transaction
+
+_CHUNKS: Final = (64, 16, 4, 1)
+_CANDIDATES: Final = (
+    "SELECT class, turn, message_id, n FROM delivery WHERE state = 0 AND domain_id = ?"
+    " ORDER BY class, turn, message_id, n LIMIT ?"
+)
+_LEASE: Final = (
+    "UPDATE delivery SET state = 2, leased_until = ? FROM wanted w"
+    " WHERE delivery.message_id = w.m AND delivery.n = w.n AND delivery.state = 0"
+)
+_READ: Final = (
+    f"SELECT {codec.DELIVERY} FROM wanted w"  # noqa: S608
+    " CROSS JOIN inbox i ON i.message_id = w.m AND i.n = w.n"
+    " JOIN delivery d ON d.message_id = w.m AND d.n = w.n"
+    " JOIN message m ON m.message_id = w.m JOIN domain o ON o.domain_id = d.domain_id"
+)
+_BACK: Final = (
+    "UPDATE delivery SET state = 0, leased_until = NULL FROM wanted w"
+    " WHERE delivery.message_id = w.m AND delivery.n = w.n AND delivery.state = 2"
+    " RETURNING delivery.domain_id, delivery.class"
+)
+_RECOVER: Final = (
+    "UPDATE delivery SET state = 0, leased_until = NULL WHERE state = 2 RETURNING domain_id, class"
+)
+_WAKE: Final = (
+    "UPDATE delivery SET state = 0 WHERE (message_id, n) IN (SELECT message_id, n FROM delivery"
+    " WHERE state = 1 AND due_at <= ? ORDER BY due_at LIMIT ?) RETURNING domain_id, class"
+)
+DOMAIN: Final = "SELECT name FROM domain WHERE domain_id = ?"
+
+
+@lru_cache(maxsize=32)
+def _wanted(sql: str, rows: int) -> str:
+    return f"WITH wanted(m, n) AS (VALUES {', '.join(['(?, ?)'] * rows)}) {sql}"
+
+
+def for_each(
+    connection: sqlite3.Connection, sql: str, keys: Sequence[tuple[int, int]], *rest: Any
+) -> list[Row]:
+    """Run `sql` over the CTE `wanted(m, n)`, `rest` being its own values; all its rows."""
+    found: list[Row] = []
+    at = 0
+    for size in _CHUNKS:
+        while len(keys) - at >= size:
+            values: list[Any] = [part for key in keys[at : at + size] for part in key]
+            found += connection.execute(_wanted(sql, size), values + list(rest)).fetchall()
+            at += size
+    return found
+
+
+def announce(transaction: Transaction, moved: Sequence[Row]) -> list[Ready]:
+    """Tell what became ready: rows of (domain id, class)."""
+    best: dict[int, int] = {}
+    for domain, urgency in moved:
+        if urgency < best.get(domain, 9):
+            best[domain] = urgency
+    where: list[Ready] = []
+    for domain, urgency in best.items():
+        (name,) = transaction.connection.execute(DOMAIN, (domain,)).fetchone()
+        transaction.made_ready(name, urgency)
+        where.append(Ready(name, Urgency(urgency)))
+    return where
+
+
+class Claim(Operation[list[Delivery]]):
+    """Lease what is ready: the most urgent first, then by turn.
+
+    Among several domains turns are counted from each domain's virtual time, so that none of them
+    waits for the backlog of another.
+    """
+
+    def __init__(
+        self,
+        names: Names,
+        domains: Sequence[str],
+        limit: int,
+        leased_until: Instant,
+        give_back: Callable[[Sequence[Delivery]], object],
+    ) -> None:
+        self._names = names
+        self._domains = domains
+        self._limit = limit
+        self._until = leased_until
+        self._give_back = give_back
+
+    def run(self, transaction: Transaction) -> list[Delivery]:
+        """See Operation.run."""
+        connection = transaction.connection
+        chosen = self._choose(connection)
+        keys = [(row[2], row[3]) for row in chosen]
+        for_each(connection, _LEASE, keys, self._until)
+        found = {(row[0], row[1]): codec.delivery(row) for row in for_each(connection, _READ, keys)}
+        return [found[key] for key in keys]
+
+    def _choose(self, connection: sqlite3.Connection) -> list[Row]:
+        turns = self._names.turns
+        found: list[tuple[int, int, int, int, int, int]] = []
+        for name in dict.fromkeys(self._domains):
+            domain = self._names.known_domain(name)
+            if domain is None:
+                continue
+            for urgency, turn, message_id, n in connection.execute(
+                _CANDIDATES, (domain, self._limit)
+            ).fetchall():
+                rank = turn - turns.virtual((domain, urgency))
+                found.append((urgency, rank, message_id, n, domain, turn))
+        found.sort()
+        del found[self._limit :]
+        for urgency, _, _, _, domain, turn in found:
+            turns.leased((domain, urgency), turn)
+        return [(urgency, rank, message_id, n) for urgency, rank, message_id, n, _, _ in found]
+
+    def abandoned(self, result: list[Delivery]) -> None:
+        """Nobody waits for them any more: they are ready again."""
+        if result:
+            self._give_back(result)
+
+
+def give_back(deliveries: Sequence[Delivery]) -> Callable[[Transaction], None]:
+    """Leased ones are ready again; those that are not leased are left alone."""
+    keys = [(delivery.message_id, delivery.n) for delivery in deliveries]
+
+    def run(transaction: Transaction) -> None:
+        announce(transaction, for_each(transaction.connection, _BACK, keys))
+
+    return run
+
+
+def recover(transaction: Transaction) -> int:
+    """Every leased one is ready again."""
+    moved = transaction.connection.execute(_RECOVER).fetchall()
+    announce(transaction, moved)
+    return len(moved)
+
+
+def wake(now: Instant, limit: int) -> Callable[[Transaction], list[Ready]]:
+    """Waiting ones whose time has come are ready, the longest due first."""
+
+    def run(transaction: Transaction) -> list[Ready]:
+        moved = transaction.connection.execute(_WAKE, (now, limit)).fetchall()
+        return announce(transaction, moved)
+
+    return run

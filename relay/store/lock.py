@@ -1,0 +1,34 @@
+"""Lock: one relay a state directory, by flock on its file ``lock``."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Final
+
+from relay.store.base import StateLocked
+
+NAME: Final = "lock"
+
+
+class Lock:
+    """Held while it lives; the kernel lets go of it when the process dies, however it dies."""
+
+    def __init__(self, state_dir: Path) -> None:
+        """Take it, or raise StateLocked naming the process that has it."""
+        self._fd = os.open(state_dir / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._fd)
+            raise StateLocked(
+                f"{state_dir} is in use by another relay (process {holder})"
+            ) from None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let go. The file stays: to unlink it would let two relays hold two files."""
+        os.close(self._fd)

@@ -1,0 +1,232 @@
+"""Putting: entries made ready in the loop's thread, written by the writer, many in a statement."""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from relay.mail.envelope import Message
+from relay.store import codec
+from relay.store.base import Entry, Placement, StoreError
+from relay.store.codec import Row
+from relay.store.names import Names
+from relay.store.writer import Joinable, Operation, Transaction
+
+PART: Final = 256 << 10  # a body over this goes in parts, each in a commit of its own
+_CHUNKS: Final = (64, 16, 4, 1)  # rows a statement: few shapes, so that all stay prepared
+_READY: Final = 0
+
+
+@lru_cache(maxsize=64)
+def _insert(table: str, columns: int, rows: int) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return f"INSERT INTO {table} VALUES {', '.join([row] * rows)}"  # noqa: S608
+
+
+def insert_many(connection: sqlite3.Connection, table: str, rows: Sequence[Row]) -> None:
+    """Insert the rows, as many to a statement as its shapes allow."""
+    at = 0
+    for size in _CHUNKS:
+        while len(rows) - at >= size:
+            values: list[Any] = []
+            for row in rows[at : at + size]:
+                values += row
+            connection.execute(_insert(table, len(rows[0]), size), values)
+            at += size
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An entry as rows; numbers of domains and mailboxes and the turns come in the writer.
+
+    `in_parts`: the body went before; `received`: compressed, None where it is in parts.
+    """
+
+    message: Row
+    body: Row
+    received: Row | None
+    in_parts: bool
+    flow: str
+    urgency: int
+    received_at: int
+    recipients: tuple[Row, ...]
+    attempts: tuple[Row, ...]
+
+
+def parts_of(entry: Entry, squeezed: bytes | None) -> list[tuple[int, bytes]]:
+    """The parts to be written before the entry: (number, octets); empty for a small one."""
+    body = entry.message.content.body
+    parts: list[tuple[int, bytes]] = []
+    if len(body) > PART:
+        parts = [(i, body[at : at + PART]) for i, at in enumerate(range(0, len(body), PART))]
+    if squeezed is not None and len(squeezed) > PART:
+        starts = range(0, len(squeezed), PART)
+        parts += [(-1 - i, squeezed[at : at + PART]) for i, at in enumerate(starts)]
+    return parts
+
+
+def squeeze(received: bytes) -> bytes:
+    """The octets as received, compressed; fast rather than small."""
+    return zlib.compress(received, 1)
+
+
+def prepare(entry: Entry, squeezed: bytes | None, node: int) -> Prepared:
+    """The rows of an entry. Raises StoreError for one that contradicts itself."""
+    message = entry.message
+    content = message.content
+    body = content.body
+    received: Row | None = None
+    if content.received is not None and squeezed is not None:
+        kept = squeezed if len(squeezed) <= PART else None
+        received = (message.id, len(content.received), kept)
+    attempts: list[Row] = []
+    recipients: list[Row] = []
+    for placement in entry.placements:
+        recipients.append(_recipient(entry, placement))
+        if placement.attempt is not None:
+            attempts.append(codec.attempt_row(placement.attempt, content.head, node))
+    return Prepared(
+        message=codec.message_row(message),
+        body=(message.id, len(body), body if len(body) <= PART else None),
+        received=received,
+        in_parts=len(body) > PART or (squeezed is not None and len(squeezed) > PART),
+        flow=message.particulars.flow,
+        urgency=int(message.particulars.urgency),
+        received_at=message.received_at,
+        recipients=tuple(recipients),
+        attempts=tuple(attempts),
+    )
+
+
+def _recipient(entry: Entry, placement: Placement) -> Row:
+    """(n, key of the mailbox, domain, as given, address, orcpt, notify, state, …)"""
+    message: Message = entry.message
+    delivery = placement.delivery
+    if delivery.message_id != message.id:
+        raise StoreError(f"{delivery.ref} is no delivery of the letter it came with")
+    if delivery.urgency is not message.particulars.urgency:
+        raise StoreError(f"{delivery.ref} is of another class than its letter")
+    as_given = codec.text(delivery.as_given)
+    address = codec.text(delivery.recipient)
+    return (
+        delivery.n,
+        codec.text(placement.mailbox_address) if entry.has_inbox else None,
+        delivery.domain,
+        as_given,
+        None if address == as_given else address,
+        codec.text_or_none(delivery.orcpt),
+        codec.notify_text(delivery.notify),
+        int(delivery.state),
+        delivery.due_at,
+        delivery.expires_at,
+        delivery.tries,
+        codec.text(delivery.why) or None,
+        codec.category_number(placement.category),
+    )
+
+
+class _Rows:
+    """The rows of many entries, by table."""
+
+    def __init__(self) -> None:
+        self.body: list[Row] = []
+        self.message: list[Row] = []
+        self.received: list[Row] = []
+        self.inbox: list[Row] = []
+        self.delivery: list[Row] = []
+        self.attempts: list[Row] = []
+
+    def add(self, entry: Prepared, names: Names, transaction: Transaction) -> None:
+        message_id, at = entry.message[0], entry.received_at
+        self.message.append(entry.message)
+        self.body.append(entry.body)
+        if entry.received is not None:
+            self.received.append(entry.received)
+        self.attempts += entry.attempts
+        for row in entry.recipients:
+            n, key, name, as_given, address, orcpt, notify, state = row[:8]
+            due_at, expires_at, tries, why, category = row[8:]
+            domain = names.domain(name)
+            mailbox = None if key is None else names.mailbox(key, at)
+            ids = (message_id, n, mailbox, domain)
+            given = (as_given, address, orcpt, notify, expires_at)
+            self.inbox.append((*ids, *given, state, category, why, at, None))
+            if state > 3:
+                continue
+            turn = names.turns.give((domain, entry.urgency), entry.flow)
+            job = (entry.urgency, state, turn, due_at, expires_at, tries, why, category, at, None)
+            self.delivery.append((*ids, *job))
+            if state == _READY:
+                transaction.made_ready(name, entry.urgency)
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        insert_many(connection, "body", self.body)
+        insert_many(connection, "message", self.message)
+        insert_many(connection, "received_body", self.received)
+        insert_many(connection, "inbox", self.inbox)
+        insert_many(connection, "delivery", self.delivery)
+        if self.attempts:
+            connection.executemany(codec.INSERT_ATTEMPT, self.attempts)
+
+
+def write_entries(transaction: Transaction, entries: Sequence[Prepared], names: Names) -> None:
+    """Write the entries."""
+    rows = _Rows()
+    for entry in entries:
+        rows.add(entry, names, transaction)
+    rows.write(transaction.connection)
+    for entry in entries:
+        if entry.in_parts:
+            transaction.connection.execute(
+                "DELETE FROM body_begun WHERE body_id = ?", (entry.message[0],)
+            )
+
+
+class Put(Joinable):
+    """Entries to be written; many puts go into the same statements."""
+
+    def __init__(self, entries: Sequence[Prepared], names: Names) -> None:
+        self.entries = entries
+        self._names = names
+        self.octets = sum(len(e.body[2] or b"") + len(e.message[4]) for e in entries)
+
+    @classmethod
+    def run_all(cls, transaction: Transaction, operations: Sequence[Put]) -> None:
+        """See Joinable.run_all."""
+        entries = [entry for put in operations for entry in put.entries]
+        write_entries(transaction, entries, operations[0]._names)
+
+
+class PutPart(Operation[None]):
+    """One part of a large body, before its letter; the first one notes that it was begun."""
+
+    def __init__(self, body_id: int, part: int, octets: bytes) -> None:
+        self._row = (body_id, part, octets)
+        self.octets = len(octets)
+
+    def run(self, transaction: Transaction) -> None:
+        """See Operation.run."""
+        begun = "INSERT OR IGNORE INTO body_begun VALUES (?)"
+        transaction.connection.execute(begun, self._row[:1])
+        transaction.connection.execute("INSERT INTO body_part VALUES (?, ?, ?)", self._row)
+
+
+def sweep(body_id: int) -> Callable[[Transaction], None]:
+    """Remove the parts of a letter that did not come to be."""
+
+    def run(transaction: Transaction) -> None:
+        run_on = transaction.connection.execute
+        if run_on("DELETE FROM body_begun WHERE body_id = ?", (body_id,)).rowcount:
+            run_on("DELETE FROM body_part WHERE body_id = ?", (body_id,))
+
+    return run
+
+
+def sweep_all(transaction: Transaction) -> None:
+    """At start: remove the parts that a crash cut off."""
+    for (body_id,) in transaction.connection.execute("SELECT body_id FROM body_begun").fetchall():
+        sweep(body_id)(transaction)

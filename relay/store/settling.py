@@ -1,0 +1,104 @@
+"""Settling: what came of leased deliveries, their attempts and reports, in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from relay.mail.classification import Category
+from relay.mail.delivery import Bounced, Deferred, Delivered, Expired, Held, State
+from relay.mail.instant import Instant
+from relay.store import codec
+from relay.store.base import Settlement, StoreError
+from relay.store.codec import Row
+from relay.store.names import Names
+from relay.store.putting import Prepared, write_entries
+from relay.store.writer import Operation, Transaction
+
+_END: Final = (
+    "UPDATE inbox SET state = ?, category = ?, why = ?, state_at = ? WHERE message_id = ? AND n = ?"
+)
+_LEAVE: Final = "DELETE FROM delivery WHERE message_id = ? AND n = ?"
+_STAY: Final = (
+    "UPDATE delivery SET state = ?, due_at = ?, tries = ?, why = ?, category = ?, state_at = ?,"
+    " leased_until = NULL WHERE message_id = ? AND n = ?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What an outcome means for the delivery: its new state, and what is written beside it."""
+
+    state: State
+    due_at: Instant
+    tries: int
+    why: str
+    category: Category | None
+
+
+def sentence(settlement: Settlement) -> Sentence:
+    """The one reading of an outcome that every store shares.
+
+    Tries count attempts, save where a Deferred says that it does not count.
+    """
+    delivery, outcome = settlement.delivery, settlement.outcome
+    tries = delivery.tries + (1 if settlement.attempt is not None else 0)
+    match outcome:
+        case Delivered():
+            return Sentence(State.DELIVERED, delivery.due_at, tries, "", None)
+        case Deferred():
+            tries = delivery.tries + (1 if outcome.counts else 0)
+            return Sentence(State.WAITING, outcome.until, tries, outcome.why, outcome.category)
+        case Held():
+            return Sentence(State.HELD, delivery.due_at, tries, outcome.why, outcome.category)
+        case Bounced():
+            return Sentence(State.BOUNCED, delivery.due_at, tries, outcome.why, outcome.category)
+        case Expired():
+            return Sentence(State.EXPIRED, delivery.due_at, tries, outcome.why, outcome.category)
+    raise StoreError(f"{outcome!r} is no outcome that the store knows")
+
+
+class Settle(Operation[None]):
+    """Settlements as rows."""
+
+    def __init__(
+        self,
+        settlements: Sequence[Settlement],
+        attempts: Sequence[Row],
+        reports: Sequence[Prepared],
+        names: Names,
+        now: Instant,
+    ) -> None:
+        self._ends: list[Row] = []
+        self._stays: list[Row] = []
+        self._attempts = attempts
+        self._reports = reports
+        self._names = names
+        for settlement in settlements:
+            said = sentence(settlement)
+            key = (settlement.delivery.message_id, settlement.delivery.n)
+            number = codec.category_number(said.category)
+            why = codec.text(said.why) or None
+            if said.state.is_final:
+                self._ends.append((int(said.state), number, why, now, *key))
+            else:
+                stay = (int(said.state), said.due_at, said.tries, why, number, now, *key)
+                self._stays.append(stay)
+
+    def run(self, transaction: Transaction) -> None:
+        """See Operation.run."""
+        connection = transaction.connection
+        if self._attempts:
+            connection.executemany(codec.INSERT_ATTEMPT, self._attempts)
+        _all(connection, _END, self._ends)
+        _all(connection, _LEAVE, [row[4:] for row in self._ends])
+        _all(connection, _STAY, self._stays)
+        if self._reports:
+            write_entries(transaction, self._reports, self._names)
+
+
+def _all(connection: sqlite3.Connection, sql: str, rows: Sequence[Row]) -> None:
+    if rows and connection.executemany(sql, rows).rowcount != len(rows):
+        raise StoreError("a delivery to be settled is not in the queue")

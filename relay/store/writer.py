@@ -1,0 +1,340 @@
+"""Writer: the one thread that owns the only writing connection, and commits in groups.
+
+What was handed in while the last commit ran goes into the next one: no timer waits for more. If
+anything in a group fails, the group is rolled back and each of its operations is run again in a
+transaction of its own, so that one bad operation harms no other. Nothing is reported to a caller
+before its COMMIT, and with it the fsync, returned.
+
+An I/O error is final (what a failed fsync left behind is unknown): `dead` is set, everything that
+waits and everything that comes later gets StoreDead. A full disk is not: its callers get
+StoreError, nothing of theirs was written, and the writer goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+from relay.clock import Clock
+from relay.mail.urgency import Urgency
+from relay.store.base import Ready, ReadyListener, StoreDead, StoreError
+
+MAX_GROUP: Final = 500
+MAX_GROUP_OCTETS: Final = 16 << 20
+CHECKPOINT_OCTETS: Final = 16 << 20  # written since the last checkpoint, estimated
+MAX_WAL: Final = 64 << 20  # a log larger than this is cut as soon as no reader is in the way
+IDLE_WAL: Final = 1 << 20  # and one larger than this when there is nothing to do
+IDLE_S: Final = 0.5
+_OPERATION_OCTETS: Final = 24 << 10  # pages that a small operation touches, roughly
+_FATAL: Final = {
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+}
+
+T = TypeVar("T")
+
+
+class Transaction:
+    """What an operation is handed: the connection, and where to say what became ready."""
+
+    __slots__ = ("connection", "ready")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.ready: dict[str, int] = {}
+
+    def made_ready(self, domain: str, urgency: int) -> None:
+        """A delivery of that domain and class can be leased once this is committed."""
+        known = self.ready.get(domain)
+        if known is None or urgency < known:
+            self.ready[domain] = urgency
+
+
+class Operation(Generic[T]):
+    """A piece of work within a transaction. May be run twice, if its first group failed."""
+
+    octets: int = 0
+
+    def run(self, transaction: Transaction) -> T:
+        """Do it. What it raises reaches its caller; StoreError and sqlite3.Error are expected."""
+        raise NotImplementedError
+
+    def abandoned(self, result: T) -> None:
+        """Called in the loop where it was committed, but its caller no longer waits."""
+
+
+class Call(Operation[T]):
+    """A function as an operation."""
+
+    def __init__(self, function: Callable[[Transaction], T]) -> None:
+        self._function = function
+
+    def run(self, transaction: Transaction) -> T:
+        """See Operation.run."""
+        return self._function(transaction)
+
+
+class Joinable(Operation[None]):
+    """An operation whose kind does many at once faster than one by one."""
+
+    @classmethod
+    def run_all(cls, transaction: Transaction, operations: Sequence[Any]) -> None:
+        """Do all of them."""
+        raise NotImplementedError
+
+    def run(self, transaction: Transaction) -> None:
+        """See Operation.run."""
+        self.run_all(transaction, (self,))
+
+
+Job = tuple[Operation[Any], "asyncio.Future[Any]"]
+Answer = tuple[Operation[Any], "asyncio.Future[Any]", Any, BaseException | None]
+
+
+class Writer:
+    """Takes operations from the loop's thread; see the module for what it promises."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        clock: Clock,
+        rolled_back: Callable[[], None],
+    ) -> None:
+        """`rolled_back` is called in the writer's thread: forget what was cached."""
+        self._connection = connection
+        self._wal = path.with_name(path.name + "-wal")
+        self._clock = clock
+        self._rolled_back = rolled_back
+        self._loop = asyncio.get_running_loop()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._listeners: list[ReadyListener] = []
+        self._died: BaseException | None = None
+        self._is_closing = False
+        self._written = 0  # octets since the last checkpoint
+        self._is_idle_done = False
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self.dead = asyncio.Event()
+        self.durations: deque[float] = deque(maxlen=100_000)
+        self._thread = threading.Thread(target=self._main, name="store-writer", daemon=True)
+        self._thread.start()
+
+    # In the loop's thread.
+
+    def subscribe(self, listener: ReadyListener) -> None:
+        """See Queue.subscribe."""
+        self._listeners.append(listener)
+
+    def submit(self, operation: Operation[T]) -> asyncio.Future[T]:
+        """Queue an operation; the future is done after its commit."""
+        if self._died is not None:
+            raise StoreDead(f"the store's writer has died: {self._died}")
+        if self._is_closing:
+            raise StoreError("the store is closed")
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._jobs.put((operation, future))
+        return future
+
+    async def call(self, function: Callable[[Transaction], T]) -> T:
+        """Run a function in a transaction."""
+        return await self.submit(Call(function))
+
+    async def close(self) -> None:
+        """Finish what was handed in, checkpoint, end the thread."""
+        if not self._is_closing:
+            self._is_closing = True
+            self._jobs.put(None)
+        await asyncio.shield(self._ended)
+        self._thread.join()
+
+    def _deliver(self, answers: Sequence[Answer], ready: dict[str, int]) -> None:
+        if self._died is not None:
+            self.dead.set()
+        for operation, future, result, error in answers:
+            if future.done():  # only a cancelled one is
+                if error is None:
+                    operation.abandoned(result)
+            elif error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+        if ready:
+            where = [Ready(domain, Urgency(urgency)) for domain, urgency in ready.items()]
+            self._tell(where)
+
+    def _tell(self, where: Collection[Ready]) -> None:
+        for listener in self._listeners:
+            listener(where)
+
+    # In the writer's thread.
+
+    def _main(self) -> None:
+        try:
+            while group := self._gather():
+                self._serve(group)
+        finally:
+            self._end()
+
+    def _gather(self) -> list[Job]:
+        """The next group; empty when the end has come."""
+        first = self._next()
+        if first is None:
+            return []
+        group = [first]
+        octets = first[0].octets
+        while len(group) < MAX_GROUP and octets < MAX_GROUP_OCTETS:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                self._jobs.put(None)  # seen again when this group is done
+                break
+            group.append(job)
+            octets += job[0].octets
+        return group
+
+    def _next(self) -> Job | None:
+        while True:
+            try:
+                return self._jobs.get(timeout=None if self._is_idle_done else IDLE_S)
+            except queue.Empty:
+                self._tidy(is_idle=True)
+                self._is_idle_done = True
+
+    def _serve(self, group: list[Job]) -> None:
+        self._is_idle_done = False
+        transaction = Transaction(self._connection)
+        if self._died is None:
+            try:
+                answers = self._together(transaction, group)
+            except Exception as error:
+                answers, transaction = self._one_by_one(group, error)
+        else:
+            answers = [self._failed(job, self._died) for job in group]
+        self._send(answers, transaction.ready)
+        self._written += sum(job[0].octets for job in group) + _OPERATION_OCTETS * len(group)
+        if self._written >= CHECKPOINT_OCTETS:
+            self._tidy(is_idle=False)
+
+    def _send(self, answers: Sequence[Answer], ready: dict[str, int]) -> None:
+        with suppress(RuntimeError):  # the loop was closed: nobody waits for an answer
+            self._loop.call_soon_threadsafe(self._deliver, answers, ready)
+
+    def _together(self, transaction: Transaction, group: list[Job]) -> list[Answer]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        results: dict[int, Any] = {}
+        joined: dict[type[Joinable], list[Joinable]] = {}
+        for operation, _ in group:
+            if isinstance(operation, Joinable):
+                joined.setdefault(type(operation), []).append(operation)
+        # What was handed in together has no order: whoever needs one awaits the first.
+        for kind, operations in joined.items():
+            kind.run_all(transaction, operations)
+        for at, (operation, _) in enumerate(group):
+            if not isinstance(operation, Joinable):
+                results[at] = operation.run(transaction)
+        began = self._clock.monotonic()
+        self._commit()
+        self.durations.append(self._clock.monotonic() - began)
+        return [(op, future, results.get(at), None) for at, (op, future) in enumerate(group)]
+
+    def _commit(self) -> None:
+        self._connection.execute("COMMIT")
+
+    def _one_by_one(self, group: list[Job], error: Exception) -> tuple[list[Answer], Transaction]:
+        """After a failure: undo the group, and give each operation its own transaction."""
+        self._undo(error)
+        transaction = Transaction(self._connection)
+        if len(group) == 1 or self._is_dead():
+            return [self._failed(job, error) for job in group], transaction
+        answers: list[Answer] = []
+        for job in group:
+            if self._is_dead():
+                answers.append(self._failed(job, error))
+                continue
+            alone = Transaction(self._connection)
+            try:
+                answers += self._together(alone, [job])
+            except Exception as own:
+                self._undo(own)
+                answers.append(self._failed(job, own))
+            else:
+                for domain, urgency in alone.ready.items():
+                    transaction.made_ready(domain, urgency)
+        return answers, transaction
+
+    def _is_dead(self) -> bool:
+        return self._died is not None
+
+    def _undo(self, error: BaseException) -> None:
+        """Roll back; after an error that leaves the files in doubt, die instead."""
+        self._rolled_back()
+        if _is_fatal(error):
+            self._died = error
+            return
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error as worse:
+            self._died = worse
+
+    def _failed(self, job: Job, error: BaseException) -> Answer:
+        operation, future = job
+        if self._died is not None:
+            told: BaseException = StoreDead(f"the store's writer has died: {self._died}")
+        elif isinstance(error, sqlite3.Error):
+            told = StoreError(f"the store refused: {error}")
+        else:
+            told = error
+        if told is not error:
+            told.__cause__ = error
+        return operation, future, None, told
+
+    def _tidy(self, is_idle: bool) -> None:
+        """Checkpoint; cut the log where it is too long. Readers are never waited for."""
+        if self._died is not None:
+            return
+        try:
+            if self._written:
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                self._written = 0
+            size = self._wal.stat().st_size if self._wal.exists() else 0
+            if size > (IDLE_WAL if is_idle else MAX_WAL):
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except (sqlite3.Error, OSError) as error:
+            if _is_fatal(error):
+                self._died = error
+                self._send([], {})
+
+    def _end(self) -> None:
+        """The last checkpoint, and an answer for whatever was left in the queue."""
+        if self._died is None and not self._is_closing:
+            self._died = RuntimeError("the writer's thread ended by itself")
+        self._tidy(is_idle=True)
+        left: list[Answer] = []
+        while not self._jobs.empty():
+            job = self._jobs.get()
+            if job is not None:
+                left.append(self._failed(job, StoreError("the store is closed")))
+        self._connection.close()
+        self._send(left, {})
+        with suppress(RuntimeError):  # as in _send
+            self._loop.call_soon_threadsafe(self._ended.set_result, None)
+
+
+def _is_fatal(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return True
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.Error) and code is not None and (code & 0xFF) in _FATAL
