@@ -75,17 +75,28 @@ def read(text: str, stage: Stage | None = None) -> Reading:
 
     ``stage`` serves where the text tells none. Never raises.
     """
-    given = text[:MAX_LINE].replace("\\_", "_").replace("\\n", "\n")
-    line = " ".join(given.split())
-    for reader in (_postfix, _exim, _sendmail):
-        reading = reader(line, stage)
-        if reading is not None:
-            return reading
-    if "\n" not in given.strip():
-        return Reading(_reply(line, stage))
-    bare = replies.parse(given, stage)
-    wrapped = _reply(line, stage)
-    return Reading(bare if _is_lined(given) else wrapped)
+    logged = recognise(text, stage)
+    if logged is not None:
+        return logged
+    given = _given(text)
+    if _is_lined(given):
+        return Reading(replies.parse(given, stage))
+    return Reading(_reply(" ".join(given.split()), stage))
+
+
+def recognise(text: str, stage: Stage | None = None) -> Reading | None:
+    """The reading of a log line; None for anything else. A text that begins with a reply's code
+    is a reply, though it may quote another server's.
+    """
+    line = " ".join(_given(text).split())
+    if _CODE.match(line):
+        return None
+    readings = (reader(line, stage) for reader in (_postfix, _exim, _sendmail))
+    return next((reading for reading in readings if reading is not None), None)
+
+
+def _given(text: str) -> str:
+    return text[:MAX_LINE].replace("\\_", "_").replace("\\n", "\n")
 
 
 def _is_lined(text: str) -> bool:

@@ -75,19 +75,13 @@ def read(row: Mapping[str, object]) -> tuple[Reply, str]:
     code, text = _code(row), _text(row, "text")
     if not text.strip() and code is None:
         raise RowError("text: neither a text nor a reply_code is given")
-    reply, mx = _reply(text, stage, code), _text(row, "mx").strip()
+    logged = logline.recognise(text, stage)  # a mail log's line, as somebody pasted it
+    reply = logged.reply if logged else replies.parse(text, stage, code)
+    mx = _text(row, "mx").strip() or (logged.mx if logged else "")
     enhanced = _enhanced(row)
     if reply.enhanced is None and enhanced is not None:
         reply = replace(reply, enhanced=enhanced)
     return reply, mx
-
-
-def _reply(text: str, stage: Stage | None, code: int | None) -> Reply:
-    reply = replies.parse(text, stage, code)
-    if reply.code:
-        return reply
-    pasted = logline.read(text, stage).reply  # a log's line in a row's text
-    return pasted if pasted.code else reply
 
 
 def _text(row: Mapping[str, object], field: str) -> str:

@@ -1,11 +1,13 @@
 """Rows of JSON in, rows of JSON out: every row answered in its place, a bad one by its fault."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.mail.reply import Stage
 from relay.replies import Classifier, load, rows
 from tests.replies.conftest import shipped_texts
 
@@ -46,6 +48,22 @@ def test_a_log_line_may_stand_in_the_text(classifier: Classifier) -> None:
     answer = rows.classify_row(classifier, {"id": 1, "text": text})
     assert answer["category"] == "unknown_user"
     assert answer["action"] == "bounce_address"
+
+
+def test_the_notice_may_stand_in_the_text(classifier: Classifier) -> None:
+    for n, rule in ((1, "yahoo.no-account"), (3, "google.unusual-rate-block")):
+        text = (Path(__file__).parent / f"notice-{n}.txt").read_text("utf-8")
+        assert rows.classify_row(classifier, {"text": text})["rule"] == rule
+        reply, mx = rows.read({"text": text})
+        assert reply.stage is Stage.EOD
+        assert mx.startswith(("mta7", "gmail"))
+
+
+def test_a_reply_that_quotes_a_log_line_is_a_reply(classifier: Classifier) -> None:
+    text = "450 4.1.1 <a@b>: undeliverable address: host mx.b[192.0.2.1] said: 550 User unknown"
+    reply, mx = rows.read({"text": text, "mx": "mx.example", "stage": "rcpt"})
+    assert (reply.code, mx, reply.stage) == (450, "mx.example", Stage.RCPT)
+    assert classifier.classify(reply, mx).keeps_the_mail
 
 
 @pytest.mark.parametrize(
