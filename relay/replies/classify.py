@@ -47,6 +47,7 @@ class Classifier:
         rules = [rule for ruleset in self.rulesets for rule in ruleset.rules]
         self._texts: Final[list[Rule]] = [rule for rule in rules if rule.patterns]
         self._codes: Final[list[Rule]] = [rule for rule in rules if not rule.patterns]
+        self._code_ids: Final = frozenset(rule.id for rule in self._codes)
         self._suffixes: Final = {
             suffix: name
             for ruleset in self.rulesets
@@ -95,6 +96,10 @@ class Classifier:
                 Category.OTHER, Scope.DESTINATION, Action.RETRY_LATER, UNKNOWN, 0.1
             )
         return _settled(rule, reply)
+
+    def is_guess(self, said: Classification) -> bool:
+        """True where no rule knew the words: the codes decided, or nothing did."""
+        return said.rule == UNKNOWN or said.rule in self._code_ids
 
     def is_overruled(self, ruleset: RuleSet, by: str) -> bool:
         """True where a site's rule decides a shipped sample: that is what site rules are for."""

@@ -152,6 +152,13 @@ def test_a_megabyte_costs_what_its_first_4_kib_cost(piece: str) -> None:
     assert whole == head
 
 
+def test_it_says_when_no_rule_knew_the_words() -> None:
+    known = SHIPPED.classify(replies.parse("550 5.1.1 User unknown"))
+    guessed = SHIPPED.classify(replies.parse("550 5.1.1 xyzzy"))
+    nothing = SHIPPED.classify(replies.parse(""))
+    assert [SHIPPED.is_guess(said) for said in (known, guessed, nothing)] == [False, True, True]
+
+
 @pytest.mark.parametrize("kind", list(FailureKind))
 def test_every_failure_has_a_meaning(kind: FailureKind) -> None:
     said = SHIPPED.classify_failure(Failure(kind, "x"))
