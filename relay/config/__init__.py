@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from relay.config.load import locate, read_all, site_classifier
 from relay.config.shipped import shipped_classifier
-from relay.replies.source import Problem, SourceError
+from relay.strict_yaml import Problem, SourceError
 
 __all__ = [
     "Problem",

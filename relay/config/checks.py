@@ -14,7 +14,7 @@ from relay.config.settings import RelaySettings
 from relay.control import MAX_PATH
 from relay.ingress.settings import ListenSettings
 from relay.mail import address
-from relay.replies.source import Problem
+from relay.strict_yaml import Problem
 
 LAB_ONLY: Final = "short time constants are for a laboratory: set lab: true, or write at least 1m"
 SHORTEST: Final = timedelta(minutes=1)

@@ -15,7 +15,7 @@ from relay.config.load import Written
 from relay.config.settings import RelaySettings
 from relay.filters.settings import DkimSettings
 from relay.mail.dkim import DkimKeyError, Key, load_key
-from relay.replies.source import Problem
+from relay.strict_yaml import Problem
 
 BITS: Final = 2048  # Google advises it; verifiers must bear up to 2048 (RFC 8301)
 

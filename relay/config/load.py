@@ -14,8 +14,8 @@ from relay.config.settings import RelaySettings, SiteSettings
 from relay.config.shipped import rule_texts
 from relay.replies import load as load_rules
 from relay.replies.classify import Classifier
-from relay.replies.source import Fields, Node, Problem, SourceError
 from relay.settings import Settings
+from relay.strict_yaml import Fields, Node, Problem, SourceError
 
 MAX_FILE: Final = 4 * 1024 * 1024  # octets; no configuration is longer
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from relay.replies.source import Fields, Items, Node, Problem, Reader, Text, nearest
+from relay.strict_yaml import Fields, Items, Node, Problem, Reader, Text, nearest
 
 PREFIXES = ("Value error, ", "Assertion failed, ")
 

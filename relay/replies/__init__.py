@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from relay.replies.classify import Classifier, check
 from relay.replies.rules import Rule, RuleSet, parse
-from relay.replies.source import Problem, SourceError
+from relay.strict_yaml import Problem, SourceError
 
 __all__ = ["Classifier", "Problem", "Rule", "RuleSet", "SourceError", "check", "load", "parse"]
 

@@ -27,7 +27,7 @@ from relay.mail.delivery import Failure
 from relay.mail.reply import EnhancedCode, Reply, Stage
 from relay.replies import codes, conventions, failures, wording
 from relay.replies.rules import ANY, Layer, Rule, RuleSet, options
-from relay.replies.source import Problem
+from relay.strict_yaml import Problem
 
 SURE: Final = 0.5
 UNKNOWN: Final = "unknown"  # the rule's name where nothing is known; `replies unknown` lists them

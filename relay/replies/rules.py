@@ -20,7 +20,7 @@ from relay.mail.classification import Action, Category, Scope
 from relay.mail.reply import Stage
 from relay.replies import codes, conventions
 from relay.replies.codes import CodePattern
-from relay.replies.source import Fields, Items, Node, Reader, SourceError, Text, nearest
+from relay.strict_yaml import Fields, Items, Node, Reader, SourceError, Text, nearest
 
 ANY: Final = "any"
 MAX_PROGRAM: Final = 1500  # RE2 instructions; a{1,1000} and its like cost more than any text tells
@@ -97,7 +97,7 @@ class RuleSet:
 
 
 def parse(text: str, where: str) -> RuleSet:
-    """Read one rules file. Raises :class:`relay.replies.source.SourceError` with every fault."""
+    """Read one rules file. Raises :class:`relay.strict_yaml.SourceError` with every fault."""
     reader = Reader(where)
     root = reader.read(text)
     if not isinstance(root, Fields):

@@ -10,7 +10,7 @@ from relay.replies import RuleSet, SourceError, check, load, parse
 from relay.replies.classify import Classifier
 from relay.replies.codes import CodePattern, inside, read
 from relay.replies.rules import Layer
-from relay.replies.source import Problem
+from relay.strict_yaml import Problem
 
 GOOD = """\
 layer: site

@@ -1,4 +1,4 @@
-"""Source: YAML text read strictly, every value a text with its line, so that errors can point.
+"""YAML text read strictly: every value a text with its line, so that errors can point.
 
 Nothing is guessed: no value becomes a number, a date or a boolean by its looks (``5.10`` stays
 ``5.10``, ``off`` stays ``off``), a doubled key is an error, and aliases are refused, so that a
