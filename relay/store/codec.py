@@ -207,7 +207,9 @@ def letter(row: Row) -> Letter:
 # Of an inbox row `i`, its delivery row `d` (may be missing), its message `m` and domain `o`.
 DELIVERY: Final = (
     "i.message_id, i.n, coalesce(i.address, i.as_given), i.mailbox_id, o.name, m.class,"
-    " coalesce(d.state, i.state), coalesce(d.due_at, i.state_at), i.expires_at, d.tries, d.turn,"
+    " coalesce(d.state, i.state), coalesce(d.due_at, i.state_at), i.expires_at,"
+    " coalesce(d.tries, (SELECT count(*) FROM attempt t"
+    " WHERE t.message_id = i.message_id AND t.n = i.n)), d.turn,"
     " CASE WHEN d.n IS NULL THEN i.why ELSE d.why END, i.notify, i.orcpt, i.as_given"
 )
 DELIVERY_WIDTH: Final = 15
@@ -236,7 +238,7 @@ def delivery(row: Row) -> Delivery:
         state=State(row[6]),
         due_at=row[7],
         expires_at=row[8],
-        tries=row[9] or 0,
+        tries=row[9],
         turn=row[10] or 0,
         why=row[11] or "",
         notify=_notify(row[12]),

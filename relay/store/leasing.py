@@ -16,7 +16,7 @@ from relay.store.codec import Row
 from relay.store.names import Names
 from relay.store.writer import Operation, Transaction
 
-_CHUNKS: Final = (64, 16, 4, 1)
+_CHUNKS: Final = (64, 32, 16, 8, 4, 2, 1)
 _CANDIDATES: Final = (
     "SELECT class, turn, message_id, n FROM delivery WHERE state = 0 AND domain_id = ?"
     " ORDER BY class, turn, message_id, n LIMIT ?"

@@ -17,7 +17,7 @@ from relay.store.names import Names
 from relay.store.writer import Joinable, Operation, Transaction
 
 PART: Final = 256 << 10  # a body over this goes in parts, each in a commit of its own
-_CHUNKS: Final = (64, 16, 4, 1)  # rows a statement: few shapes, so that all stay prepared
+_CHUNKS: Final = (64, 32, 16, 8, 4, 2, 1)  # rows a statement: few shapes, all stay prepared
 _READY: Final = 0
 
 

@@ -22,11 +22,15 @@ async def _produce(store: sqlite.SqliteStore, entries: list[Entry]) -> None:
         await store.put(entries.pop())
 
 
-async def measure(letters: int, producers: int, folder: Path) -> None:
+async def measure(letters: int, producers: int, vendors: int, folder: Path) -> None:
     store = await sqlite.open(folder, SystemClock())
     post = Post()
     entries = [
-        post.entry((f"vendor{n}@example{n % 50}.co.id",), body=BODY, subject=f"Pengumuman {n % 9}")
+        post.entry(
+            (f"vendor{n % vendors}@example{n % 50}.co.id",),
+            body=BODY,
+            subject=f"Pengumuman {n % 9}",
+        )
         for n in range(letters)
     ]
     began, busy = time.perf_counter(), time.thread_time()
@@ -34,15 +38,16 @@ async def measure(letters: int, producers: int, folder: Path) -> None:
     took, loop_cpu = time.perf_counter() - began, time.thread_time() - busy
     waits = sorted(store.commit_seconds())
     print(
-        f"put     {letters / took:9.0f}/s  {producers} producers, loop {loop_cpu / letters * 1e6:.0f}"
-        f" µs a put, {letters / len(waits):.1f} a commit, commit p50 {waits[len(waits) // 2] * 1e3:.2f}"
-        f" ms, p99 {waits[len(waits) * 99 // 100] * 1e3:.2f} ms"
+        f"put     {letters / took:9.0f}/s  {producers} producers, loop"
+        f" {loop_cpu / letters * 1e6:.0f} µs a put, {letters / len(waits):.1f} a commit, commit"
+        f" p50 {waits[len(waits) // 2] * 1e3:.2f} ms, p99 {waits[len(waits) * 99 // 100] * 1e3:.2f} ms"
     )
     began = time.perf_counter()
     depths = await store.depths()
     print(f"depths  {(time.perf_counter() - began) * 1e3:9.2f} ms, {len(depths)} rows")
     leased: list[Delivery] = []
-    began, times = time.perf_counter(), []
+    times: list[float] = []
+    began = time.perf_counter()
     while True:
         one = time.perf_counter()
         domains = [f"example{(len(times) + k) % 50}.co.id" for k in range(5)]
@@ -75,7 +80,7 @@ async def weigh(letters: int, folder: Path) -> None:
     store = await sqlite.open(folder, SystemClock())
     post = Post()
     entries = [
-        post.entry((f"vendor{n}@example.co.id",), body=BODY, subject=f"Pengumuman {n % 9}")
+        post.entry((f"vendor{n % 5000}@example.co.id",), body=BODY, subject=f"Pengumuman {n % 9}")
         for n in range(letters)
     ]
     size = entries[0].message.content.size
@@ -83,9 +88,8 @@ async def weigh(letters: int, folder: Path) -> None:
     used = sum(file.stat().st_blocks * 512 for file in folder.iterdir())
     await asyncio.sleep(1.2)
     later = sum(file.stat().st_blocks * 512 for file in folder.iterdir())
-    print(
-        f"disk    {used / letters:9.0f} octets a queued letter of {size}; idle {later / letters:.0f}"
-    )
+    each = f"{used / letters:9.0f} octets a queued letter of {size}; idle {later / letters:.0f}"
+    print(f"disk    {each}")
     await store.close()
 
 
@@ -93,5 +97,6 @@ if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     many = int(sys.argv[2]) if len(sys.argv) > 2 else 10
     with tempfile.TemporaryDirectory(dir=".") as made:
-        asyncio.run(measure(count, many, Path(made) / "a"))
+        asyncio.run(measure(count, many, count, Path(made) / "a"))
+        asyncio.run(measure(count, many, 1000, Path(made) / "c"))
         asyncio.run(weigh(count, Path(made) / "b"))

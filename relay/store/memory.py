@@ -1,0 +1,347 @@
+"""MemoryStore: the same contract without a disk, for tests and the lab; nothing survives it.
+
+Work is done at once, in the caller's turn of the loop; listeners are called before it returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from relay.mail.delivery import Attempt, Delivery, State, TransitionError
+from relay.mail.instant import Instant
+from relay.mail.letter import Letter
+from relay.mail.urgency import Urgency
+from relay.store import codec
+from relay.store.base import (
+    Change,
+    Changed,
+    Depth,
+    Entry,
+    QueueRow,
+    Ready,
+    ReadyListener,
+    Selector,
+    Settlement,
+    StoreError,
+)
+from relay.store.changing import movable
+from relay.store.memory_inbox import Key, MemoryInbox, Record
+from relay.store.selection import means
+from relay.store.settling import sentence
+from relay.store.turns import Lane, Turns
+
+
+class MemoryStore(MemoryInbox):
+    """Implements Store."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dead = asyncio.Event()
+        self._listeners: list[ReadyListener] = []
+        self._attempts: dict[Key, list[Attempt]] = {}
+        self._domains: dict[str, int] = {}
+        self._turns = Turns(self._lowest)
+        self._shaping: dict[str, str] = {}
+        self.audits: list[tuple[Instant, str, str, str, str, str]] = []
+
+    # Queue.
+
+    def subscribe(self, listener: ReadyListener) -> None:
+        """See Queue.subscribe."""
+        self._listeners.append(listener)
+
+    async def put(self, *entries: Entry) -> None:
+        """See Queue.put."""
+        self._check(entries)
+        self._announce(self._add(entries))
+
+    def _check(self, entries: Sequence[Entry]) -> None:
+        """Raise StoreError before anything is changed."""
+        ids = [entry.message.id for entry in entries]
+        if len(set(ids)) != len(ids) or any(one in self._messages for one in ids):
+            raise StoreError("a letter of that id is there already")
+        for entry in entries:
+            numbers = [placement.delivery.n for placement in entry.placements]
+            if len(set(numbers)) != len(numbers):
+                raise StoreError("two deliveries of one number")
+            for placement in entry.placements:
+                delivery = placement.delivery
+                if delivery.message_id != entry.message.id:
+                    raise StoreError(f"{delivery.ref} is no delivery of the letter it came with")
+                if delivery.urgency is not entry.message.particulars.urgency:
+                    raise StoreError(f"{delivery.ref} is of another class than its letter")
+
+    def _add(self, entries: Iterable[Entry]) -> list[Delivery]:
+        made: list[Delivery] = []
+        for entry in entries:
+            message = entry.message
+            self._messages[message.id] = message
+            for placement in entry.placements:
+                mailbox = self._mailbox_of(placement.mailbox_address) if entry.has_inbox else 0
+                delivery = replace(placement.delivery, mailbox_id=mailbox)
+                if not delivery.state.is_final:
+                    turn = self._turns.give(self._lane(delivery), message.particulars.flow)
+                    delivery = replace(delivery, turn=turn)
+                else:
+                    delivery = replace(delivery, due_at=message.received_at, turn=0)
+                key = (message.id, delivery.n)
+                self._records[key] = Record(
+                    delivery, placement.category, message.received_at, entry.has_inbox
+                )
+                if placement.attempt is not None:
+                    self._note(placement.attempt)
+                made.append(delivery)
+        return made
+
+    def _note(self, attempt: Attempt) -> None:
+        kept = self._attempts.setdefault((attempt.message_id, attempt.n), [])
+        last = kept[-1].number if kept else 0
+        kept.append(replace(attempt, number=max(attempt.number, last + 1)))
+
+    def _lane(self, delivery: Delivery) -> Lane:
+        domain = self._domains.setdefault(delivery.domain, len(self._domains) + 1)
+        return domain, int(delivery.urgency)
+
+    def _lowest(self, lane: Lane) -> int | None:
+        turns = [d.turn for d in self._in(State.READY) if self._lane(d) == lane]
+        return min(turns, default=None)
+
+    def _in(self, *states: State) -> list[Delivery]:
+        return [r.delivery for r in self._records.values() if r.delivery.state in states]
+
+    def _unfinished(self) -> list[Delivery]:
+        return [r.delivery for r in self._records.values() if not r.delivery.state.is_final]
+
+    def _announce(self, deliveries: Iterable[Delivery]) -> list[Ready]:
+        best: dict[str, Urgency] = {}
+        for one in deliveries:
+            if one.state is State.READY:
+                best[one.domain] = min(one.urgency, best.get(one.domain, one.urgency))
+        where = [Ready(domain, urgency) for domain, urgency in best.items()]
+        if where:
+            for listener in self._listeners:
+                listener(where)
+        return where
+
+    def _keep(self, deliveries: Iterable[Delivery]) -> list[Delivery]:
+        kept = list(deliveries)
+        for one in kept:
+            key = (one.message_id, one.n)
+            self._records[key] = replace(self._records[key], delivery=one)
+        return kept
+
+    async def recover(self, now: Instant) -> int:
+        """See Queue.recover."""
+        leased = [one.moved(State.READY) for one in self._in(State.LEASED)]
+        self._announce(self._keep(leased))
+        return len(leased)
+
+    async def ready(self) -> list[Ready]:
+        """See Queue.ready."""
+        best: dict[str, Urgency] = {}
+        for one in self._in(State.READY):
+            best[one.domain] = min(one.urgency, best.get(one.domain, one.urgency))
+        return [Ready(domain, urgency) for domain, urgency in best.items()]
+
+    async def wake(self, now: Instant, limit: int = 5000) -> list[Ready]:
+        """See Queue.wake."""
+        due = sorted((d for d in self._in(State.WAITING) if d.due_at <= now), key=_due)[:limit]
+        return self._announce(self._keep(one.moved(State.READY) for one in due))
+
+    async def next_due_at(self) -> Instant | None:
+        """See Queue.next_due_at."""
+        return min((one.due_at for one in self._in(State.WAITING)), default=None)
+
+    async def claim(
+        self, domains: Sequence[str], limit: int, now: Instant, leased_until: Instant
+    ) -> list[Delivery]:
+        """See Queue.claim."""
+        meant = [one for one in self._in(State.READY) if one.domain in domains]
+        meant.sort(
+            key=lambda d: (
+                d.urgency,
+                d.turn - self._turns.virtual(self._lane(d)),
+                d.message_id,
+                d.n,
+            )
+        )
+        chosen = self._keep(one.moved(State.LEASED) for one in meant[: max(limit, 0)])
+        for one in chosen:
+            self._turns.leased(self._lane(one), one.turn)
+        return chosen
+
+    async def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """See Queue.give_back."""
+        live = [self._records[one.message_id, one.n].delivery for one in deliveries]
+        back = [one.moved(State.READY) for one in live if one.state is State.LEASED]
+        self._announce(self._keep(back))
+
+    async def overdue(self, now: Instant, limit: int = 1000) -> list[Delivery]:
+        """See Queue.overdue."""
+        states = (State.READY, State.WAITING, State.HELD)
+        late = [one for one in self._in(*states) if one.expires_at <= now]
+        return sorted(late, key=lambda one: one.expires_at)[:limit]
+
+    async def settle(self, settlements: Sequence[Settlement], now: Instant) -> None:
+        """See Queue.settle."""
+        reports = [s.dsn for s in settlements if s.dsn is not None]
+        self._check(reports)
+        changed: dict[Key, Record] = {}
+        for settlement in settlements:
+            key = (settlement.delivery.message_id, settlement.delivery.n)
+            record = changed.get(key) or self._records.get(key)
+            if record is None or record.delivery.state.is_final:
+                raise StoreError("a delivery to be settled is not in the queue")
+            said = sentence(settlement)
+            try:
+                moved = record.delivery.moved(
+                    said.state, due_at=said.due_at, tries=said.tries, why=said.why
+                )
+            except TransitionError as error:
+                raise StoreError(str(error)) from error
+            if moved.state.is_final:
+                moved = replace(moved, due_at=now, turn=0)
+            changed[key] = replace(record, delivery=moved, category=said.category, state_at=now)
+        self._records |= changed
+        for settlement in settlements:
+            if settlement.attempt is not None:
+                self._note(settlement.attempt)
+        self._announce(self._add(reports))
+
+    async def letter(self, message_id: int) -> Letter:
+        """See Queue.letter."""
+        return codec.letter_of(self._messages[message_id])
+
+    async def body(self, message_id: int) -> bytes:
+        """See Queue.body."""
+        return self._messages[message_id].content.body
+
+    async def attempts(self, message_id: int, n: int) -> list[Attempt]:
+        """See Queue.attempts."""
+        return list(self._attempts.get((message_id, n), ()))
+
+    def _row(self, key: Key) -> QueueRow:
+        record, message = self._records[key], self._messages[key[0]]
+        made = self._attempts.get(key, [])
+        reading = made[-1].classification if made else None
+        category = record.category
+        if category is None and reading is not None:
+            category = reading.category
+        delivery = record.delivery
+        if delivery.state.is_final:
+            delivery = replace(delivery, tries=len(made))
+        return QueueRow(
+            delivery,
+            message.envelope.sender,
+            message.particulars.subject,
+            category,
+            None if reading is None else reading.rule,
+            message.received_at,
+        )
+
+    def _meant(self, selector: Selector) -> list[Delivery]:
+        return [
+            one
+            for one in self._unfinished()
+            if means(selector, one, self._messages[one.message_id].particulars.subject)
+        ]
+
+    async def rows(
+        self, selector: Selector, limit: int = 100, after: tuple[int, int] | None = None
+    ) -> list[QueueRow]:
+        """See Queue.rows."""
+        keys = sorted((one.message_id, one.n) for one in self._meant(selector))
+        return [self._row(key) for key in keys if after is None or key > after][:limit]
+
+    async def find(self, message_id: int, n: int | None = None) -> list[QueueRow]:
+        """See Queue.find."""
+        keys = sorted(k for k in self._records if k[0] == message_id and n in (None, k[1]))
+        return [self._row(key) for key in keys]
+
+    async def count(self, selector: Selector) -> dict[State, int]:
+        """See Queue.count."""
+        counts: dict[State, int] = {}
+        for one in self._meant(selector):
+            counts[one.state] = counts.get(one.state, 0) + 1
+        return counts
+
+    async def change(
+        self, what: Change, selector: Selector, who: str, reason: str, now: Instant
+    ) -> Changed:
+        """See Queue.change."""
+        meant = self._meant(movable(what, selector))
+        in_flight = sum(one.state is State.LEASED for one in self._meant(selector))
+        for one in meant:
+            key = (one.message_id, one.n)
+            record = self._records[key]
+            category = None if what in ("hold", "remove") else record.category
+            moved = _changed(what, one, reason, now)
+            self._records[key] = replace(record, delivery=moved, category=category, state_at=now)
+        if meant:
+            note = f"moved {len(meant)}, in flight {in_flight}"
+            await self.audit(who, what, str(selector), reason, now, note)
+        moved_to = [self._records[one.message_id, one.n].delivery for one in meant]
+        ready = self._announce(moved_to)
+        return Changed(len(meant), in_flight, frozenset(r.domain for r in ready))
+
+    async def depths(self) -> list[Depth]:
+        """See Queue.depths."""
+        groups: dict[tuple[str, State], list[int]] = {}
+        for one in self._unfinished():
+            groups.setdefault((one.domain, one.state), []).append(one.message_id)
+        return [
+            Depth(domain, state, len(found), self._messages[min(found)].received_at)
+            for (domain, state), found in sorted(groups.items())
+        ]
+
+    async def save_shaping(self, states: Mapping[str, str], now: Instant) -> None:
+        """See Queue.save_shaping."""
+        self._shaping = {k: text for k, text in (self._shaping | dict(states)).items() if text}
+
+    async def load_shaping(self) -> dict[str, str]:
+        """See Queue.load_shaping."""
+        return dict(self._shaping)
+
+    async def audit(
+        self, who: str, action: str, subject: str, reason: str, now: Instant, detail: str = ""
+    ) -> None:
+        """See Queue.audit; kept in `audits`."""
+        self.audits.append((now, who, action, subject, reason, detail))
+
+    # The whole.
+
+    async def close(self) -> None:
+        """Nothing was begun."""
+
+    def wal_bytes(self) -> int:
+        """There is none."""
+        return 0
+
+    def free_bytes(self) -> tuple[int, int]:
+        """As much as anyone could want."""
+        return 1 << 40, 1 << 40
+
+    def commit_seconds(self) -> list[float]:
+        """There are none."""
+        return []
+
+    async def beat(self) -> None:
+        """Always alive."""
+
+
+def _due(delivery: Delivery) -> Instant:
+    return delivery.due_at
+
+
+def _changed(what: Change, one: Delivery, reason: str, now: Instant) -> Delivery:
+    match what:
+        case "hold":
+            return one.moved(State.HELD, why=reason)
+        case "release":
+            return one.moved(State.READY, due_at=now, why="")
+        case "retry":
+            return one.moved(State.READY, due_at=now)
+        case "remove":
+            return one.moved(State.REMOVED, due_at=now, why=reason, turn=0)
