@@ -93,7 +93,7 @@ def _verdict(key: Key, resolver: dns.resolver.Resolver) -> str:
     if differs:
         return differs
     try:
-        referee(key, SystemClock().now(), record)
+        referee(key, record, SystemClock().now())
     except SigningError as error:
         return str(error)
     return ""
