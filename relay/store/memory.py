@@ -93,6 +93,7 @@ class MemoryStore(MemoryInbox):
                 if placement.attempt is not None:
                     self._note(placement.attempt)
                 made.append(delivery)
+        self._turns.keep()
         return made
 
     def _note(self, attempt: Attempt) -> None:
@@ -170,6 +171,7 @@ class MemoryStore(MemoryInbox):
         chosen = self._keep(one.moved(State.LEASED) for one in meant[: max(limit, 0)])
         for one in chosen:
             self._turns.leased(self._lane(one), one.turn)
+        self._turns.keep()
         return chosen
 
     async def give_back(self, deliveries: Sequence[Delivery]) -> None:

@@ -29,8 +29,13 @@ class Names:
 
     def forget(self) -> None:
         """After a rollback: what was made in it is not there."""
+        self.turns.undo()
         self._domains.clear()
         self._mailboxes.clear()
+
+    def keep(self) -> None:
+        """After a commit."""
+        self.turns.keep()
 
     def domain(self, name: str) -> int:
         """The domain's number."""

@@ -108,7 +108,7 @@ class SqliteStore(Reading):
         self._lock = lock
         self._node = node
         self._names = Names(connection, node)
-        self._writer = Writer(connection, path, clock, self._names.forget)
+        self._writer = Writer(connection, path, clock, self._names.keep, self._names.forget)
         self._letters: Cache[Letter] = Cache(LETTERS)
         self._bodies: Cache[bytes] = Cache(BODIES)
         self._is_closed = False

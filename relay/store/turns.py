@@ -14,7 +14,7 @@ some of its own or another's once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 MAX_LANES: Final = 200_000
 MAX_FLOWS: Final = 50_000
@@ -29,21 +29,40 @@ class Turns:
         self._lowest = lowest
         self._virtual: dict[Lane, int] = {}
         self._last: dict[tuple[Lane, str], int] = {}
+        self._undo: list[tuple[dict[Any, int], Any, int | None]] = []
 
     def give(self, lane: Lane, flow: str) -> int:
         """The turn of a new delivery of that flow."""
         key = (lane, flow)
         last = self._last.get(key, 0)
         virtual = self.virtual(lane)
-        turn = self._last[key] = (last if last > virtual else virtual) + 1
-        if len(self._last) > MAX_FLOWS:
-            self._forget_flows()
+        turn = (last if last > virtual else virtual) + 1
+        self._set(self._last, key, turn)
         return turn
 
     def leased(self, lane: Lane, turn: int) -> None:
         """A delivery with that turn goes now: the lane's time moves on."""
         if turn > self.virtual(lane):
-            self._virtual[lane] = turn
+            self._set(self._virtual, lane, turn)
+
+    def keep(self) -> None:
+        """What was given and leased since the last call is committed."""
+        self._undo.clear()
+        if len(self._last) > MAX_FLOWS:
+            self._forget_flows()
+
+    def undo(self) -> None:
+        """It was rolled back instead."""
+        while self._undo:
+            table, key, before = self._undo.pop()
+            if before is None:
+                table.pop(key, None)
+            else:
+                table[key] = before
+
+    def _set(self, table: dict[Any, int], key: Any, value: int) -> None:
+        self._undo.append((table, key, table.get(key)))
+        table[key] = value
 
     def virtual(self, lane: Lane) -> int:
         """The lane's virtual time."""

@@ -109,12 +109,14 @@ class Writer:
         connection: sqlite3.Connection,
         path: Path,
         clock: Clock,
+        committed: Callable[[], None],
         rolled_back: Callable[[], None],
     ) -> None:
-        """`rolled_back` is called in the writer's thread: forget what was cached."""
+        """Both are called in the writer's thread: keep, or forget, what was cached."""
         self._connection = connection
         self._wal = path.with_name(path.name + "-wal")
         self._clock = clock
+        self._committed = committed
         self._rolled_back = rolled_back
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -247,6 +249,7 @@ class Writer:
         began = self._clock.monotonic()
         self._commit()
         self.durations.append(self._clock.monotonic() - began)
+        self._committed()
         return [(op, future, results.get(at), None) for at, (op, future) in enumerate(group)]
 
     def _commit(self) -> None:

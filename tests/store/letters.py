@@ -65,7 +65,9 @@ class Post:
     ) -> Message:
         self.at += 1
         head = (
-            f"Subject: {subject}\r\nFrom: {sender}\r\nTo: {to[0] if to else ''}\r\n".encode()
+            f"Subject: {subject}\r\nFrom: {sender}\r\nTo: {to[0] if to else ''}\r\n".encode(
+                "utf-8", "surrogateescape"
+            )
             + b"X-Filler: "
             + b"x" * 300
             + b"\r\n"

@@ -1,0 +1,210 @@
+"""The schema: what SQL refuses is what the table of states refuses; numbers cover every word."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from enum import Enum
+from pathlib import Path
+
+import pytest
+
+from relay.mail.classification import Action, Category, Scope
+from relay.mail.delivery import TRANSITIONS, Delivered, State
+from relay.store import codec, leasing, migrations, reading, sqlite
+from relay.store.base import Selector, Settlement, StoreError, StoreTooNew
+from relay.store.connections import NAME
+from relay.store.reader import open_readonly
+from tests.store.contract import NOW, lease
+from tests.store.letters import Post, SteppingClock, attempt
+from tests.store.opening import asked, opened, owner
+
+UNFINISHED = [state for state in State if not state.is_final]
+
+
+async def test_sql_refuses_what_the_table_refuses(tmp_path: Path) -> None:
+    """Every pair of states: by UPDATE of the delivery, and by writing its end."""
+    async with opened(tmp_path) as store:
+        entry = Post().entry()
+        await store.put(entry)
+    with closing(owner(tmp_path)) as connection:
+        for before in UNFINISHED:
+            for after in State:
+                if after is not before:
+                    allowed = _allows(connection, before, after)
+                    assert allowed == (after in TRANSITIONS[before]), (before, after)
+
+
+def _allows(connection: sqlite3.Connection, before: State, after: State) -> bool:
+    connection.execute("BEGIN")
+    connection.execute("DROP TRIGGER delivery_step")
+    connection.execute("UPDATE delivery SET state = ?", (before,))
+    try:
+        if after.is_final:
+            connection.execute("UPDATE inbox SET state = ?", (after,))
+            connection.execute("DELETE FROM delivery")
+        else:
+            _restore(connection)
+            connection.execute("UPDATE delivery SET state = ?", (after,))
+    except sqlite3.IntegrityError:
+        return False
+    finally:
+        connection.execute("ROLLBACK")
+    return True
+
+
+def _restore(connection: sqlite3.Connection) -> None:
+    (step,) = migrations.shipped()
+    (trigger,) = [s for s in migrations.statements(step.sql) if "TRIGGER delivery_step" in s]
+    connection.execute(trigger)
+
+
+async def test_sql_refuses_steps_out_of_an_end(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.put(Post().entry())
+        await store.change("remove", Selector(), "t", "t", NOW)
+    with closing(owner(tmp_path)) as connection:
+        for before in (state for state in State if state.is_final):
+            for after in State:
+                if after is before:
+                    continue
+                connection.execute("BEGIN")
+                (sql,) = connection.execute(
+                    "SELECT sql FROM sqlite_schema WHERE name = 'inbox_step'"
+                ).fetchone()
+                connection.execute("DROP TRIGGER inbox_step")
+                connection.execute("UPDATE inbox SET state = ?", (before,))
+                connection.execute(sql)
+                allowed = True
+                try:
+                    connection.execute("UPDATE inbox SET state = ?", (after,))
+                except sqlite3.IntegrityError:
+                    allowed = False
+                connection.execute("ROLLBACK")
+                assert allowed == (after in TRANSITIONS[before]), (before, after)
+
+
+async def test_a_delivery_never_leaves_without_an_end(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.put(Post().entry())
+    with closing(owner(tmp_path)) as connection:
+        with pytest.raises(sqlite3.IntegrityError, match="without an end"):
+            connection.execute("DELETE FROM delivery")
+        with pytest.raises(sqlite3.IntegrityError, match="no such step"):
+            connection.execute("UPDATE delivery SET state = 4")
+
+
+async def test_an_attempt_is_never_changed_nor_removed(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.put(Post().entry())
+        (leased,) = await lease(store)
+        await store.settle([Settlement(leased, Delivered(), attempt(leased))], NOW)
+    with closing(owner(tmp_path)) as connection:
+        for sql in ("UPDATE attempt SET code = 1", "DELETE FROM attempt"):
+            with pytest.raises(sqlite3.IntegrityError, match="an attempt is never"):
+                connection.execute(sql)
+
+
+@pytest.mark.parametrize(
+    ("words", "numbers"),
+    [(Category, codec.CATEGORIES), (Scope, codec.SCOPES), (Action, codec.ACTIONS)],
+)
+def test_every_word_has_one_number(words: type[Enum], numbers: dict[Enum, int]) -> None:
+    assert set(numbers) == set(words)
+    assert sorted(numbers.values()) == list(range(1, len(words) + 1))
+
+
+async def test_the_file_is_as_the_design_wants_it(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.put(Post().entry())
+        assert asked(tmp_path, "PRAGMA journal_mode") == [("wal",)]
+        assert asked(tmp_path, "PRAGMA page_size") == [(4096,)]
+        assert asked(tmp_path, "PRAGMA auto_vacuum") == [(2,)]
+        durable = await store._writer.call(
+            lambda t: t.connection.execute("PRAGMA synchronous").fetchone()
+        )
+        assert durable == (2,)  # FULL: an fsync a commit
+    assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
+    tables = asked(tmp_path, "SELECT name, strict FROM pragma_table_list WHERE type = 'table'")
+    assert {name for name, strict in tables if not strict} <= {
+        "sqlite_schema",
+        "sqlite_temp_schema",
+    }
+
+
+async def test_queries_of_the_road_use_their_indexes(tmp_path: Path) -> None:
+    async with opened(tmp_path):
+        pass
+    wanted = {
+        "delivery_ready": (leasing._CANDIDATES, (1, 10)),
+        "delivery_waiting": (leasing._WAKE, (NOW, 10)),
+        "delivery_expiry": (reading._OVERDUE, (NOW, 10)),
+        "delivery_leased": (leasing._RECOVER, ()),
+        "inbox_page": (f"{reading._INBOX} WHERE i.mailbox_id = ? ORDER BY i.message_id DESC", (1,)),
+    }
+    with closing(owner(tmp_path)) as connection:
+        for index, (sql, values) in wanted.items():
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
+            said = " / ".join(str(row[3]) for row in plan)
+            assert index in said, said
+            assert "SCAN delivery" not in said.replace("SCAN delivery USING INDEX delivery_l", "")
+            assert "TEMP B-TREE" not in said or index == "inbox_page", said
+
+
+async def test_a_newer_database_is_refused_naming_both(tmp_path: Path) -> None:
+    async with opened(tmp_path):
+        pass
+    with closing(owner(tmp_path)) as connection:
+        connection.execute("UPDATE meta SET schema_version = 99")
+    with pytest.raises(StoreTooNew, match=r"version 99; .* up to 1"):
+        await sqlite.open(tmp_path, SteppingClock())
+    with pytest.raises(StoreTooNew, match="99"):
+        await open_readonly(tmp_path)
+    with pytest.raises(StoreTooNew):  # and the refusal let go of the lock
+        await sqlite.open(tmp_path, SteppingClock())
+
+
+async def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(b"no database at all, but long enough" * 99)
+    with pytest.raises(StoreError, match="not a database"):
+        await sqlite.open(tmp_path, SteppingClock())
+    (tmp_path / NAME).unlink()
+    with closing(owner(tmp_path)) as connection:
+        connection.execute("CREATE TABLE t (a)")
+    with pytest.raises(StoreError, match="none of this program's"):
+        await sqlite.open(tmp_path, SteppingClock())
+
+
+async def test_an_older_store_is_brought_up_to_date(tmp_path: Path) -> None:
+    """A store that knows step 001 only gets the later steps, and keeps its letters."""
+    first = migrations.shipped()[:1]
+    store = await sqlite.open(tmp_path, SteppingClock(), steps=first)
+    entry = Post().entry()
+    await store.put(entry)
+    await store.close()
+    steps = (*first, migrations.Migration(2, "ALTER TABLE message ADD COLUMN later TEXT;\n"))
+    store = await sqlite.open(tmp_path, SteppingClock(), steps=steps)
+    await store.close()
+    assert asked(tmp_path, "SELECT schema_version FROM meta") == [(2,)]
+    assert asked(tmp_path, "SELECT message_id, later FROM message") == [(entry.message.id, None)]
+
+
+async def test_a_step_that_fails_changes_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path):
+        pass
+    bad = "CREATE TABLE half (a INTEGER) STRICT;\nINSERT INTO nowhere VALUES (1);\n"
+    steps = (*migrations.shipped(), migrations.Migration(2, bad))
+    with pytest.raises(StoreError, match="step 2 failed: no such table: nowhere"):
+        await sqlite.open(tmp_path, SteppingClock(), steps=steps)
+    assert asked(tmp_path, "SELECT name FROM sqlite_schema WHERE name = 'half'") == []
+    async with opened(tmp_path) as store:
+        await store.beat()
+
+
+def test_steps_are_numbered_without_a_gap(tmp_path: Path) -> None:
+    steps = migrations.shipped()
+    assert [step.version for step in steps] == list(range(1, len(steps) + 1))
+    with closing(owner(tmp_path)) as connection, pytest.raises(StoreError, match="numbered"):
+        migrations.migrate(connection, [migrations.Migration(2, "")])
+    with pytest.raises(StoreError, match="within a statement"):
+        list(migrations.statements("CREATE TABLE a (b)\n"))
