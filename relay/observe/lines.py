@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import fields
+from functools import cache
 from typing import Any, Final
 
 from relay.mail import ids
@@ -55,8 +56,8 @@ def record(event: Event, masked: bool = True) -> dict[str, Any]:
     hide: Hide = mask_text if masked else _as_it_is
     mask: Hide = mask_address if masked else _as_it_is
     shape: dict[str, Any] = {"at": iso(event.at), "event": type(event).__name__.lower()}
-    for part in fields(event):
-        name, value = part.name, getattr(event, part.name)
+    for name in _names(type(event)):
+        value = getattr(event, name)
         if name == "id":
             shape["id"] = None if value is None else ids.show(value)
         elif name in _MOMENTS:
@@ -72,6 +73,11 @@ def record(event: Event, masked: bool = True) -> dict[str, Any]:
         elif name != "classification":
             shape[_NAMES.get(name, name)] = _plain(value, hide)
     return shape
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(part.name for part in fields(kind))
 
 
 def _plain(value: Any, hide: Hide) -> Any:

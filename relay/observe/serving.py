@@ -68,6 +68,11 @@ class Serving:
                 await asyncio.sleep(0.005)
         return int(port)
 
+    async def wait(self) -> None:
+        """Until it was stopped; raises what the server died of, so that a task group may know."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
     async def stop(self) -> None:
         """Stop listening, let open requests end for a few seconds."""
         if self._task is None:

@@ -208,6 +208,7 @@ def _templates(prefix: str, inbox: InboxSettings, files: dict[str, bytes]) -> ji
         loader=jinja2.PackageLoader("relay.web"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -32,7 +32,10 @@ from relay.web.wording import Facts, deadline, provider_words, wording
 
 PAGE: Final = 25  # letters on a page
 MAX_PAGE: Final = 400
+READERS: Final = 4  # letters taken apart at once: each may be 25 MiB and more
 _CHUNK: Final = 500  # rows read at once on the way to a late page
+PHONE: Final = 34  # characters of a letter's text on a line
+DESK: Final = 100
 _LAST_N: Final = 1 << 31
 _BREAKS: Final = re.compile(r"<(?:br|p|tr|li|div|h[1-6])\b", re.IGNORECASE)
 _TAGS: Final = re.compile(r"<[^<>]*+>")
@@ -111,6 +114,7 @@ class InboxPages:
         self._templates = templates
         self._prefix = prefix
         self._accepted_before = accepted_before
+        self._readers = asyncio.Semaphore(READERS)
 
     async def list(self, request: Request, mailbox: Mailbox) -> Response:
         """`/inbox`."""
@@ -138,7 +142,7 @@ class InboxPages:
         row = await self._row(request, mailbox)
         now = self._clock.now()
         octets = await self._shelf.original(row.message_id)
-        read = await _taken_apart(octets)
+        read = await self._taken_apart(octets)
         facts = await self._facts(row)
         await self._shelf.mark_read(mailbox.id, row.message_id, row.n, now)
         attempts = await self._shelf.attempts(row.message_id, row.n)
@@ -152,7 +156,8 @@ class InboxPages:
             banner=deadline(facts, now, self._settings.zone),
             attempts=[self._attempt(attempt) for attempt in attempts],
             size=len(octets),
-            height=_height(read),
+            height=_height(read, PHONE),
+            height_wide=min(_height(read, DESK) + 99, 899),
             sandbox=SANDBOX,
             contact=self._settings.contact,
         )
@@ -161,7 +166,7 @@ class InboxPages:
         """`/inbox/ID/isi`: the letter itself, for the frame; with `?cetak` under its headings."""
         row = await self._row(request, mailbox)
         octets = await self._shelf.original(row.message_id)
-        read = await _taken_apart(octets)
+        read = await self._taken_apart(octets)
         blocks, hidden = await asyncio.to_thread(_shown_blocks, read, octets)
         page = self._templates.get_template("isi.html").render(
             read=read,
@@ -183,7 +188,7 @@ class InboxPages:
     async def attachment(self, request: Request, mailbox: Mailbox) -> Response:
         """`/inbox/ID/lampiran/K`, K from 1; never shown in the browser, always saved."""
         row = await self._row(request, mailbox)
-        read = await _taken_apart(await self._shelf.original(row.message_id))
+        read = await self._taken_apart(await self._shelf.original(row.message_id))
         number = request.path_params["number"]
         if read is None or not 1 <= number <= len(read.attachments):
             raise NotHere
@@ -250,6 +255,15 @@ class InboxPages:
             "category": attempt.classification.category.value if attempt.classification else None,
         }
 
+    async def _taken_apart(self, octets: bytes) -> Reading | None:
+        """The letter read, in a thread; None where our own reader fails: its source is shown."""
+        try:
+            async with self._readers:
+                return await asyncio.to_thread(reading.read, octets)
+        except Exception:
+            logger.exception("a letter could not be taken apart; its source is shown")
+            return None
+
     def _html(self, template: str, **values: Any) -> Response:
         return HTMLResponse(self._templates.get_template(template).render(**values))
 
@@ -283,15 +297,6 @@ def _facts(
     )
 
 
-async def _taken_apart(octets: bytes) -> Reading | None:
-    """The letter read, in a thread; None where our own reader fails: then its source is shown."""
-    try:
-        return await asyncio.to_thread(reading.read, octets)
-    except Exception:
-        logger.exception("a letter could not be taken apart; its source is shown")
-        return None
-
-
 def _shown_blocks(read: Reading | None, octets: bytes) -> tuple[list[tuple[str, str]], int]:
     """What the frame shows, each `html` (harmless) or `text`, and how many images were hidden."""
     if read is None:
@@ -308,17 +313,17 @@ def _shown_blocks(read: Reading | None, octets: bytes) -> tuple[list[tuple[str, 
     return shown, hidden
 
 
-def _height(read: Reading | None) -> int:
-    """A frame's height in pixels, guessed from the text as a phone would wrap it."""
+def _height(read: Reading | None, columns: int) -> int:
+    """A frame's height in pixels, guessed from the text as a screen of that width wraps it."""
     if read is None:
         return 600
     lines = 3
     for block in read.blocks:
         text = block.text[:20_000]
         if block.kind == "html":
-            lines += 3 * len(_BREAKS.findall(text)) // 2 + len(_TAGS.sub("", text)) // 30
+            lines += 3 * len(_BREAKS.findall(text)) // 2 + len(_TAGS.sub("", text)) // columns
         else:
-            lines += sum(1 + len(line) // 44 for line in text.split("\n")[:200])
+            lines += sum(1 + len(line) // columns for line in text.split("\n")[:200])
     return min(max(160, 60 + lines * 25), 1200)
 
 

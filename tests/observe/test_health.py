@@ -101,10 +101,14 @@ async def test_a_socket_may_be_handed_in(site: tuple[Site, httpx.AsyncClient]) -
     listener = bound("127.0.0.1:0")
     port = listener.getsockname()[1]
     serving = Serving(health_app(Metrics([], lambda: 0), site[0].pulse, list), "handed")
+    await serving.wait()  # not started: there is nothing to wait for
     assert await serving.start(listener) == port
+    ended = asyncio.create_task(serving.wait())
     async with httpx.AsyncClient() as client:
         assert (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
+    assert not ended.done()
     await serving.stop()
+    await ended
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", port), timeout=5)
 
