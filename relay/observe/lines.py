@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from functools import cache
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from relay.mail import ids
 from relay.mail.classification import Classification
@@ -26,6 +25,9 @@ from relay.mail.reply import MAX_BYTES
 from relay.mail.urgency import Urgency
 
 MAX_TEXT: Final = MAX_BYTES  # characters of a foreign text that a line holds
+_FIELDS: Final[Mapping[type[Event], tuple[str, ...]]] = {
+    kind: tuple(part.name for part in fields(kind)) for kind in get_args(Event)
+}
 _MOMENTS: Final = frozenset({"at", "until"})
 _ADDRESSES: Final = frozenset({"sender", "recipient"})
 _NAMES: Final = {"urgency": "class"}
@@ -56,7 +58,7 @@ def record(event: Event, masked: bool = True) -> dict[str, Any]:
     hide: Hide = mask_text if masked else _as_it_is
     mask: Hide = mask_address if masked else _as_it_is
     shape: dict[str, Any] = {"at": iso(event.at), "event": type(event).__name__.lower()}
-    for name in _names(type(event)):
+    for name in _FIELDS[type(event)]:
         value = getattr(event, name)
         if name == "id":
             shape["id"] = None if value is None else ids.show(value)
@@ -73,11 +75,6 @@ def record(event: Event, masked: bool = True) -> dict[str, Any]:
         elif name != "classification":
             shape[_NAMES.get(name, name)] = _plain(value, hide)
     return shape
-
-
-@cache
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(part.name for part in fields(kind))
 
 
 def _plain(value: Any, hide: Hide) -> Any:

@@ -68,7 +68,9 @@ def test_a_full_pipe_stops_nobody_and_drops_are_owned_up_to() -> None:
     assert writer.dropped == dropped
 
 
-def test_close_does_not_wait_for_a_reader_that_is_stuck() -> None:
+def test_close_does_not_wait_for_a_reader_that_is_stuck(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     reader, pipe = os.pipe()
     fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096)
     writer = LineWriter(pipe, _owns_up, size=100)
@@ -78,6 +80,8 @@ def test_close_does_not_wait_for_a_reader_that_is_stuck() -> None:
     assert not writer.close(0.05)
     assert writer.dropped > 0
     os.close(reader)
+    writer._thread.join(5)
+    assert "Broken pipe" in capfd.readouterr().err
 
 
 def test_a_nonblocking_pipe_is_waited_for() -> None:

@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import httpx
+from starlette.applications import Starlette
 
 from relay.observe.serving import Serving
 from relay.web.app import inbox_app
@@ -26,13 +28,18 @@ class Site:
     base: str
     shelf: Shelf
     clock: HandClock
+    app: Starlette
+
+    def client(self, **options: Any) -> httpx.AsyncClient:
+        """A client of the application itself, without a socket between."""
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        return httpx.AsyncClient(transport=transport, base_url=self.base, **options)
 
     def link(self, link_id: bytes = LINK_ID) -> str:
         return Linker([KEY], self.base, LIFE).link(link_id, self.clock.now())[0]
 
 
-@asynccontextmanager
-async def serving(shelf: Shelf | None = None, path: str = "") -> AsyncIterator[Site]:
+def site_of(shelf: Shelf | None = None, path: str = "") -> Site:
     """`path`: the prefix under which a proxy would show the pages."""
     shelf = shelf or notice_shelf()
     clock = HandClock()
@@ -41,10 +48,17 @@ async def serving(shelf: Shelf | None = None, path: str = "") -> AsyncIterator[S
     web = WebSettings(session_life=timedelta(hours=8))
     if path:
         web = WebSettings(base_url=f"https://lpse.example.go.id{path}")
-    server = Serving(inbox_app(asked, web, inbox, clock, [KEY]), "web")
-    port = await server.start("127.0.0.1:0")
+    return Site(f"http://inbox{path}", shelf, clock, inbox_app(asked, web, inbox, clock, [KEY]))
+
+
+@asynccontextmanager
+async def serving(shelf: Shelf | None = None) -> AsyncIterator[Site]:
+    """The pages behind a real socket, for a browser."""
+    site = site_of(shelf)
+    server = Serving(site.app, "web")
+    site.base = f"http://127.0.0.1:{await server.start('127.0.0.1:0')}"
     try:
-        yield Site(f"http://127.0.0.1:{port}{path}", shelf, clock)
+        yield site
     finally:
         await server.stop()
 

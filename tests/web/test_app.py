@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 
 from relay.mail import ids
 from relay.mail.delivery import State
@@ -29,7 +28,7 @@ from tests.web.shelf import (
     row,
     text_letter,
 )
-from tests.web.site import Site, enter, serving
+from tests.web.site import Site, enter, site_of
 
 TOO_OLD = "Tautan ini sudah tidak berlaku. Silakan kembali ke aplikasi LPSE, lalu klik"
 INVITATION = ids.show(message_id(NOW - MINUTE), 0)
@@ -37,24 +36,15 @@ CANCELLED = ids.show(message_id(NOW - 5 * MINUTE), 0)
 RIVALS = ids.show(message_id(NOW - 24 * HOUR, 99), 0)
 
 
-def _direct(app: Starlette, session: str) -> httpx.AsyncClient:
-    """A client with a session, without a socket between."""
-    transport = httpx.ASGITransport(app)
-    return httpx.AsyncClient(
-        transport=transport, base_url="http://inbox", cookies={COOKIE: session}
-    )
-
-
 @pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    async with serving() as made:
-        yield made
+def site() -> Site:
+    return site_of()
 
 
 @pytest.fixture
 async def client(site: Site) -> AsyncIterator[httpx.AsyncClient]:
     """A vendor with a session."""
-    async with httpx.AsyncClient(base_url=site.base) as made:
+    async with site.client() as made:
         answer = await enter(made, site.link())
         assert answer.status_code == 303
         yield made
@@ -75,7 +65,7 @@ async def test_no_page_without_a_session(site: Site, path: str) -> None:
     a_link = make([KEY], LINK_ID, Scope.LINK, NOW + HOUR, b"j" * 16)
     for cookie in (None, "rubbish", forged, a_link):
         cookies = {COOKIE: cookie} if cookie else {}
-        async with httpx.AsyncClient(base_url=site.base, cookies=cookies) as stranger:
+        async with site.client(cookies=cookies) as stranger:
             answer = await stranger.get(path)
         assert answer.status_code == 401
         assert TOO_OLD in answer.text
@@ -94,23 +84,23 @@ async def test_each_page_with_a_session(client: httpx.AsyncClient, path: str) ->
 
 async def test_looking_at_a_link_does_not_burn_it(site: Site) -> None:
     link = site.link()
-    async with httpx.AsyncClient() as scanner:
+    async with site.client() as scanner:
         for _ in range(3):
             answer = await scanner.get(link)
             assert "Buka Kotak Masuk" in answer.text
             assert "set-cookie" not in answer.headers
         await scanner.head(link)
     assert not site.shelf.used
-    async with httpx.AsyncClient() as vendor:
+    async with site.client() as vendor:
         assert (await enter(vendor, link)).status_code == 303
     assert site.shelf.audited[0][1:] == ("inbox.open", "mailbox 1")
 
 
 async def test_a_link_is_good_once(site: Site) -> None:
     link = site.link()
-    async with httpx.AsyncClient() as first:
+    async with site.client() as first:
         assert (await enter(first, link)).headers["location"] == "/inbox"
-    async with httpx.AsyncClient() as second:
+    async with site.client() as second:
         answer = await enter(second, link)
         assert answer.status_code == 401
         assert TOO_OLD in answer.text
@@ -120,7 +110,7 @@ async def test_a_link_is_good_once(site: Site) -> None:
 async def test_a_link_is_good_for_a_while(site: Site) -> None:
     link = site.link()
     site.clock.at += 15 * MINUTE
-    async with httpx.AsyncClient() as client:
+    async with site.client() as client:
         assert (await client.get(link)).status_code == 401
         assert (await client.get(f"{site.base}/masuk")).status_code == 401
         url = httpx.URL(link)
@@ -144,7 +134,7 @@ async def test_another_sites_form_is_refused(
     site: Site, path: str, headers: dict[str, str]
 ) -> None:
     url = httpx.URL(site.link())
-    async with httpx.AsyncClient() as client:
+    async with site.client() as client:
         answer = await client.post(
             f"{site.base}{path}", data={"t": url.params["t"]}, headers=headers
         )
@@ -153,13 +143,13 @@ async def test_another_sites_form_is_refused(
 
 
 async def test_a_form_without_end_is_not_read(site: Site) -> None:
-    async with httpx.AsyncClient() as client:
+    async with site.client() as client:
         answer = await client.post(f"{site.base}/masuk", data={"t": "x" * 100_000})
     assert answer.status_code == 401
 
 
 async def test_the_session_cookie(site: Site) -> None:
-    async with httpx.AsyncClient() as client:
+    async with site.client() as client:
         cookie = (await enter(client, site.link())).headers["set-cookie"].lower()
     for word in ("httponly", "samesite=lax", "path=/", "max-age=28800"):
         assert word in cookie
@@ -227,7 +217,8 @@ async def test_search_and_unread(client: httpx.AsyncClient) -> None:
 
 async def test_an_empty_inbox() -> None:
     shelf = Shelf(mailboxes=[Mailbox(1, LINK_ID, "baru@example.co.id")])
-    async with serving(shelf) as site, httpx.AsyncClient() as client:
+    site = site_of(shelf)
+    async with site.client() as client:
         await enter(client, site.link())
         assert "Belum ada pesan." in (await client.get(f"{site.base}/inbox")).text
 
@@ -237,7 +228,8 @@ async def test_a_late_page_is_walked_to() -> None:
     mine = Mailbox(1, LINK_ID, "x@example.co.id")
     for n in range(1300):
         shelf.add(mine, row(f"surat {n}.", NOW - n * 1000, sequence=n), b"")
-    async with serving(shelf) as site, httpx.AsyncClient() as client:
+    site = site_of(shelf)
+    async with site.client() as client:
         await enter(client, site.link())
         page = (await client.get(f"{site.base}/inbox?hal=52")).text
     assert "Pesan 1276–1300 dari 1300" in page
@@ -398,27 +390,27 @@ async def test_static_files_are_kept_by_the_browser(client: httpx.AsyncClient) -
 @pytest.mark.parametrize("is_stripped", [True, False])
 async def test_under_a_path_of_the_applications_site(is_stripped: bool) -> None:
     """A proxy shows the pages under /kotak, and leaves the prefix on, or takes it off."""
-    async with serving(path="/kotak") as site:
-        own = site.base.removesuffix("/kotak") if is_stripped else site.base
-        token = httpx.URL(site.link()).params["t"]
-        async with httpx.AsyncClient() as client:
-            shown = await client.get(f"{own}/masuk", params={"t": token})
-            assert 'action="/kotak/masuk"' in shown.text
-            answer = await client.post(
-                f"{own}/masuk", data={"t": token}, headers={"Origin": "https://lpse.example.go.id"}
-            )
-            assert answer.headers["location"] == "/kotak/inbox"
-            cookie = answer.headers["set-cookie"]
-            assert "Path=/kotak/" in cookie
-            assert "Secure" in cookie
-            session = cookie.partition(";")[0]
-            page = await client.get(f"{own}/inbox", headers={"Cookie": session})
-            assert 'href="/kotak/inbox/' in page.text
-            assert "strict-transport-security" in page.headers
+    site = site_of(path="/kotak")
+    own = site.base.removesuffix("/kotak") if is_stripped else site.base
+    token = httpx.URL(site.link()).params["t"]
+    async with site.client() as client:
+        shown = await client.get(f"{own}/masuk", params={"t": token})
+        assert 'action="/kotak/masuk"' in shown.text
+        answer = await client.post(
+            f"{own}/masuk", data={"t": token}, headers={"Origin": "https://lpse.example.go.id"}
+        )
+        assert answer.headers["location"] == "/kotak/inbox"
+        cookie = answer.headers["set-cookie"]
+        assert "Path=/kotak/" in cookie
+        assert "Secure" in cookie
+        session = cookie.partition(";")[0]
+        page = await client.get(f"{own}/inbox", headers={"Cookie": session})
+        assert 'href="/kotak/inbox/' in page.text
+        assert "strict-transport-security" in page.headers
 
 
 async def test_a_mailbox_sees_only_itself(site: Site) -> None:
-    async with httpx.AsyncClient(base_url=site.base) as rival:
+    async with site.client() as rival:
         await enter(rival, site.link(OTHER_LINK_ID))
         page = (await rival.get("/inbox")).text
         assert "Surat untuk perusahaan lain" in page
@@ -429,7 +421,7 @@ async def test_a_mailbox_sees_only_itself(site: Site) -> None:
 async def test_a_mailbox_that_is_gone(site: Site) -> None:
     link = site.link()
     site.shelf.mailboxes.clear()
-    async with httpx.AsyncClient() as client:
+    async with site.client() as client:
         assert (await enter(client, link)).status_code == 401
 
 
@@ -440,7 +432,7 @@ async def test_an_address_that_once_took_our_mail() -> None:
     shelf = notice_shelf()
     app = inbox_app(shelf, WebSettings(), InboxSettings(), HandClock(), [KEY], accepted)
     session = make([KEY], LINK_ID, Scope.SESSION, NOW + HOUR, b"j" * 16)
-    client = _direct(app, session)
+    client = Site("http://inbox", shelf, HandClock(), app).client(cookies={COOKIE: session})
     bounced = next(row for row in shelf.rows[1] if row.state is State.BOUNCED)
     page = (await client.get(f"/inbox/{ids.show(bounced.message_id, 0)}")).text
     assert "Email tidak aktif" in page
@@ -456,7 +448,7 @@ async def test_a_subject_without_words() -> None:
     shelf.add(Mailbox(1, LINK_ID, "x"), row(""), text_letter("", ""))
     app = inbox_app(shelf, WebSettings(), InboxSettings(), HandClock(), [KEY])
     session = make([KEY], LINK_ID, Scope.SESSION, NOW + HOUR, b"j" * 16)
-    client = _direct(app, session)
+    client = Site("http://inbox", shelf, HandClock(), app).client(cookies={COOKIE: session})
     assert "(tanpa judul)" in (await client.get("/inbox")).text
     assert "(tanpa judul)" in (await client.get(f"/inbox/{ids.show(message_id(NOW))}")).text
 
