@@ -251,17 +251,20 @@ def delivery(row: Row) -> Delivery:
 
 ATTEMPT_COLUMNS: Final = 27
 # A number that is taken already gives way to the next free one: an attempt is never lost.
-_FREE: Final = "1 + coalesce((SELECT max(try) FROM attempt WHERE message_id = ?1 AND n = ?2), 0)"
-_REST: Final = ", ".join(f"?{column}" for column in range(4, ATTEMPT_COLUMNS + 1))
-INSERT_ATTEMPT: Final = f"INSERT INTO attempt VALUES (?1, ?2, max(?3, {_FREE}), {_REST})"  # noqa: S608
+_FREE: Final = "1 + coalesce((SELECT max(try) FROM attempt WHERE message_id = ? AND n = ?), 0)"
+_REST: Final = ", ".join("?" * (ATTEMPT_COLUMNS - 3))
+INSERT_ATTEMPT: Final = f"INSERT INTO attempt VALUES (?, ?, max({_FREE}, ?), {_REST})"  # noqa: S608
+ATTEMPT: Final = f"INSERT INTO attempt VALUES (?1, ?2, max(?3, {_FREE}), {_REST})"  # noqa: S608
 ATTEMPT: Final = "a.*, m.head"
 
 
 def attempt_row(attempt: Attempt, head: bytes | None, node: int) -> Row:
-    """The columns of `attempt`; `head`: the stored head, if it is at hand."""
+    """The values of :data:`INSERT_ATTEMPT`; `head`: the stored head, if it is at hand."""
     reply, failure, reading = attempt.reply, attempt.failure, attempt.classification
     form, sent = _sent(attempt.sent_head, head)
     return (
+        attempt.message_id,
+        attempt.n,
         attempt.message_id,
         attempt.n,
         attempt.number,
