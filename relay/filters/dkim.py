@@ -1,0 +1,47 @@
+"""dkim: where letters without a key are noticed; in the order it also marks where signing stands.
+
+The signature itself is made at departure, after the last depart filter, by the transport: nothing
+may change a header after it. What is asked here, at the door, is whether there will be one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from relay.filters.base import Alerts, Filter, Transaction
+from relay.mail.address import Address
+from relay.mail.mailboxes import addresses
+from relay.mail.verdict import NOTHING, Proposal, SetParticulars
+
+
+class Dkim(Filter):
+    """Reads the From domain into the particulars; alerts where no key signs for it."""
+
+    name = "dkim"
+
+    def __init__(self, domains: Collection[str], alerts: Alerts) -> None:
+        """`domains` are those that keys were loaded for, as A-labels in lower case."""
+        self._domains = frozenset(domains)
+        self._alerts = alerts
+
+    async def data(self, transaction: Transaction) -> Proposal:
+        """One From with one address and a key is the rule; anything else goes unsigned."""
+        domain = from_domain(transaction)
+        particulars = replace(transaction.particulars, from_domain=domain)
+        if domain is None:
+            self._alerts.alert("unsigned", "a letter without exactly one From address")
+        elif domain not in self._domains:
+            self._alerts.alert("unsigned", f"no DKIM key for {domain}: its letters go unsigned")
+        if particulars == transaction.particulars:
+            return NOTHING
+        return Proposal(edits=(SetParticulars(particulars),))
+
+
+def from_domain(transaction: Transaction) -> str | None:
+    """The domain of the only address of the only From field; None where it has none or several."""
+    fields = transaction.headers.all("From") if transaction.headers else ()
+    found = addresses(fields[0].unfolded) if len(fields) == 1 else []
+    if len(found) != 1 or not isinstance(found[0], Address):
+        return None
+    return found[0].domain.name

@@ -1,0 +1,81 @@
+"""Content: the octets after DATA made into header fields, a body that may leave, and hashes; pure.
+
+Runs in a thread for a large letter: it works in pieces, so that no call holds the interpreter long.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from relay.mail.dkim import BodyHash
+from relay.mail.envelope import Content
+from relay.mail.headers import MAX_HEAD, Headers, split
+from relay.mail.mime import make_7bit
+from relay.mail.smtpdata import normalise_newlines
+
+_PIECE: Final = 256 * 1024
+
+
+class HeadTooBig(ValueError):
+    """The header block is over :data:`MAX_HEAD`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A letter as it came in. `raw`: its octets as received, where the door changed the body."""
+
+    headers: Headers
+    body: bytes
+    body_hash: bytes
+    sha256: bytes
+    is_8bit: bool
+    raw: bytes | None = None
+
+    def content(self, headers: Headers, private: tuple[str, ...]) -> Content:
+        """What is stored, with the headers as the filters left them. What is kept of the octets
+        as received is without its `private` fields: a vendor may read it."""
+        head = headers.to_bytes()
+        return Content(
+            head=head,
+            body=self.body,
+            body_hash=self.body_hash,
+            sha256=self.sha256,
+            received=None if self.raw is None else without(self.raw, private),
+            is_8bit=self.is_8bit,
+            needs_utf8=not head.isascii(),
+        )
+
+
+def without(letter: bytes, private: tuple[str, ...]) -> bytes:
+    """The letter without these fields; octet for octet itself where it has none of them."""
+    head, _ = split(letter)
+    headers = Headers.parse(head)
+    kept = headers.without(private)
+    if len(kept.fields) == len(headers.fields):
+        return letter
+    return kept.to_bytes() + letter[len(head) :]
+
+
+def arrive(octets: bytes, is_smtputf8: bool = False) -> Arrived:
+    """`octets` are un-stuffed, as received. Raises HeadTooBig."""
+    sha256 = hashlib.sha256(octets).digest()
+    letter, is_mended = normalise_newlines(octets)
+    if letter and not letter.endswith(b"\r\n"):
+        letter += b"\r\n"
+    head, body = split(letter)
+    if len(head) > MAX_HEAD:
+        raise HeadTooBig(f"the header has {len(head)} octets, not {MAX_HEAD}")
+    made = make_7bit(Headers.parse(head), body, is_smtputf8)
+    hashing = BodyHash()
+    for at in range(0, len(made.body), _PIECE):
+        hashing.update(made.body[at : at + _PIECE])
+    return Arrived(
+        headers=made.headers,
+        body=made.body,
+        body_hash=hashing.digest(),
+        sha256=sha256,
+        is_8bit=made.is_8bit,
+        raw=octets if is_mended or made.is_body_changed else None,
+    )

@@ -1,0 +1,339 @@
+"""Handler: what the door decides — commands to a transaction, filters, the store, a reply.
+
+The contract
+- `250 2.0.0 queued` is said only after `store.put` returned: content, a delivery and an inbox row
+  for each recipient are on disk, in one commit. Any failure before it is a 451.
+- Every method answers; what it raises is a fault of ours, which the session answers with 451.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
+
+from relay.clock import Clock
+from relay.filters.base import Alerts, Transaction
+from relay.filters.headers import PRIVATE
+from relay.ingress import answers, placing, trace
+from relay.ingress.answers import Refused, answer
+from relay.ingress.auth import Authenticator
+from relay.ingress.ceiling import Ceiling
+from relay.ingress.content import Arrived, HeadTooBig, arrive
+from relay.ingress.disk import Disk
+from relay.ingress.policy import Policy
+from relay.mail import events, ids
+from relay.mail.envelope import Message, Options, Recipient, Source
+from relay.mail.events import Emit
+from relay.mail.reply import Reply
+from relay.mail.smtpdata import DataScanner
+from relay.mail.verdict import Accept, Defer, Discard, Reject, Verdict
+from relay.store.base import Entry, Placement, Store
+
+INLINE: Final = 256 * 1024  # octets of a letter that is worked on in the loop's own thread
+CHUNK: Final = 500  # recipients placed without letting others run
+CEILING: Final = "over ingress.ceiling recipients in an hour"
+
+
+@dataclass(slots=True)
+class Visit:
+    """What the door knows of one session between two messages, and of the message at hand."""
+
+    source: Source
+    policy: Policy
+    is_esmtp: bool = False
+    transaction: Transaction | None = None
+    keys: set[str] = field(default_factory=set)  # of the recipients accepted so far
+
+    def forget(self) -> None:
+        """The message at hand is over, or never was."""
+        self.transaction = None
+        if self.keys:
+            self.keys = set()
+
+
+class Handler:
+    """One a door; all sessions share it."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        names: ids.Ids,
+        emit: Emit,
+        alerts: Alerts,
+        executor: Executor,
+    ) -> None:
+        """`executor` takes large letters and password hashes; two threads are enough."""
+        self.alerts = alerts
+        self.authenticator = Authenticator(store, executor, clock.monotonic)
+        self._store = store
+        self._clock = clock
+        self._ids = names
+        self._emit = emit
+        self._executor = executor
+        self._ceiling = Ceiling()
+        self._disk = Disk(store.free_bytes, alerts)
+
+    # --- before the letter
+
+    async def connect(self, visit: Visit) -> Reply | None:
+        """A refusal, or None to go on."""
+        verdict = await visit.policy.pipeline.connect(visit.source)
+        return self._refusal(visit, "connect", verdict)
+
+    async def helo(self, visit: Visit) -> Reply | None:
+        """A refusal, or None to go on."""
+        verdict = await visit.policy.pipeline.helo(visit.source)
+        return self._refusal(visit, "helo", verdict)
+
+    async def mail(self, visit: Visit, sender: str, options: Options) -> Reply:
+        """A transaction begins."""
+        policy = visit.policy
+        if options.size is not None and options.size > policy.ingress.size_limit:
+            return self.refuse(visit, "mail", answers.TOO_BIG, "too_big", f"SIZE={options.size}")
+        if self._disk.is_low(policy.disk, self._clock.monotonic()):
+            return self.refuse(visit, "mail", answers.LOW_DISK, "low_disk")
+        now = self._clock.now()
+        transaction = Transaction(
+            id=self._ids.next(now), source=visit.source, now=now, sender=sender, options=options
+        )
+        verdict = await policy.pipeline.mail(transaction)
+        refusal = self._refusal(visit, "mail", verdict, sender)
+        if refusal is not None:
+            return refusal
+        visit.transaction = transaction
+        return _said(verdict) or answers.SENDER_OK
+
+    async def rcpt(self, visit: Visit, recipient: Recipient) -> Reply:
+        """One recipient more."""
+        transaction = visit.transaction
+        if transaction is None:
+            return answers.MAIL_FIRST
+        verdict = await visit.policy.pipeline.rcpt(transaction, recipient)
+        sender = transaction.sender
+        refusal = self._refusal(visit, "rcpt", verdict, sender, recipient.as_given)
+        if refusal is not None:
+            return refusal
+        if isinstance(verdict, Discard):
+            return verdict.reply
+        key = placing.key(recipient)
+        if key not in visit.keys:
+            if len(transaction.recipients) >= visit.policy.ingress.max_recipients:
+                reply = answers.TOO_MANY_RECIPIENTS
+                return self.refuse(visit, "rcpt", reply, "too_many_recipients", sender=sender)
+            visit.keys.add(key)
+            transaction.recipients.append(recipient)
+        return _said(verdict) or answers.RECIPIENT_OK
+
+    # --- the letter
+
+    async def data(self, visit: Visit, scanner: DataScanner) -> Reply:
+        """The letter is here to its final dot; the reply to it."""
+        transaction = visit.transaction
+        if transaction is None:
+            return answers.MAIL_FIRST
+        try:
+            return await self._taken(visit, transaction, scanner)
+        except Refused as refused:
+            sender = transaction.sender
+            return self.refuse(visit, "eod", refused.reply, refused.reason, sender=sender)
+        except Exception as error:
+            self.fault("a letter could not be taken", error)
+            detail = type(error).__name__
+            return self.refuse(visit, "eod", answers.TEMPORARY, "fault", detail, transaction.sender)
+
+    async def _taken(self, visit: Visit, transaction: Transaction, scanner: DataScanner) -> Reply:
+        policy = visit.policy
+        _check(scanner, policy, visit.source)
+        arrived = await self._arrived(scanner, transaction.options.is_smtputf8)
+        transaction.now = self._clock.now()
+        transaction.headers = arrived.headers
+        transaction.content = arrived.content(arrived.headers, PRIVATE)
+        verdict = await policy.pipeline.data(transaction)
+        if isinstance(verdict, Reject | Defer):
+            raise Refused(verdict.reply, verdict.reason)
+        if isinstance(verdict, Discard):
+            return self.refuse(visit, "eod", verdict.reply, verdict.reason)
+        recipients = placing.unique(transaction.recipients)
+        if not recipients:
+            raise Refused(answers.NOBODY_LEFT, "no_recipients")
+        self._count(transaction, len(recipients), policy.ingress.ceiling)
+        message = self._message(visit, transaction, arrived, recipients)
+        placed = await self._placed(message, policy)
+        entries = [Entry(message, placed)]
+        report = await self._report(message, placed, policy)
+        if report is not None:
+            entries.append(report)
+        await self._store.put(*entries)
+        self._tell(message, placed)
+        return answer(250, "2.0.0", f"queued as {ids.show(message.id)}")
+
+    async def _arrived(self, scanner: DataScanner, is_smtputf8: bool) -> Arrived:
+        octets = scanner.content()
+        try:
+            if len(octets) <= INLINE:
+                return arrive(octets, is_smtputf8)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._executor, arrive, octets, is_smtputf8)
+        except HeadTooBig:
+            raise Refused(answers.HEAD_TOO_BIG, "too_big") from None
+
+    def _count(self, transaction: Transaction, recipients: int, ceiling: int) -> None:
+        total = self._ceiling.add(recipients, self._clock.monotonic())
+        if total * 2 >= ceiling:
+            words = f"{total} recipients in the last hour; above {ceiling} mail is held"
+            self.alerts.alert("ingress_ceiling", words)
+        particulars = transaction.particulars
+        if total > ceiling and not particulars.is_held:
+            held = replace(particulars, is_held=True, hold_reason=CEILING)
+            transaction.particulars = held
+
+    def _message(
+        self,
+        visit: Visit,
+        transaction: Transaction,
+        arrived: Arrived,
+        recipients: list[Recipient],
+    ) -> Message:
+        headers = transaction.headers or arrived.headers
+        transaction.recipients = recipients
+        field = trace.received(
+            transaction.source,
+            visit.is_esmtp,
+            transaction.options.is_smtputf8,
+            visit.policy.hostname,
+            transaction.id,
+            recipients,
+            transaction.now,
+        )
+        particulars = transaction.particulars
+        subject = particulars.subject or headers.decoded("Subject") or ""
+        particulars = replace(
+            particulars,
+            subject=subject,
+            app_user=transaction.source.user,
+            flow=particulars.flow or f"{transaction.sender} {subject}"[:500],
+        )
+        return Message(
+            id=transaction.id,
+            envelope=transaction.envelope,
+            content=arrived.content(headers.with_field(field), PRIVATE),
+            source=transaction.source,
+            received_at=transaction.now,
+            particulars=particulars,
+        )
+
+    async def _placed(self, message: Message, policy: Policy) -> tuple[Placement, ...]:
+        count = len(message.envelope.recipients)
+        placed: list[Placement] = []
+        for start in range(0, count, CHUNK):
+            if start:
+                await asyncio.sleep(0)
+            placed += placing.placements(message, start, start + CHUNK, policy.life)
+        return tuple(placed)
+
+    async def _report(
+        self, message: Message, placed: Sequence[Placement], policy: Policy
+    ) -> Entry | None:
+        bounced = [placement for placement in placed if placement.attempt is not None]
+        if not bounced:
+            return None
+        name = self._ids.next(message.received_at)
+        make = partial(placing.report, message, bounced, policy.hostname, name, policy.life)
+        if len(bounced) <= CHUNK // 10:
+            return make()
+        return await asyncio.get_running_loop().run_in_executor(self._executor, make)
+
+    # --- telling
+
+    def _tell(self, message: Message, placed: Sequence[Placement]) -> None:
+        particulars, at = message.particulars, message.received_at
+        self._emit(
+            events.Received(
+                at=at,
+                id=message.id,
+                source=message.source,
+                sender=message.envelope.sender,
+                recipients=len(placed),
+                size=message.content.size,
+                urgency=particulars.urgency,
+                subject=particulars.subject,
+                package=particulars.package,
+                sha256=message.content.sha256,
+                notes=particulars.notes,
+            )
+        )
+        if particulars.is_held:
+            why = particulars.hold_reason or ""
+            self._emit(events.Held(at, message.id, None, why, count=len(placed)))
+        for placement in placed:
+            if placement.attempt is not None and placement.category is not None:
+                n, recipient = placement.delivery.n, placement.delivery.recipient
+                why = placement.delivery.why
+                bounced = events.Bounced(
+                    at, message.id, n, recipient, "other", why, placement.category
+                )
+                self._emit(bounced)
+
+    def refuse(
+        self,
+        visit: Visit,
+        stage: str,
+        reply: Reply,
+        reason: str,
+        detail: str = "",
+        sender: str = "",
+        recipient: str = "",
+    ) -> Reply:
+        """Tell of a refusal; returns its reply."""
+        self._emit(
+            events.Refused(
+                at=self._clock.now(),
+                source=visit.source,
+                stage=stage,
+                code=reply.code,
+                reason=reason,
+                detail=detail or reply.text,
+                sender=sender,
+                recipient=recipient,
+            )
+        )
+        return reply
+
+    def fault(self, what: str, error: BaseException) -> None:
+        """Something of ours is broken: the administrator hears where."""
+        at, frame = "", error.__traceback__
+        while frame is not None:
+            at, frame = f"{frame.tb_frame.f_code.co_name}:{frame.tb_lineno}", frame.tb_next
+        self.alerts.alert("door_fault", f"{what}: {error!r} in {at}")
+
+    def _refusal(
+        self,
+        visit: Visit,
+        stage: str,
+        verdict: Verdict | None,
+        sender: str = "",
+        recipient: str = "",
+    ) -> Reply | None:
+        if not isinstance(verdict, Reject | Defer):
+            return None
+        reply, reason = verdict.reply, verdict.reason
+        return self.refuse(visit, stage, reply, reason, sender=sender, recipient=recipient)
+
+
+def _check(scanner: DataScanner, policy: Policy, source: Source) -> None:
+    if scanner.is_over:
+        raise Refused(answers.TOO_BIG, "too_big")
+    if scanner.nuls:
+        raise Refused(answers.HAS_NUL, "nul")
+    is_mending = policy.ingress.bare_newlines == "normalise" and source.is_trusted
+    if scanner.bare_newlines and not is_mending:
+        raise Refused(answers.BARE_NEWLINE, "bare_newline")
+
+
+def _said(verdict: Verdict | None) -> Reply | None:
+    return verdict.reply if isinstance(verdict, Accept) else None

@@ -1,0 +1,127 @@
+"""Placing: an accepted letter's recipients as deliveries, and the report on those that are none.
+
+A recipient that is no mailbox gets its inbox row and a delivery that is born bounced; the sender
+gets one report on all of them, in the same commit, unless it is `<>` or NOTIFY forbids it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+
+from relay.ingress.life import expires_at
+from relay.mail import dkim, dsn
+from relay.mail.address import AddressError, parse
+from relay.mail.classification import Action, Category, Classification, Scope
+from relay.mail.delivery import Attempt, Delivery, Failure, FailureKind, State
+from relay.mail.envelope import Content, Envelope, Message, Particulars, Recipient, Source
+from relay.mail.instant import Instant
+from relay.mail.reply import Stage
+from relay.mail.urgency import Urgency
+from relay.shaping.settings import LifeSettings
+from relay.store.base import Entry, Placement
+
+RULE = "ingress.malformed"
+_MALFORMED = Classification(
+    Category.BAD_DOMAIN, Scope.RECIPIENT, Action.BOUNCE_ADDRESS, RULE, confidence=1.0
+)
+
+
+def unique(recipients: Iterable[Recipient]) -> list[Recipient]:
+    """Each mailbox once, the first naming of it."""
+    return list({key(recipient): recipient for recipient in reversed(list(recipients))}.values())[
+        ::-1
+    ]
+
+
+def key(recipient: Recipient) -> str:
+    """What makes two recipients the same mailbox."""
+    return recipient.address.key if recipient.address else recipient.as_given.lower()
+
+
+def placements(message: Message, start: int, stop: int, life: LifeSettings) -> Iterator[Placement]:
+    """Deliveries `start` to `stop` of the message; due at once, held where it is held."""
+    particulars, now = message.particulars, message.received_at
+    state = State.HELD if particulars.is_held else State.READY
+    expires = expires_at(particulars.urgency, particulars.deadline_at, now, life)
+    for n, recipient in enumerate(message.envelope.recipients[start:stop], start):
+        address = recipient.address
+        delivery = Delivery(
+            message_id=message.id,
+            n=n,
+            recipient=str(address) if address else recipient.as_given,
+            mailbox_id=0,
+            domain=address.domain.name if address else "",
+            urgency=particulars.urgency,
+            state=state if address else State.BOUNCED,
+            due_at=now,
+            expires_at=expires,
+            tries=0 if address else 1,
+            why=(particulars.hold_reason or "") if address else (recipient.fault or ""),
+            notify=recipient.notify,
+            orcpt=recipient.orcpt,
+            as_given=recipient.as_given,
+        )
+        if address:
+            yield Placement(delivery, address.key)
+        else:
+            yield Placement(delivery, key(recipient), _attempt(delivery, now), Category.BAD_DOMAIN)
+
+
+def _attempt(delivery: Delivery, now: Instant) -> Attempt:
+    return Attempt(
+        message_id=delivery.message_id,
+        n=delivery.n,
+        number=1,
+        started_at=now,
+        took_us=0,
+        source_ip="",
+        mx="",
+        ip="",
+        tls=None,
+        stage=Stage.RCPT,
+        reply=None,
+        failure=Failure(FailureKind.ADDRESS, delivery.why, Stage.RCPT),
+        classification=_MALFORMED,
+    )
+
+
+def report(
+    message: Message, placed: Sequence[Placement], hostname: str, report_id: int, life: LifeSettings
+) -> Entry | None:
+    """The report on the born bounced among `placed`; None where none is due."""
+    undelivered = [
+        dsn.Undelivered(placement.delivery, (placement.attempt,), Category.BAD_DOMAIN)
+        for placement in placed
+        if placement.attempt is not None and _wants_report(placement.delivery)
+    ]
+    if not undelivered or not message.envelope.sender:
+        return None
+    try:
+        to = parse(message.envelope.sender)
+    except AddressError:
+        return None
+    now = message.received_at
+    options = message.envelope.options
+    original = dsn.Original(message.content.head, message.envelope.sender, now, options.envid)
+    head, body = dsn.report(undelivered, original, hostname, report_id, now)
+    content = Content(
+        head=head,
+        body=body,
+        body_hash=dkim.hash_body(body),
+        sha256=hashlib.sha256(head + b"\r\n" + body).digest(),
+    )
+    particulars = Particulars(
+        subject="Email tidak terkirim (Undelivered mail)",
+        urgency=Urgency.TRANSAKSI,
+        from_domain=hostname,
+        flow="<> report",
+    )
+    source = Source("", hostname, None, None, "internal", is_trusted=True)
+    envelope = Envelope("", (Recipient(str(to), to),))
+    reporting = Message(report_id, envelope, content, source, now, particulars)
+    return Entry(reporting, tuple(placements(reporting, 0, 1, life)), has_inbox=False)
+
+
+def _wants_report(delivery: Delivery) -> bool:
+    return delivery.notify is None or "FAILURE" in delivery.notify

@@ -1,0 +1,216 @@
+"""Door: listens, lets sessions in up to a bound, swaps its policy, and closes without losing one.
+
+The contract
+- Over `max_sessions` nothing is refused: accepting stops, and clients wait in the backlog. Only
+  when no session ended for `accept_wait` are those that wait greeted with 421.
+- `drain` stops accepting, waits for the open sessions, and says 451 only to what is open after
+  that. A letter whose final dot was read is put and answered.
+- `swap` changes one reference; a message that has begun ends under the policy that it began with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final
+
+from relay.clock import Clock
+from relay.filters.base import Alerts
+from relay.ingress import answers
+from relay.ingress.handler import Handler
+from relay.ingress.listening import Listener, listeners
+from relay.ingress.memory import Memory
+from relay.ingress.policy import Policy
+from relay.ingress.protocol import HANDSHAKE, Session
+from relay.ingress.settings import ListenSettings
+from relay.mail.events import Emit
+from relay.mail.ids import Ids
+from relay.store.base import Store
+
+AT_ONCE: Final = 100  # connections accepted without letting others run
+NO_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+PAUSE: Final = 1.0  # seconds until accepting is tried again after those
+LAST_WORD: Final = 10.0  # seconds for a put that is under way when drain's time is over
+
+
+class Door:
+    """All listeners of one relay. `policy` may be read; change it with :meth:`swap`."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        listen: Sequence[ListenSettings],
+        store: Store,
+        clock: Clock,
+        names: Ids,
+        emit: Emit,
+        alerts: Alerts,
+        sockets: Mapping[str, Sequence[socket.socket]] | None = None,
+    ) -> None:
+        """`sockets`: those handed in by systemd, by their names, for `systemd:NAME`."""
+        self.policy = policy
+        self.memory = Memory(policy.ingress.memory)
+        self._executor = ThreadPoolExecutor(2, thread_name_prefix="ingress")
+        self.handler = Handler(store, clock, names, emit, alerts, self._executor)
+        self._alerts = alerts
+        self._listen = tuple(listen)
+        self._sockets = dict(sockets or {})
+        self._listeners: list[Listener] = []
+        self._sessions: set[Session] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_accepting = False
+        self._is_draining = False
+        self._patience: asyncio.TimerHandle | None = None
+        self._empty = asyncio.Event()
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Host and port of every listener, in the settings' order, as really bound."""
+        return [listener.address for listener in self._listeners]
+
+    @property
+    def sessions_open(self) -> int:
+        """How many clients are inside."""
+        return len(self._sessions)
+
+    async def start(self) -> None:
+        """Bind and accept. Raises OSError naming the address, ValueError for TLS without one."""
+        if self.policy.tls is None and any(setting.tls != "off" for setting in self._listen):
+            raise ValueError("a listener wants TLS, but there is no certificate")
+        self._loop = asyncio.get_running_loop()
+        self._listeners = listeners(self._listen, self.policy.ingress.backlog, self._sockets)
+        self._accept_again()
+
+    def swap(self, policy: Policy) -> None:
+        """The new policy counts from each session's next message on."""
+        self.policy = policy
+        self.memory.limit = policy.ingress.memory
+        self._accept_again()
+
+    # --- letting in
+
+    @property
+    def _is_full(self) -> bool:
+        return self.sessions_open >= self.policy.ingress.max_sessions
+
+    def _accept_again(self) -> None:
+        if self._is_accepting or self._is_draining or self._is_full:
+            return
+        self._is_accepting = True
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        for listener in self._listeners:
+            self._loop.add_reader(listener.socket, partial(self._accept, listener))
+
+    def _stop_accepting(self) -> None:
+        if self._is_accepting:
+            self._is_accepting = False
+            for listener in self._listeners:
+                self._loop.remove_reader(listener.socket)
+
+    def _accept(self, listener: Listener) -> None:
+        for _ in range(AT_ONCE):
+            if self._is_full:
+                self._stop_accepting()
+                wait = self.policy.ingress.accept_wait.total_seconds()
+                self._patience = self._loop.call_later(wait, self._turn_away)
+                return
+            connection = self._taken(listener)
+            if connection is None:
+                return
+            session = Session(self, listener, self._loop)
+            self._sessions.add(session)
+            self._empty.clear()
+            task = self._loop.create_task(self._open(session, listener, connection))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _taken(self, listener: Listener) -> socket.socket | None:
+        try:
+            connection, _ = listener.socket.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return None
+        except OSError as error:
+            if error.errno not in NO_DESCRIPTORS:
+                raise
+            self._alerts.alert("no_descriptors", f"cannot accept: {error.strerror}")
+            self._stop_accepting()
+            self._loop.call_later(PAUSE, self._accept_again)
+            return None
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    async def _open(self, session: Session, listener: Listener, connection: socket.socket) -> None:
+        is_implicit = listener.tls == "implicit"
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: session,
+                connection,
+                ssl=self.policy.tls if is_implicit else None,
+                ssl_handshake_timeout=HANDSHAKE if is_implicit else None,
+            )
+        except OSError:  # ssl.SSLError and a lost connection too: nobody came in
+            connection.close()
+            self.ended(session)
+
+    def ended(self, session: Session) -> None:
+        """A session's last act."""
+        self._sessions.discard(session)
+        if not self._sessions:
+            self._empty.set()
+        self._accept_again()
+
+    def _turn_away(self) -> None:
+        """No session ended for so long: those that wait are told."""
+        self._patience = None
+        if self._is_draining or self._is_accepting:
+            return
+        for listener in self._listeners:
+            while (connection := self._taken(listener)) is not None:
+                with connection:
+                    if listener.tls != "implicit":
+                        connection.send(answers.TOO_BUSY.wire())
+        wait = self.policy.ingress.accept_wait.total_seconds()
+        self._patience = self._loop.call_later(wait, self._turn_away)
+        detail = f"all {self.policy.ingress.max_sessions} sessions are taken; clients got 421"
+        self._alerts.alert("door_full", detail)
+
+    # --- closing
+
+    async def drain(self) -> None:
+        """Stop accepting, let the open sessions finish, close. Once; the door stays closed.
+
+        Sockets that were handed in are closed too: their parent keeps its own.
+        """
+        self._is_draining = True
+        self._stop_accepting()
+        if self._patience is not None:
+            self._patience.cancel()
+        for listener in self._listeners:
+            listener.socket.close()
+        wait = self.policy.ingress.drain_sessions.total_seconds()
+        if not await self._is_empty_within(wait):
+            for session in tuple(self._sessions):
+                session.is_closing = True
+                if session.is_waiting:
+                    session.hang_up(answers.CLOSING)
+            if not await self._is_empty_within(LAST_WORD):
+                count = len(self._sessions)
+                self._alerts.alert("door_drain", f"{count} sessions did not end and were cut")
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _is_empty_within(self, seconds: float) -> bool:
+        if not self._sessions:
+            return True
+        try:
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            return False
+        return True

@@ -1,0 +1,168 @@
+"""Wire: one connection read in pieces and written in batches, over aiosmtpd's protocol class.
+
+What differs from aiosmtpd, and why
+- Input is read in pieces of at most 64 KiB, never line by line, and a command ends with CRLF only.
+- Replies are gathered while pipelined commands wait, and written at once, in order.
+- A lost connection or an end of file does not cancel: what has been read is still answered, and a
+  letter that is here to its final dot is still taken.
+- One timer a session, not one a command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Any, Final, cast
+
+from aiosmtpd.smtp import SMTP
+
+from relay.ingress import answers
+from relay.ingress.answers import Refused
+from relay.mail.reply import Reply
+
+PIECE: Final = 64 * 1024
+MAX_LINE: Final = 12 * 1024 + 2  # AUTH's lines may be that long (RFC 4954 4)
+
+
+class Over(Exception):
+    """The client is gone, or is to go."""
+
+
+class Wire(SMTP):
+    """Octets in and out; what they mean is the session's."""
+
+    line_length_limit = PIECE // 2  # asyncio stops reading at twice this
+
+    def __init__(
+        self, handler: Any, hostname: str, idle: float, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """`idle`: seconds that a client may be awaited."""
+        super().__init__(
+            handler,
+            hostname=hostname,
+            ident="ESMTP lpse-relay",
+            enable_SMTPUTF8=True,
+            timeout=idle,
+            loop=loop,
+        )
+        self.input = bytearray()
+        self.unread = 0  # octets of replies that are gathered
+        self.is_closing = False
+        self.is_tls = False
+        self._output: list[bytes] = []
+        self._waiting_since: float | None = None
+        self._is_gone = False
+
+    # --- the connection
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """What is in the buffer is still read: only the writing has ended."""
+        self._is_gone = True
+        if self._timeout_handle is not None:
+            self._timeout_handle.cancel()
+        # Told as an end of file: an exception would hide what was received before it.
+        asyncio.StreamReaderProtocol.connection_lost(self, None)
+        self.transport = None
+
+    def eof_received(self) -> bool | None:
+        """The client has said all; it may still be listening."""
+        self._reader.feed_eof()
+        return not self.is_tls  # TLS has no half-closed state
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """One timer a session, not one a command: it looks how long the client has been awaited."""
+        self._timeout_handle = self.loop.call_later(
+            duration or self._timeout_duration, self._timeout_cb
+        )
+
+    def _timeout_cb(self) -> None:
+        if self._is_gone:
+            return
+        since = self._waiting_since
+        waited = 0.0 if since is None else self.loop.time() - since
+        if waited < self._timeout_duration:
+            self._reset_timeout(max(self._timeout_duration - waited, 0.01))
+        else:
+            self.hang_up(answers.IDLE)
+
+    def hang_up(self, reply: Reply) -> None:
+        """Say it and close, while the client is awaited."""
+        transport = cast(asyncio.WriteTransport | None, self.transport)
+        if transport is None:
+            return
+        if transport.get_write_buffer_size():  # it does not read either
+            transport.abort()
+        else:
+            transport.write(b"".join(self._output) + reply.wire())
+            self._output.clear()
+            transport.close()
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while nothing but the client is waited for."""
+        return self._waiting_since is not None
+
+    # --- reading and writing
+
+    def say(self, reply: Reply) -> None:
+        """Put a reply among those that are written next."""
+        octets = reply.wire()
+        self._output.append(octets)
+        self.unread += len(octets)
+
+    async def flush(self) -> None:
+        """Write what is gathered; wait while the client does not read."""
+        if not self._output:
+            return
+        octets = b"".join(self._output)
+        self._output.clear()
+        self.unread = 0
+        if self._is_gone:
+            return
+        try:
+            self._writer.write(octets)
+            self._waiting_since = self.loop.time()
+            await self._writer.drain()
+        except (ConnectionError, ssl.SSLError):
+            self._is_gone = True
+        finally:
+            self._waiting_since = None
+
+    async def more(self, since: float | None = None) -> bytes:
+        """The next piece of input. Raises Over at its end."""
+        if self.is_closing:
+            self.say(answers.CLOSING)
+            raise Over
+        await self.flush()
+        self._waiting_since = self.loop.time() if since is None else since
+        try:
+            piece = await self._reader.read(PIECE)
+        finally:
+            self._waiting_since = None
+        if not piece:
+            raise Over
+        return piece
+
+    async def line(self, longest: int = MAX_LINE) -> bytes:
+        """The next line without its CRLF. Raises Refused for one that is none or too long, once it
+        is out of the way, and Over."""
+        since = self.loop.time()
+        while (end := self.input.find(b"\r\n")) < 0:
+            if len(self.input) > MAX_LINE:
+                await self._skip_line(since)
+                raise Refused(answers.TOO_LONG, "syntax")
+            if self.input.endswith(b"\n"):
+                self.input.clear()
+                raise Refused(answers.NO_LINE, "syntax")
+            self.input += await self.more(since)
+        line = bytes(self.input[:end])
+        del self.input[: end + 2]
+        if len(line) > longest:
+            raise Refused(answers.TOO_LONG, "syntax")
+        return line
+
+    async def _skip_line(self, since: float) -> None:
+        while (end := self.input.find(b"\r\n")) < 0:
+            del self.input[:-1]
+            self.input += await self.more(since)
+        del self.input[: end + 2]
