@@ -4,6 +4,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHON
+
+# What every interpreter must pass: the pure floor, the store, and their guide rails.
+UNITS := $(wildcard tests/mail tests/replies tests/shaping tests/store tests/settle* tests/suppression* \
+	tests/test_settle* tests/test_suppression*)
+UV := uv==0.13.9
 
 .PHONY: help
 help:  ## this list
@@ -19,3 +25,68 @@ $(VENV)/.run: requirements/build.txt requirements/run.txt pyproject.toml
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	$(BIN)/pip install -q --require-hashes --no-build-isolation -r requirements/dev.txt
 	@touch $@
+
+# The other interpreters: a venv each, from the same locks.
+$(VENV)-3.%/.dev: requirements/build.txt requirements/dev.txt pyproject.toml
+	set -e; read -r _ python < <(.ci/interpreters 3.$*); "$$python" -m venv $(@D)
+	$(@D)/bin/pip install -q --require-hashes -r requirements/build.txt
+	$(@D)/bin/pip install -q --require-hashes --no-build-isolation -r requirements/dev.txt
+	$(@D)/bin/pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: test
+test: $(VENV)/.dev peers lint  ## everything: lint, types, all tests; units and store on every Python here
+	$(BIN)/pytest -n auto --dist loadscope
+	@$(MAKE) --no-print-directory units
+
+.PHONY: units
+units: $(VENV)/.dev  ## units and store on each further Python from 3.11 to 3.13
+	@set -e; \
+	own=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	echo "units: Python $$own passed with the rest"; \
+	while read -r version python; do \
+	  [[ "$$version" != "$$own" ]] || continue; \
+	  $(MAKE) --no-print-directory $(VENV)-$$version/.dev; \
+	  echo "units: Python $$version ($$python)"; \
+	  $(VENV)-$$version/bin/pytest -n auto --dist loadscope $(UNITS); \
+	done < <(.ci/interpreters)
+
+.PHONY: lint
+lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: peers
+peers:  ## fetch the real mail programs that tests talk to (as root; else say what is missing)
+	@$(PYTHON) -m tests.peers.install
+
+.PHONY: demo
+demo: $(VENV)/.run  ## the main job on a small fake internet; KEEP=1 leaves it running
+	$(BIN)/python -m relay.lab.demo $(if $(KEEP),--keep)
+
+.PHONY: run
+run: $(VENV)/.run  ## the relay on config/relay.yaml, its state in var/
+	$(BIN)/lpse-relay run --config config/relay.yaml --state var --make-keys
+
+# An old pin stays while pyproject.toml allows it; UPGRADE=1 asks for the newest of everything.
+.PHONY: lock
+lock: .setup/uv/bin/uv  ## refresh requirements/*.txt from pyproject.toml; UPGRADE=1 takes the newest
+	$(LOCK) pyproject.toml -o requirements/run.txt
+	$(LOCK) --group pyproject.toml:build -o requirements/build.txt
+	$(LOCK) pyproject.toml --group pyproject.toml:dev -o requirements/dev.txt
+
+LOCK = .setup/uv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	$(if $(UPGRADE),--upgrade)
+
+.setup/uv/bin/uv:
+	$(PYTHON) -m venv .setup/uv
+	.setup/uv/bin/pip install -q $(UV)
+
+.PHONY: clean
+clean:  ## remove what was set up or built; mail in var/ stays
+	@$(PYTHON) -m tests.peers.install --remove
+	rm -rf $(VENV) $(VENV)-3.* .setup build dist .coverage* .hypothesis .import_linter_cache
+	rm -rf .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	find relay tests -name __pycache__ -type d -prune -exec rm -rf {} +

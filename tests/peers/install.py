@@ -4,7 +4,7 @@ As root, each missing or outdated root is made: an overlay of the system in a mo
 `apt-get install` inside it; the machine's own packages, services and files stay as they are. A root
 that is up to date costs nothing. Not as root, it prints what is missing and ends with 0. A root
 that cannot be made is printed as loudly; it ends with 1 only in CI (CI=true), elsewhere its tests
-are skipped. Standard library only.
+are skipped. `--remove` removes all. Standard library only.
 """
 
 from __future__ import annotations
@@ -208,8 +208,19 @@ def fetch(names: Sequence[str]) -> dict[str, str]:
     return failed
 
 
+def remove() -> None:
+    """Removes every root, wherever its layer lies."""
+    for place in HOME.iterdir() if HOME.exists() else ():
+        if place.is_symlink():
+            shutil.rmtree(place.resolve(), ignore_errors=True)
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
 def main(names: Sequence[str]) -> int:
     """Fetches the named peers, or all; the exit code is as the module says."""
+    if list(names) == ["--remove"]:
+        remove()
+        return 0
     if unknown := [name for name in names if name not in PEERS]:
         sys.stderr.write(f"no such peer: {' '.join(unknown)}; there are: {' '.join(PEERS)}\n")
         return 2
