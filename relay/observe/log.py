@@ -70,7 +70,8 @@ class ProgramLog(logging.Handler):
         self._writer.write(lambda: _escaped(mask_text(text) if self._is_masked else text))
 
     def stop(self, timeout: float = CLOSE) -> bool:
-        """Write what waits, for at most `timeout` seconds."""
+        """Write what waits, for at most `timeout` seconds; logging is the process's own again."""
+        logging.getLogger().removeHandler(self)
         return self._writer.close(timeout)
 
     def install(self, level: int = logging.INFO) -> None:

@@ -144,7 +144,8 @@ class InboxPages:
         octets = await self._shelf.original(row.message_id)
         read = await self._taken_apart(octets)
         facts = await self._facts(row)
-        await self._shelf.mark_read(mailbox.id, row.message_id, row.n, now)
+        if row.read_at is None:
+            await self._shelf.mark_read(mailbox.id, row.message_id, row.n, now)
         attempts = await self._shelf.attempts(row.message_id, row.n)
         return self._html(
             "surat.html",
@@ -211,7 +212,7 @@ class InboxPages:
             before = (rows[-1].message_id, rows[-1].n)
 
     async def _row(self, request: Request, mailbox: Mailbox) -> InboxRow:
-        """The letter that the URL names, in this mailbox; an id alone means its first copy."""
+        """The letter that the URL names, in this mailbox; an id alone means its last copy."""
         try:
             message_id, n = ids.read(request.path_params["ref"])
         except ValueError:
@@ -219,7 +220,7 @@ class InboxPages:
         if n is not None:
             row = await self._shelf.inbox_row(mailbox.id, message_id, n)
         else:
-            rows = await self._shelf.page(mailbox.id, 1, (message_id + 1, _LAST_N))
+            rows = await self._shelf.page(mailbox.id, 1, (message_id, _LAST_N))
             row = rows[0] if rows and rows[0].message_id == message_id else None
         if row is None:
             raise NotHere

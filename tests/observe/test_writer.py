@@ -235,3 +235,24 @@ def test_program_log_is_plain_escaped_and_masked() -> None:
     assert first == r"WARNING relay.somewhere: said \x1b[31mred\u202e to v\u2026@example.co.id"
     assert rest.startswith("ERROR relay.somewhere: failed\nTraceback")
     assert "ValueError: inner" in rest
+
+
+def test_program_log_takes_over_and_gives_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    level = root.level
+    reader, pipe = os.pipe()
+    handler = ProgramLog(stderr=pipe)
+    os.close(pipe)
+    handler.install(logging.WARNING)
+    try:
+        logging.getLogger("relay.x").warning("one")
+        logging.getLogger("relay.x").info("two")
+        assert root.handlers == [handler]
+        assert handler.stop()
+        assert root.handlers == []
+        assert _read_all(reader) == b"WARNING relay.x: one\n"
+    finally:
+        root.setLevel(level)
+        logging.captureWarnings(False)
+        os.close(reader)

@@ -66,8 +66,8 @@ class Shelf:
     ) -> list[InboxRow]:
         found = [
             row
-            for row in sorted(self.rows.get(mailbox_id, []), key=lambda r: (-r.message_id, r.n))
-            if (before is None or (-row.message_id, row.n) > (-before[0], before[1]))
+            for row in sorted(self.rows.get(mailbox_id, []), key=lambda r: (-r.message_id, -r.n))
+            if (before is None or (row.message_id, row.n) < before)
             and not (only_unread and row.read_at)
             and search.lower() in f"{row.subject} {row.package}".lower()
         ]

@@ -271,7 +271,7 @@ async def test_a_foreign_reply_is_escaped(client: httpx.AsyncClient) -> None:
     assert "Email tidak terdaftar" in page
 
 
-async def test_an_id_without_its_number_is_the_first_copy(client: httpx.AsyncClient) -> None:
+async def test_an_id_without_its_number_is_the_last_copy(client: httpx.AsyncClient) -> None:
     page = await client.get(f"/inbox/{INVITATION.partition('.')[0].lower()}")
     assert "Undangan Pembuktian Kualifikasi" in page.text
 
