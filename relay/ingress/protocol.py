@@ -147,7 +147,7 @@ class Session(Wire):
         if verb == "PROXY" or (line == b"" and self.input.startswith(b"\r\n\0")):
             self.input.clear()
             self._end(answers.NO_PROXY)
-        method = self._smtp_methods.get(verb)
+        method = _VERBS.get(verb)
         if method is None:
             self._bogus += 1
             if self._bogus >= MAX_BOGUS:
@@ -156,7 +156,7 @@ class Session(Wire):
         if self.is_closing and verb != "QUIT":
             self.visit.forget()
             self._end(answers.CLOSING)
-        await method(syntax.decode(rest.strip(b" \t")))
+        await method(self, syntax.decode(rest.strip(b" \t")))
 
     def _end(self, reply: Reply) -> None:
         self.say(self._handler.refuse(self.visit, "command", reply, "closed"))
@@ -353,3 +353,11 @@ class Session(Wire):
         if user is not None:
             self._know(user=user)
             self.say(answers.AUTH_OK)
+
+
+# aiosmtpd's own dispatch, by its naming, made once and not for each session.
+_VERBS: Final = {
+    name.removeprefix("smtp_"): getattr(Session, name)
+    for name in dir(Session)
+    if name.startswith("smtp_")
+}

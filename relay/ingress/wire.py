@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from functools import cache
 from typing import Any, Final, cast
 
 from aiosmtpd.smtp import SMTP
@@ -28,6 +29,17 @@ class Over(Exception):
     """The client is gone, or is to go."""
 
 
+@cache
+def _template() -> SMTP:
+    """What aiosmtpd's constructor makes, made once: it inspects some two hundred members, which
+    costs more than a whole letter does."""
+    loop = asyncio.new_event_loop()
+    try:
+        return SMTP(None, hostname="localhost", ident="ESMTP lpse-relay", loop=loop)
+    finally:
+        loop.close()
+
+
 class Wire(SMTP):
     """Octets in and out; what they mean is the session's."""
 
@@ -37,14 +49,17 @@ class Wire(SMTP):
         self, handler: Any, hostname: str, idle: float, loop: asyncio.AbstractEventLoop
     ) -> None:
         """`idle`: seconds that a client may be awaited."""
-        super().__init__(
-            handler,
-            hostname=hostname,
-            ident="ESMTP lpse-relay",
-            enable_SMTPUTF8=True,
-            timeout=idle,
+        self.__dict__.update(_template().__dict__)
+        asyncio.StreamReaderProtocol.__init__(
+            self,
+            asyncio.StreamReader(limit=self.line_length_limit, loop=loop),
+            client_connected_cb=self._cb_client_connected,
             loop=loop,
         )
+        self.loop = loop
+        self.event_handler = handler
+        self.hostname = hostname
+        self._timeout_duration = idle
         self.input = bytearray()
         self.unread = 0  # octets of replies that are gathered
         self.is_closing = False
