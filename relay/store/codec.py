@@ -254,7 +254,6 @@ ATTEMPT_COLUMNS: Final = 27
 _FREE: Final = "1 + coalesce((SELECT max(try) FROM attempt WHERE message_id = ? AND n = ?), 0)"
 _REST: Final = ", ".join("?" * (ATTEMPT_COLUMNS - 3))
 INSERT_ATTEMPT: Final = f"INSERT INTO attempt VALUES (?, ?, max({_FREE}, ?), {_REST})"  # noqa: S608
-ATTEMPT: Final = f"INSERT INTO attempt VALUES (?1, ?2, max(?3, {_FREE}), {_REST})"  # noqa: S608
 ATTEMPT: Final = "a.*, m.head"
 
 

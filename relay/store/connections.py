@@ -27,9 +27,14 @@ def _folded(text: str) -> str:
     return text.lower()
 
 
-def _made(connection: sqlite3.Connection) -> sqlite3.Connection:
-    connection.create_function("folded", 1, _folded, deterministic=True)
-    connection.execute("PRAGMA trusted_schema = OFF")
+def _made(connection: sqlite3.Connection, *pragmas: str) -> sqlite3.Connection:
+    try:
+        connection.create_function("folded", 1, _folded, deterministic=True)
+        for pragma in ("trusted_schema = OFF", *pragmas):
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 
@@ -39,12 +44,14 @@ def writing(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
     )
-    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")  # the writer does it, after its answers
-    connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute("PRAGMA busy_timeout = 0")  # never wait for a reader
-    return _made(connection)
+    return _made(
+        connection,
+        f"cache_size = -{_CACHE_KIB}",
+        "synchronous = FULL",
+        "wal_autocheckpoint = 0",  # the writer does it, after its answers
+        "temp_store = MEMORY",
+        "busy_timeout = 0",  # never wait for a reader
+    )
 
 
 def reading(path: Path, is_immutable: bool = False) -> sqlite3.Connection:
@@ -57,9 +64,8 @@ def reading(path: Path, is_immutable: bool = False) -> sqlite3.Connection:
         check_same_thread=False,
         cached_statements=_STATEMENTS,
     )
-    connection.execute("PRAGMA query_only = ON")
-    connection.execute("PRAGMA busy_timeout = 5000")  # only while the log is being recovered
-    return _made(connection)
+    # The time-out counts only while another process recovers the log.
+    return _made(connection, "query_only = ON", "busy_timeout = 5000")
 
 
 class Readers:

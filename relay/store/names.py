@@ -45,9 +45,7 @@ class Names:
             if row is None:
                 made = self._connection.execute("INSERT INTO domain (name) VALUES (?)", (name,))
                 row = (made.lastrowid,)
-            if len(self._domains) >= MAX_KEPT:
-                self._domains.clear()
-            found = self._domains[name] = int(row[0])
+            found = self._known(name, int(row[0]))
         return found
 
     def known_domain(self, name: str) -> int | None:
@@ -55,8 +53,16 @@ class Names:
         found = self._domains.get(name)
         if found is None:
             row = codec.one(self._connection, "SELECT domain_id FROM domain WHERE name = ?", name)
-            return None if row is None else int(row[0])
+            if row is None:
+                return None
+            found = self._known(name, int(row[0]))
         return found
+
+    def _known(self, name: str, number: int) -> int:
+        if len(self._domains) >= MAX_KEPT:
+            self._domains.clear()
+        self._domains[name] = number
+        return number
 
     def mailbox(self, address: str, now: Instant) -> int:
         """The number of the mailbox that the address belongs to today, made if there is none."""

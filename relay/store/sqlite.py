@@ -25,6 +25,7 @@ from relay.store.base import (
     Account,
     Change,
     Changed,
+    Depth,
     Entry,
     Ready,
     ReadyListener,
@@ -41,6 +42,8 @@ from relay.store.settling import Settle
 from relay.store.writer import Call, Transaction, Writer
 
 _INLINE: Final = 16 << 10  # octets that are compressed in the loop's thread
+_LONG: Final = 0.05  # seconds of counting, from some 100,000 deliveries on
+_STALE: Final = 1.0
 _LETTER: Final = 1024  # what a Letter weighs besides its head
 
 
@@ -68,10 +71,21 @@ async def open(
 
 def _locked(state_dir: Path) -> Lock:
     try:
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not state_dir.is_dir():
+            state_dir.mkdir(mode=0o700, parents=True)
+            _sync(state_dir.parent)
         return Lock(state_dir)
     except OSError as error:
         raise StoreError(f"the state directory {state_dir}: {error.strerror}") from error
+
+
+def _sync(folder: Path) -> None:
+    """Put a new name in a directory on stable storage; SQLite does so for its own files."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _prepared(path: Path, steps: Sequence[migrations.Migration]) -> sqlite3.Connection:
@@ -111,6 +125,9 @@ class SqliteStore(Reading):
         self._writer = Writer(connection, path, clock, self._names.keep, self._names.forget)
         self._letters: Cache[Letter] = Cache(LETTERS)
         self._bodies: Cache[bytes] = Cache(BODIES)
+        self._clock = clock
+        self._depths: list[Depth] = []
+        self._depths_until = 0.0
         self._is_closed = False
 
     # Queue: writing.
@@ -258,6 +275,16 @@ class SqliteStore(Reading):
             found = await super().body(message_id)
             self._bodies.put(message_id, found, len(found))
         return found
+
+    async def depths(self) -> list[Depth]:
+        """See Queue.depths. Where counting takes long, an answer serves for a second."""
+        now = self._clock.monotonic()
+        if now < self._depths_until:
+            return list(self._depths)
+        self._depths = await super().depths()
+        after = self._clock.monotonic()
+        self._depths_until = after + _STALE if after - now > _LONG else 0.0
+        return list(self._depths)
 
     # Inbox and accounts: writing.
 

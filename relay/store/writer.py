@@ -13,6 +13,7 @@ StoreError, nothing of theirs was written, and the writer goes on.
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
 import sqlite3
 import threading
@@ -28,7 +29,7 @@ from relay.store.base import Ready, ReadyListener, StoreDead, StoreError
 
 MAX_GROUP: Final = 500
 MAX_GROUP_OCTETS: Final = 16 << 20
-CHECKPOINT_OCTETS: Final = 16 << 20  # written since the last checkpoint, estimated
+CHECKPOINT_OCTETS: Final = 16 << 20  # written, or the log grown, since the last checkpoint
 MAX_WAL: Final = 64 << 20  # a log larger than this is cut as soon as no reader is in the way
 IDLE_WAL: Final = 1 << 20  # and one larger than this when there is nothing to do
 IDLE_S: Final = 0.5
@@ -114,7 +115,7 @@ class Writer:
     ) -> None:
         """Both are called in the writer's thread: keep, or forget, what was cached."""
         self._connection = connection
-        self._wal = path.with_name(path.name + "-wal")
+        self._wal = f"{path}-wal"
         self._clock = clock
         self._committed = committed
         self._rolled_back = rolled_back
@@ -123,7 +124,8 @@ class Writer:
         self._listeners: list[ReadyListener] = []
         self._died: BaseException | None = None
         self._is_closing = False
-        self._written = 0  # octets since the last checkpoint
+        self._written = 0  # octets since the last checkpoint, estimated
+        self._wal_mark = 0  # the log's size then: it grows only when written full again
         self._is_idle_done = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self.dead = asyncio.Event()
@@ -216,18 +218,26 @@ class Writer:
 
     def _serve(self, group: list[Job]) -> None:
         self._is_idle_done = False
-        transaction = Transaction(self._connection)
-        if self._died is None:
-            try:
-                answers = self._together(transaction, group)
-            except Exception as error:
-                answers, transaction = self._one_by_one(group, error)
-        else:
-            answers = [self._failed(job, self._died) for job in group]
+        try:
+            answers, transaction = self._answers(group)
+        except BaseException as error:  # whatever it is: nobody may wait for ever
+            self._died = error
+            answers = [self._failed(job, error) for job in group]
+            transaction = Transaction(self._connection)
         self._send(answers, transaction.ready)
         self._written += sum(job[0].octets for job in group) + _OPERATION_OCTETS * len(group)
-        if self._written >= CHECKPOINT_OCTETS:
+        grown = self._wal_size() - self._wal_mark
+        if self._written >= CHECKPOINT_OCTETS or grown >= CHECKPOINT_OCTETS:
             self._tidy(is_idle=False)
+
+    def _answers(self, group: list[Job]) -> tuple[list[Answer], Transaction]:
+        transaction = Transaction(self._connection)
+        if self._died is not None:
+            return [self._failed(job, self._died) for job in group], transaction
+        try:
+            return self._together(transaction, group), transaction
+        except Exception as error:
+            return self._one_by_one(group, error)
 
     def _send(self, answers: Sequence[Answer], ready: dict[str, int]) -> None:
         with suppress(RuntimeError):  # the loop was closed: nobody waits for an answer
@@ -312,13 +322,19 @@ class Writer:
             if self._written:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 self._written = 0
-            size = self._wal.stat().st_size if self._wal.exists() else 0
-            if size > (IDLE_WAL if is_idle else MAX_WAL):
+            if self._wal_size() > (IDLE_WAL if is_idle else MAX_WAL):
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self._wal_mark = self._wal_size()
         except (sqlite3.Error, OSError) as error:
             if _is_fatal(error):
                 self._died = error
                 self._send([], {})
+
+    def _wal_size(self) -> int:
+        try:
+            return os.stat(self._wal).st_size  # noqa: PTH116 - once a commit, must be cheap
+        except FileNotFoundError:
+            return 0
 
     def _end(self) -> None:
         """The last checkpoint, and an answer for whatever was left in the queue."""

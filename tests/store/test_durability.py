@@ -23,6 +23,7 @@ from relay.store import sqlite
 from relay.store.base import Selector, StateLocked, StoreDead, StoreError
 from relay.store.connections import NAME
 from relay.store.putting import PART
+from relay.store.writer import Transaction
 from tests.store.contract import DOMAIN, NOW, UNTIL, lease
 from tests.store.letters import START, Post, SteppingClock, delivered
 from tests.store.opening import asked, opened, owner
@@ -359,6 +360,38 @@ async def test_the_log_is_cut_when_there_is_nothing_to_do(tmp_path: Path) -> Non
         while store.wal_bytes() and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
         assert store.wal_bytes() == 0
+
+
+async def test_the_log_stays_small_under_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many recipients touch many pages: the log is bounded by its size, not by what was said."""
+    monkeypatch.setattr("relay.store.writer.CHECKPOINT_OCTETS", 256 << 10)
+    monkeypatch.setattr("relay.store.writer.MAX_WAL", 1 << 20)
+    post = Post()
+    largest = 0
+    async with opened(tmp_path) as store:
+        for round_ in range(60):
+            to = [f"v{n}@d{n % 40}.example" for n in range(round_, 2000, 20)]
+            await store.put(post.entry(to))
+            await store.count(Selector())
+            largest = max(largest, store.wal_bytes())
+    assert 256 << 10 < largest < 3 << 20
+
+
+@pytest.mark.parametrize("error", [KeyError("a bug"), KeyboardInterrupt()])
+async def test_an_unforeseen_error_reaches_its_caller(tmp_path: Path, error: BaseException) -> None:
+    """A bug in one operation is its caller's; what would end the thread is the store's death."""
+
+    def fail(transaction: Transaction) -> None:
+        raise error
+
+    store = await sqlite.open(tmp_path, SteppingClock())
+    wanted = KeyError if isinstance(error, Exception) else StoreDead
+    with pytest.raises(wanted):
+        await asyncio.wait_for(store._writer.call(fail), 5)
+    assert store.dead.is_set() is (wanted is StoreDead)
+    await store.close()
 
 
 async def test_nothing_is_left_after_close(tmp_path: Path) -> None:
