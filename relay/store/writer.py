@@ -321,14 +321,15 @@ class Writer:
         try:
             if self._written:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                self._written = 0
             if self._wal_size() > (IDLE_WAL if is_idle else MAX_WAL):
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            self._wal_mark = self._wal_size()
         except (sqlite3.Error, OSError) as error:
             if _is_fatal(error):
                 self._died = error
                 self._send([], {})
+        # Where there was no room for it, the log keeps all; the next time comes soon enough.
+        self._written = 0
+        self._wal_mark = self._wal_size()
 
     def _wal_size(self) -> int:
         try:

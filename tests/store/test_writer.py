@@ -1,0 +1,192 @@
+"""The writer in hard cases: death in the midst, checkpoints that fail, groups and their limits."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.mail.classification import Category
+from relay.mail.delivery import Bounced, State
+from relay.store import sqlite, writer
+from relay.store.base import Depth, Selector, Settlement, StoreDead, StoreError
+from relay.store.putting import PART
+from relay.store.writer import Transaction, Writer
+from tests.store.contract import NOW, lease
+from tests.store.letters import Post, SteppingClock, attempt, delivered
+from tests.store.opening import asked, opened
+
+
+def _error(code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("as a test wants it")
+    error.sqlite_errorcode = code
+    return error
+
+
+def _raising(error: BaseException) -> Callable[[Transaction], None]:
+    def run(transaction: Transaction) -> None:
+        raise error
+
+    return run
+
+
+async def test_a_disk_that_fails_in_an_operation_ends_the_store(tmp_path: Path) -> None:
+    """Those of the group before it are rolled back, those after it are told the same."""
+    store = await sqlite.open(tmp_path, SteppingClock())
+    post = Post()
+    told = await asyncio.gather(
+        store.put(post.entry()),
+        store._writer.call(_raising(_error(sqlite3.SQLITE_IOERR_READ))),
+        store.put(post.entry()),
+        return_exceptions=True,
+    )
+    assert [type(error) for error in told] == [StoreDead] * 3
+    assert store.dead.is_set()
+    await store.close()
+    async with opened(tmp_path) as again:
+        assert await again.count(Selector()) == {}
+
+
+async def test_death_while_a_group_is_run_again_keeps_what_was_committed(tmp_path: Path) -> None:
+    store = await sqlite.open(tmp_path, SteppingClock())
+    post = Post()
+    runs = 0
+
+    def refused_then_broken(transaction: Transaction) -> None:
+        nonlocal runs
+        runs += 1
+        raise StoreError("refused") if runs == 1 else _error(sqlite3.SQLITE_IOERR_WRITE)
+
+    told = await asyncio.gather(
+        store.put(post.entry()),
+        store._writer.call(refused_then_broken),
+        store.put(post.entry()),
+        return_exceptions=True,
+    )
+    assert told[0] is None
+    assert [type(error) for error in told[1:]] == [StoreDead] * 2
+    await store.close()
+    async with opened(tmp_path) as again:
+        assert await again.count(Selector()) == {State.READY: 1}
+
+
+async def test_a_group_is_one_commit_and_no_larger_than_its_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MAX_GROUP", 10)
+    post = Post()
+    async with opened(tmp_path) as store:
+        store.commit_seconds()
+        await asyncio.gather(*(store.put(post.entry()) for _ in range(95)))
+        commits = len(store.commit_seconds())
+        assert 10 <= commits <= 12
+        assert await store.count(Selector()) == {State.READY: 95}
+        monkeypatch.setattr(writer, "MAX_GROUP_OCTETS", 100_000)
+        await asyncio.gather(*(store.put(post.entry(body=b"x" * 60_000)) for _ in range(10)))
+        assert len(store.commit_seconds()) >= 5
+
+
+@pytest.mark.parametrize(
+    ("code", "is_fatal"), [(sqlite3.SQLITE_IOERR_FSYNC, True), (sqlite3.SQLITE_FULL, False)]
+)
+async def test_a_checkpoint_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, is_fatal: bool
+) -> None:
+    """An fsync that fails there is as final as any; a disk without room is not."""
+    store = await sqlite.open(tmp_path, SteppingClock())
+    real = store._writer._connection
+
+    class Failing:
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            if "wal_checkpoint" in sql:
+                raise _error(code)
+            return real.execute(sql, *values)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(real, name)
+
+    monkeypatch.setattr(writer, "CHECKPOINT_OCTETS", 1)
+    monkeypatch.setattr(store._writer, "_connection", Failing())
+    await store.put(Post().entry())  # its own commit was good
+    if is_fatal:
+        await asyncio.wait_for(store.dead.wait(), 5)
+        with pytest.raises(StoreDead):
+            await store.beat()
+    else:
+        await store.beat()
+        assert not store.dead.is_set()
+    await store.close()
+    assert asked(tmp_path, "SELECT count(*) FROM delivery") == [(1,)]
+
+
+async def test_a_thread_that_ends_is_a_dead_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(self: Writer) -> list[Any]:
+        return []
+
+    store = await sqlite.open(tmp_path, SteppingClock())
+    monkeypatch.setattr(Writer, "_gather", end)
+    beat = asyncio.create_task(store.beat())  # the thread takes this, and then sees the end
+    await asyncio.wait_for(store.dead.wait(), 5)
+    await asyncio.wait_for(asyncio.gather(beat, return_exceptions=True), 5)
+    with pytest.raises(StoreDead, match="ended by itself"):
+        await store.beat()
+    await store.close()
+
+
+async def test_parts_of_a_report_that_failed_are_swept(tmp_path: Path) -> None:
+    post = Post()
+    async with opened(tmp_path) as store:
+        await store.put(post.entry())
+        (leased,) = await lease(store)
+        await store.settle([delivered(leased)], NOW)
+        report = post.entry(body=b"x" * (2 * PART), has_inbox=False)
+        outcome = Bounced("unknown", Category.UNKNOWN_USER)
+        with pytest.raises(StoreError):
+            await store.settle([Settlement(leased, outcome, attempt(leased), report)], NOW)
+        await store.beat()
+        assert asked(tmp_path, "SELECT count(*) FROM body_part") == [(0,)]
+
+
+async def test_audit_rows(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.put(Post().entry())
+        await store.audit("uid 0 (root)", "pause", "gmail", "blocked", NOW, "detail")
+        await store.change("hold", Selector(subject="*Tender*"), "uid 0", "salah", NOW)
+        await store.change("hold", Selector(subject="*Tender*"), "uid 0", "again", NOW)
+        rows = asked(tmp_path, "SELECT at, who, action, subject, reason, before_after FROM audit")
+    assert rows[0] == (NOW, "uid 0 (root)", "pause", "gmail", "blocked", "detail")
+    assert [row[4] for row in rows] == ["blocked", "salah"]
+    assert rows[1][5] == "moved 1, in flight 0"
+    assert "*Tender*" in rows[1][3]
+
+
+async def test_depths_that_take_long_serve_for_a_second(tmp_path: Path) -> None:
+    class Slow(SteppingClock):
+        step = 0.001
+
+        def monotonic(self) -> float:
+            self.passed += self.step
+            return self.passed
+
+    clock = Slow()
+    post = Post()
+    async with opened(tmp_path, clock) as store:
+        await store.put(post.entry())
+        await store.depths()
+        await store.put(post.entry())
+        clock.step = 0.1
+        slow = await store.depths()
+        assert [depth.count for depth in slow] == [2]
+        clock.step = 0.0
+        await store.put(post.entry())
+        assert await store.depths() == slow
+        clock.passed += 1.0
+        assert await store.depths() == [replace(slow[0], count=3)]
+        assert isinstance(slow[0], Depth)
