@@ -17,6 +17,7 @@ from relay.store.base import StoreError
 NAME: Final = "store.db"
 READERS: Final = 2
 _CACHE_KIB: Final = 16 << 10
+BUSY_MS: Final = 2000
 _STATEMENTS: Final = 256
 
 P = ParamSpec("P")
@@ -50,7 +51,9 @@ def writing(path: Path) -> sqlite3.Connection:
         "synchronous = FULL",
         "wal_autocheckpoint = 0",  # the writer does it, after its answers
         "temp_store = MEMORY",
-        "busy_timeout = 0",  # never wait for a reader
+        # Only for what is none of ours: somebody's sqlite3 in a transaction, a reader that
+        # recovers the log just when we start. Readers never make the writer wait.
+        f"busy_timeout = {BUSY_MS}",
     )
 
 
@@ -64,8 +67,7 @@ def reading(path: Path, is_immutable: bool = False) -> sqlite3.Connection:
         check_same_thread=False,
         cached_statements=_STATEMENTS,
     )
-    # The time-out counts only while another process recovers the log.
-    return _made(connection, "query_only = ON", "busy_timeout = 5000")
+    return _made(connection, "query_only = ON", f"busy_timeout = {BUSY_MS}")
 
 
 class Readers:
@@ -75,6 +77,7 @@ class Readers:
         self._connect = connect
         self._local = threading.local()
         self._made: list[sqlite3.Connection] = []
+        self._is_closed = False
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
 
     async def ask(
@@ -107,6 +110,9 @@ class Readers:
 
     async def close(self) -> None:
         """Wait for what is being read, end the threads, close the connections."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         ended = asyncio.get_running_loop().create_future()
         loop = asyncio.get_running_loop()
         self._pool.submit(lambda: loop.call_soon_threadsafe(ended.set_result, None))

@@ -44,11 +44,17 @@ _READY: Final = """WITH RECURSIVE has(id) AS (
     FROM has WHERE has.id IS NOT NULL)
   SELECT o.name, (SELECT min(class) FROM delivery WHERE state = 0 AND domain_id = has.id)
   FROM has JOIN domain o ON o.domain_id = has.id"""
+# The many that are ready come in order out of their index; only the others are sorted.
 _DEPTHS: Final = """SELECT o.name, g.state, g.count, m.received_at FROM (
-    SELECT domain_id, state, count(*) AS count, min(message_id) AS oldest
-    FROM delivery GROUP BY domain_id, state) g
+    SELECT domain_id, 0 AS state, count(*) AS count, min(message_id) AS oldest
+      FROM delivery WHERE state = 0 GROUP BY domain_id
+    UNION ALL
+    SELECT domain_id, state, count(*), min(message_id)
+      FROM delivery WHERE state <> 0 GROUP BY domain_id, state) g
   JOIN domain o ON o.domain_id = g.domain_id JOIN message m ON m.message_id = g.oldest
   ORDER BY o.name, g.state"""
+_COUNT: Final = """SELECT 0, count(*) FROM delivery WHERE state = 0
+  UNION ALL SELECT state, count(*) FROM delivery WHERE state <> 0 GROUP BY state"""
 _INBOX: Final = """SELECT i.message_id, i.n, i.as_given, m.subject, m.sender, m.class,
     coalesce(d.state, i.state), CASE WHEN d.n IS NULL THEN i.category ELSE d.category END,
     coalesce(d.state_at, i.state_at), i.read_at, m.received_at, m.deadline_at, m.package
@@ -131,6 +137,8 @@ def find(connection: sqlite3.Connection, message_id: int, n: int | None) -> list
 
 def count(connection: sqlite3.Connection, selector: Selector) -> dict[State, int]:
     """See Queue.count."""
+    if selector.is_everything:
+        return {State(state): number for state, number in connection.execute(_COUNT) if number}
     condition, values = where(selector)
     sql = f"SELECT d.state, count(*) FROM delivery d WHERE {condition} GROUP BY d.state"  # noqa: S608
     return {State(state): number for state, number in connection.execute(sql, values)}

@@ -128,6 +128,7 @@ class SqliteStore(Reading):
         self._clock = clock
         self._depths: list[Depth] = []
         self._depths_until = 0.0
+        self._inbox_rows: int | None = None
         self._is_closed = False
 
     # Queue: writing.
@@ -175,6 +176,9 @@ class SqliteStore(Reading):
             self._writer.submit(Call(work)).add_done_callback(_seen)
 
     def _remember(self, entry: Entry) -> None:
+        """What was just put is asked for soon."""
+        if self._inbox_rows is not None and entry.has_inbox:
+            self._inbox_rows += len(entry.placements)
         message = entry.message
         content = message.content
         if all(placement.delivery.state.is_final for placement in entry.placements):
@@ -285,6 +289,12 @@ class SqliteStore(Reading):
         after = self._clock.monotonic()
         self._depths_until = after + _STALE if after - now > _LONG else 0.0
         return list(self._depths)
+
+    async def inbox_rows(self) -> int:
+        """See Inbox.inbox_rows. Counted once, then reckoned on."""
+        if self._inbox_rows is None:
+            self._inbox_rows = await super().inbox_rows()
+        return self._inbox_rows
 
     # Inbox and accounts: writing.
 

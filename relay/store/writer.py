@@ -26,6 +26,7 @@ from typing import Any, Final, Generic, TypeVar
 from relay.clock import Clock
 from relay.mail.urgency import Urgency
 from relay.store.base import Ready, ReadyListener, StoreDead, StoreError
+from relay.store.connections import BUSY_MS
 
 MAX_GROUP: Final = 500
 MAX_GROUP_OCTETS: Final = 16 << 20
@@ -322,7 +323,9 @@ class Writer:
             if self._written:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             if self._wal_size() > (IDLE_WAL if is_idle else MAX_WAL):
+                self._connection.execute("PRAGMA busy_timeout = 0")
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                self._connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         except (sqlite3.Error, OSError) as error:
             if _is_fatal(error):
                 self._died = error

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from relay.store.putting import PART
 from relay.store.writer import Transaction, Writer
 from tests.store.contract import NOW, lease
 from tests.store.letters import Post, SteppingClock, attempt, delivered
-from tests.store.opening import asked, opened
+from tests.store.opening import asked, opened, owner
 
 
 def _error(code: int) -> sqlite3.OperationalError:
@@ -152,6 +154,39 @@ async def test_parts_of_a_report_that_failed_are_swept(tmp_path: Path) -> None:
             await store.settle([Settlement(leased, outcome, attempt(leased), report)], NOW)
         await store.beat()
         assert asked(tmp_path, "SELECT count(*) FROM body_part") == [(0,)]
+
+
+async def test_somebody_elses_transaction_is_waited_for(tmp_path: Path) -> None:
+    """An administrator with sqlite3 in the file: a pause, not a refusal."""
+    async with opened(tmp_path) as store:
+        with closing(owner(tmp_path)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            put = asyncio.create_task(store.put(Post().entry()))
+            await asyncio.wait({put}, timeout=0.1)
+            assert not put.done()
+            other.execute("ROLLBACK")
+        await put
+        assert await store.count(Selector()) == {State.READY: 1}
+
+
+async def test_a_reader_in_the_way_does_not_hold_the_writer_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MAX_WAL", 1)
+    monkeypatch.setattr(writer, "CHECKPOINT_OCTETS", 1)
+    post = Post()
+    async with opened(tmp_path) as store:
+        await store.put(post.entry())
+        with closing(owner(tmp_path)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM message").fetchall()
+            began = time.monotonic()
+            for _ in range(3):
+                await store.put(post.entry())
+            assert time.monotonic() - began < 1.0
+            assert reader.execute("SELECT count(*) FROM message").fetchall() == [(1,)]
+            reader.execute("ROLLBACK")
+        assert await store.count(Selector()) == {State.READY: 4}
 
 
 async def test_audit_rows(tmp_path: Path) -> None:
