@@ -19,6 +19,7 @@ from relay.mail.mailboxes import addresses
 from relay.mail.reply import EnhancedCode, Reply
 from relay.mail.verdict import NOTHING, Proposal, Reject
 
+MAX_FROM: Final = 16 * 1024  # octets of From: over it nobody reads who it is
 _DENIED: Final = EnhancedCode(5, 7, 1)
 NO_RELAY: Final = Proposal(
     Reject(Reply(554, _DENIED, "Relay access denied: authenticate first"), "no_relay")
@@ -61,6 +62,8 @@ class Access(Filter):
     async def data(self, transaction: Transaction) -> Proposal:
         """Every address in every From field; none at all is mended by the filter `headers`."""
         fields = transaction.headers.all("From") if transaction.headers else ()
+        if sum(len(field.raw) for field in fields) > MAX_FROM:
+            return NO_FROM
         for field in fields:
             for found in addresses(field.unfolded):
                 if not isinstance(found, Address) or not matches_allowed(found, self._entries):

@@ -61,7 +61,7 @@ def without(letter: bytes, private: tuple[str, ...]) -> bytes:
 def arrive(octets: bytes, is_smtputf8: bool = False) -> Arrived:
     """`octets` are un-stuffed, as received. Raises HeadTooBig."""
     sha256 = hashlib.sha256(octets).digest()
-    letter, is_mended = normalise_newlines(octets)
+    letter, is_mended = _mended(octets)
     if letter and not letter.endswith(b"\r\n"):
         letter += b"\r\n"
     head, body = split(letter)
@@ -79,3 +79,18 @@ def arrive(octets: bytes, is_smtputf8: bool = False) -> Arrived:
         is_8bit=made.is_8bit,
         raw=octets if is_mended or made.is_body_changed else None,
     )
+
+
+def _mended(octets: bytes) -> tuple[bytes, bool]:
+    """As :func:`normalise_newlines`, in pieces that no CRLF is cut by."""
+    pieces: list[bytes] = []
+    at, size, is_mended = 0, len(octets), False
+    while at < size:
+        end = min(at + _PIECE, size)
+        while end < size and octets[end - 1] == 0x0D:
+            end += 1
+        piece, is_changed = normalise_newlines(octets[at:end])
+        pieces.append(piece)
+        is_mended = is_mended or is_changed
+        at = end
+    return (b"".join(pieces), True) if is_mended else (octets, False)

@@ -12,17 +12,13 @@ from relay.ingress.settings import ListenSettings
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A listening socket and what is spoken on it. `name` is the settings' address."""
+    """A listening socket and what is spoken on it. `name` is the settings' address; `address` is
+    host and port as bound: a port 0 in the settings is a real one here."""
 
     name: str
     tls: Literal["off", "starttls", "implicit"]
     socket: socket.socket
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port as bound: a port 0 in the settings is a real one here."""
-        host, port, *_ = self.socket.getsockname()
-        return str(host), int(port)
+    address: tuple[str, int]
 
 
 def listeners(
@@ -47,7 +43,9 @@ def listeners(
             for sock in sockets:
                 sock.setblocking(False)
                 sock.listen(backlog)
-                found.append(Listener(setting.address, setting.tls, sock))
+                bound = sock.getsockname()
+                address = (str(bound[0]), int(bound[1]))
+                found.append(Listener(setting.address, setting.tls, sock, address))
     except OSError:
         for sock in opened:
             sock.close()

@@ -29,9 +29,10 @@ _MALFORMED = Classification(
 
 def unique(recipients: Iterable[Recipient]) -> list[Recipient]:
     """Each mailbox once, the first naming of it."""
-    return list({key(recipient): recipient for recipient in reversed(list(recipients))}.values())[
-        ::-1
-    ]
+    first: dict[str, Recipient] = {}
+    for recipient in recipients:
+        first.setdefault(key(recipient), recipient)
+    return list(first.values())
 
 
 def key(recipient: Recipient) -> str:

@@ -130,9 +130,8 @@ class House:
     store: Store
     log: Log
 
-    @property
-    def port(self) -> int:
-        return self.door.addresses[0][1]
+    def __post_init__(self) -> None:
+        self.port = self.door.addresses[0][1]
 
     @asynccontextmanager
     async def client(self, host: str = "127.0.0.1", greeted: bool = True) -> AsyncIterator[Client]:

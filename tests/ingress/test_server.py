@@ -1,0 +1,342 @@
+"""The door as a whole: many clients, a full house, memory, reload, failures, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+import socket
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from relay.clock import SystemClock
+from relay.filters.base import Filter, Transaction
+from relay.filters.pipeline import Pipeline, Step
+from relay.ingress.server import Door
+from relay.ingress.settings import IngressSettings, ListenSettings
+from relay.mail import events
+from relay.mail.delivery import State
+from relay.mail.ids import Ids
+from relay.mail.verdict import Proposal
+from tests.ingress.house import HOST, House, Log, Store, house, pipeline, policy
+
+SENDER = "lpse@lpse.example.go.id"
+
+
+def letter(n: int = 0) -> bytes:
+    return f"From: {SENDER}\r\nSubject: surat {n}\r\n\r\nisi\r\n".encode()
+
+
+async def test_two_hundred_clients_at_once() -> None:
+    async with house() as here:
+
+        async def one(n: int) -> str:
+            async with here.client() as client:
+                await client.begin()
+                await client.say(letter(n) + b".\r\n")
+                heard = await client.hear()
+                await client.ask("QUIT")
+                return heard
+
+        heard = await asyncio.gather(*(one(n) for n in range(200)))
+        assert all(reply.startswith("250 2.0.0 queued as ") for reply in heard)
+        assert len(set(heard)) == len(here.store.letters) == 200
+        await here.until(lambda: here.door.sessions_open == 0)
+
+
+async def test_smtplib_sends_to_a_thousand() -> None:
+    async with house() as here:
+
+        def send() -> dict[str, Any]:
+            with smtplib.SMTP("127.0.0.1", here.port) as smtp:
+                return smtp.sendmail(SENDER, [f"v{n}@example.co.id" for n in range(1000)], letter())
+
+        assert await asyncio.to_thread(send) == {}
+        [entry] = here.store.entries
+        assert [p.delivery.n for p in entry.placements] == list(range(1000))
+        assert b" for " not in entry.message.content.head
+
+
+async def test_the_reply_comes_after_the_put_and_is_451_where_it_fails() -> None:
+    async with house() as here, here.client() as client:
+        here.store.gate = asyncio.Event()
+        await client.begin()
+        await client.say(letter() + b".\r\n")
+        hearing = asyncio.ensure_future(client.hear())
+        await here.until(lambda: not next(iter(here.door._sessions)).is_waiting)
+        assert not hearing.done() and not here.store.letters
+        here.store.gate.set()
+        assert (await hearing).startswith("250 ")
+        here.store.fails = True
+        await client.begin()
+        await client.say(letter() + b".\r\n")
+        assert (await client.hear()).startswith("451 4.3.0")
+        assert "door_fault" in here.log.names()
+        here.store.fails = False
+        await client.begin()
+        await client.say(letter() + b".\r\n")
+        assert (await client.hear()).startswith("250 ")
+        assert len(here.store.letters) == 2
+
+
+async def test_a_client_that_vanishes_behind_its_final_dot_loses_nothing() -> None:
+    async with house() as here:
+        async with here.client() as client:
+            await client.begin()
+            await client.say(letter() + b".\r\n")
+            sock = client.writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            client.writer.transport.abort()
+        await here.until(lambda: here.door.sessions_open == 0)
+        # Half a letter is none.
+        async with here.client() as client:
+            await client.begin()
+            await client.say(letter())
+        await here.until(lambda: here.door.sessions_open == 0)
+        assert len(here.store.letters) <= 1
+        assert not here.log.alerts
+
+
+async def test_a_letter_whose_client_hung_up_at_once_is_taken() -> None:
+    async with house() as here:
+        here.store.gate = asyncio.Event()
+        async with here.client() as client:
+            await client.begin()
+            await client.say(letter() + b".\r\nQUIT\r\n")
+            await here.until(lambda: not next(iter(here.door._sessions)).is_waiting)
+            client.writer.transport.abort()
+        here.store.gate.set()
+        await here.until(lambda: here.door.sessions_open == 0)
+        assert len(here.store.letters) == 1 and not here.log.alerts
+
+
+class Broken(Filter):
+    """Raises where it is told to."""
+
+    name = "broken"
+
+    async def data(self, transaction: Transaction) -> Proposal:
+        raise RuntimeError("bug")
+
+
+async def test_a_broken_filter_is_a_451_and_an_alert() -> None:
+    log = Log()
+    async with house(pipeline=Pipeline([Step("broken", Broken())], log)) as here:
+        async with here.client() as client:
+            await client.begin()
+            await client.say(letter() + b".\r\n")
+            assert (await client.hear()).startswith("451 4.3.0")
+            assert (await client.ask("NOOP")).startswith("250")
+        assert log.alerts == [("filter_failed", "filter broken at data: RuntimeError('bug')")]
+
+
+async def test_a_command_that_fails_is_a_451_and_the_session_goes_on() -> None:
+    async with house() as here, here.client() as client:
+        await client.ask("EHLO x")
+
+        def broken() -> tuple[int, int]:
+            raise OSError("no such disk")
+
+        here.door.handler._disk._free_bytes = broken
+        assert (await client.ask(f"MAIL FROM:<{SENDER}>")).startswith("451 4.3.0")
+        assert (await client.ask("RCPT TO:<v@example.co.id>")).startswith("503")
+        assert "door_fault" in here.log.names()
+
+
+async def test_low_disk_is_told_at_mail() -> None:
+    async with house() as here, here.client() as client:
+        here.store.free = (999_000_000, 10**9)
+        await client.ask("EHLO x")
+        assert (await client.ask(f"MAIL FROM:<{SENDER}>")).startswith("250")
+        assert here.log.names() == {"low_disk"}  # below twice the reserve: only an alert
+        here.store.free = (499_000_000, 10**9)
+        here.door.handler._disk._asked_at = None
+        await client.ask("RSET")
+        assert (await client.ask(f"MAIL FROM:<{SENDER}>")).startswith("452 4.3.1")
+
+
+async def test_a_full_house_lets_the_others_wait() -> None:
+    async with (
+        house(max_sessions=2) as here,
+        here.client() as first,
+        here.client(),
+        here.client(greeted=False) as third,
+    ):
+        waiting = asyncio.ensure_future(third.hear())
+        assert (await first.ask("NOOP")).startswith("250")
+        assert not waiting.done() and here.door.sessions_open == 2
+        await first.ask("QUIT")
+        assert (await waiting).startswith("220")
+
+
+async def test_only_after_accept_wait_they_are_greeted_with_421() -> None:
+    wait = timedelta(milliseconds=30)
+    async with house(max_sessions=1, accept_wait=wait) as here:
+        async with here.client() as first:
+            async with here.client(greeted=False) as second, here.client(greeted=False) as third:
+                assert (await second.hear()).startswith("421 4.3.2")
+                assert (await third.hear()).startswith("421 4.3.2")
+                assert await second.is_closed()
+            assert (await first.ask("QUIT")).startswith("221")
+        async with here.client() as fourth:
+            assert (await fourth.ask("NOOP")).startswith("250")
+        assert "door_full" in here.log.names()
+
+
+async def test_memory_is_bounded_and_one_session_always_finishes() -> None:
+    size = 300_000
+    async with house(memory=200_000) as here:
+        peak = [0]
+
+        async def one() -> str:
+            async with here.client() as client:
+                await client.begin()
+                body = (b"x" * 76 + b"\r\n") * (size // 78)
+                await client.say(b"\r\n" + body + b".\r\n")
+                return await client.hear()
+
+        async def watch() -> None:
+            while True:
+                peak[0] = max(peak[0], here.door.memory.used)
+                await asyncio.sleep(0)
+
+        watching = asyncio.ensure_future(watch())
+        heard = await asyncio.gather(*(one() for _ in range(8)))
+        watching.cancel()
+        assert all(reply.startswith("250") for reply in heard)
+        assert here.door.memory.used == 0
+        # The bound, and the one letter that may go over it.
+        assert 200_000 < peak[0] <= 200_000 + size + 70_000
+
+
+async def test_a_stalled_session_gives_its_memory_back() -> None:
+    idle = timedelta(milliseconds=100)
+    async with house(memory=100_000, idle_timeout=idle) as here, here.client() as stalled:
+        await stalled.begin()
+        await stalled.say(b"x" * 150_000)
+        await here.until(lambda: here.door.memory.used > 100_000)
+        assert (await stalled.hear()).startswith("421")
+        await here.until(lambda: here.door.memory.used == 0)
+
+
+async def test_a_reload_counts_from_the_next_message_on() -> None:
+    async with house() as here, here.client() as client:
+        await client.ask("EHLO x")
+        assert (await client.ask(f"MAIL FROM:<{SENDER}>")).startswith("250")
+        small = policy(here.log, size_limit=100)
+        here.door.swap(small)
+        await client.ask("RCPT TO:<v@example.co.id>")
+        await client.ask("DATA")
+        await client.say(b"x" * 200 + b"\r\n.\r\n")
+        assert (await client.hear()).startswith("250")
+        assert (await client.ask(f"MAIL FROM:<{SENDER}> SIZE=200")).startswith("552")
+        nobody = replace(small, trusted_networks=(), pipeline=pipeline(here.log))
+        here.door.swap(nobody)
+        await client.ask(f"MAIL FROM:<{SENDER}>")
+        assert (await client.ask("RCPT TO:<v@example.co.id>")).startswith("554 5.7.1")
+
+
+async def test_drain_lets_open_sessions_finish() -> None:
+    async with house() as here, here.client() as client:
+        await client.begin()
+        draining = asyncio.ensure_future(here.door.drain())
+        await asyncio.sleep(0)
+        with pytest.raises(OSError):
+            await asyncio.open_connection("127.0.0.1", here.port)
+        await client.say(letter() + b".\r\n")
+        assert (await client.hear()).startswith("250")
+        assert (await client.ask("QUIT")).startswith("221")
+        await draining
+        assert len(here.store.letters) == 1
+
+
+async def test_drain_says_451_to_what_is_still_open() -> None:
+    async with house(drain_sessions=timedelta(milliseconds=50)) as here:
+        async with here.client() as idle, here.client() as busy:
+            await idle.ask("EHLO x")
+            await busy.begin()
+            here.store.gate = asyncio.Event()
+            await busy.say(letter() + b".\r\n")
+            await here.until(lambda: any(not s.is_waiting for s in here.door._sessions))
+            draining = asyncio.ensure_future(here.door.drain())
+            assert (await idle.hear()).startswith("451 4.3.2")
+            assert await idle.is_closed()
+            # What is being put is put, and answered.
+            here.store.gate.set()
+            assert (await busy.hear()).startswith("250")
+            await draining
+        assert len(here.store.letters) == 1
+
+
+async def test_sockets_of_systemd_by_their_name() -> None:
+    log, store = Log(), Store()
+    handed = socket.socket()
+    handed.bind(("127.0.0.1", 0))
+    listen = [ListenSettings(address="systemd:smtp")]
+    door = Door(policy(log), listen, store, SystemClock(), Ids(), log.emit, log, {"smtp": [handed]})
+    await door.start()
+    here = House(door, store, log)
+    async with here.client() as client:
+        assert (await client.ask("NOOP")).startswith("250")
+        await client.ask("QUIT")
+    await door.drain()
+
+
+async def test_what_cannot_be_listened_on_is_named() -> None:
+    log = Log()
+    for address, words in (
+        ("systemd:nothing", "systemd:nothing: no socket"),
+        ("192.0.2.1:2525", "cannot listen on 192.0.2.1:2525"),
+    ):
+        listen = [ListenSettings(address="127.0.0.1:0"), ListenSettings(address=address)]
+        door = Door(policy(log), listen, Store(), SystemClock(), Ids(), log.emit, log)
+        with pytest.raises(OSError, match=words):
+            await door.start()
+        assert door.addresses == []
+        await door.drain()
+
+
+async def test_ipv6() -> None:
+    log, store = Log(), Store()
+    listen = [ListenSettings(address="[::1]:0")]
+    door = Door(policy(log), listen, store, SystemClock(), Ids(), log.emit, log)
+    await door.start()
+    async with House(door, store, log).client("::1") as client:
+        await client.ask("EHLO x")
+        await client.ask(f"MAIL FROM:<{SENDER}>")
+        assert (await client.ask("RCPT TO:<v@example.co.id>")).startswith("554")
+        await client.ask("QUIT")
+    await door.drain()
+
+
+async def test_the_events_of_a_letter() -> None:
+    async with house() as here, here.client() as client:
+        await client.ask("EHLO x")
+        await client.ask(f"MAIL FROM:<{SENDER}>")
+        await client.ask("RCPT TO:<v@example.co.id>")
+        await client.ask("RCPT TO:<foo>")
+        await client.ask("DATA")
+        await client.say(b"Subject: LPSE Pengumuman Penawang Lelang\r\n\r\nx\r\n.\r\n")
+        heard = await client.hear()
+        received, bounced = here.log.events
+        assert isinstance(received, events.Received) and isinstance(bounced, events.Bounced)
+        assert (received.recipients, received.urgency.word) == (2, "mendesak")
+        assert (bounced.n, bounced.recipient, bounced.category) == (1, "foo", "bad_domain")
+        [entry, report] = here.store.entries
+        assert heard.split()[-1] == entry.placements[0].delivery.ref.split(".")[0]
+        assert [p.delivery.state for p in entry.placements] == [State.READY, State.BOUNCED]
+        assert [p.mailbox_address for p in entry.placements] == ["v@example.co.id", "foo"]
+        assert report.message.envelope.sender == ""
+        assert b"foo" in report.message.content.body
+        [back] = report.placements
+        assert back.delivery.recipient == SENDER and not report.has_inbox
+
+
+def test_defaults_are_those_of_the_design() -> None:
+    settings = IngressSettings()
+    assert (settings.backlog, settings.max_sessions) == (1024, 500)
+    assert settings.accept_wait == settings.drain_sessions == timedelta(seconds=30)
+    assert settings.idle_timeout == timedelta(minutes=5)
+    assert HOST

@@ -1,0 +1,108 @@
+"""No letter holds up the others: the loop's lag is measured while hostile and huge ones come in.
+
+The design's bound is 50 ms on a machine of its own; what fails here is five times that, so that a
+busy machine does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.ingress.house import House, house
+
+BOUND = 0.25
+MIB = 1024 * 1024
+
+
+@asynccontextmanager
+async def ticking() -> AsyncIterator[list[float]]:
+    """Collects how late a tick of 5 ms comes."""
+    late: list[float] = []
+
+    async def tick() -> None:
+        while True:
+            started = time.perf_counter()
+            await asyncio.sleep(0.005)
+            late.append(time.perf_counter() - started - 0.005)
+
+    ticker = asyncio.ensure_future(tick())
+    await asyncio.sleep(0)
+    try:
+        yield late
+        await asyncio.sleep(0.01)  # a tick that is late is still counted
+    finally:
+        ticker.cancel()
+
+
+def nested(depth: int) -> bytes:
+    opened = b"".join(
+        b"--b%d\r\nContent-Type: multipart/mixed; boundary=b%d\r\n\r\n" % (n, n + 1)
+        for n in range(depth)
+    )
+    return b"Content-Type: multipart/mixed; boundary=b0\r\n\r\n" + opened + b"\xe9\r\n"
+
+
+def many_parts(count: int) -> bytes:
+    parts = b"--b\r\nContent-Type: text/plain\r\n\r\n\xe9\r\n" * count
+    return b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + parts + b"--b--\r\n"
+
+
+def to_many(count: int) -> bytes:
+    names = b",\r\n ".join(b'"Rekanan %d" <v%d@example.co.id>' % (n, n) for n in range(count))
+    return b"To: " + names + b"\r\n\r\nisi\r\n"
+
+
+LETTERS = {
+    "a megabyte of blanks": b"\r\n" + b" " * MIB + b"x\r\n",
+    "a megabyte of empty lines": b"\r\n" + b"\r\n" * (MIB // 2) + b"x\r\n",
+    "25 MiB of lines": b"\r\n" + (b"x" * 76 + b"\r\n") * (25 * MIB // 78 - 10),
+    "25 MiB of 8-bit lines": b"\r\n" + (b"\xe9" * 50 + b"\r\n") * (12 * MIB // 52),
+    "one line of 25 MiB": b"\r\n" + b"x" * (25 * MIB - 100) + b"\r\n",
+    "25 MiB of bare newlines": b"\r\n" + b"x\n" * (12 * MIB // 2) + b"\r\n",
+    "10,000 nested parts": nested(10_000),
+    "10,000 parts": many_parts(10_000),
+    "To of 4,000 names": to_many(4_000),
+    "a header of a megabyte": b"".join(b"X-%d: a\r\n" % n for n in range(60_000)) + b"\r\nx\r\n",
+    "From of brackets": b"From: " + b"<(" * 50_000 + b"\r\n\r\nisi\r\n",
+    "From of 20,000 names": b"From: " + b"a@b.example,\r\n " * 20_000 + b"\r\n\r\nisi\r\n",
+    "a subject of encoded words": b"Subject: " + b"=?utf-8?q?=41?= " * 20_000 + b"\r\n\r\n",
+}
+
+
+async def deliver(here: House, letter: bytes, recipients: int = 1) -> str:
+    async with here.client() as client:
+        await client.begin(to=recipients)
+        for at in range(0, len(letter), 256 * 1024):
+            await client.say(letter[at : at + 256 * 1024])
+        await client.say(b".\r\n")
+        return await client.hear()
+
+
+@pytest.mark.parametrize("name", LETTERS)
+async def test_no_letter_stalls_the_loop(name: str) -> None:
+    async with house() as here:
+        async with ticking() as late:
+            heard = await deliver(here, LETTERS[name])
+        assert heard.startswith("554 5.7.1" if name.startswith("From") else "250")
+        assert max(late) < BOUND, f"the loop stood still for {max(late):.3f} s"
+
+
+async def test_ten_thousand_recipients_in_one_message() -> None:
+    async with house() as here, ticking() as late, here.client() as client:
+        await client.ask("EHLO x")
+        await client.ask("MAIL FROM:<lpse@lpse.example.go.id>")
+        batch = b"".join(b"RCPT TO:<vendor%d@example.co.id>\r\n" % n for n in range(10_000))
+        saying = asyncio.ensure_future(client.say(batch + b"DATA\r\n"))
+        for _ in range(10_000):
+            assert (await client.hear()).startswith("250")
+        assert (await client.hear()).startswith("354")
+        await saying
+        await client.say(b".\r\n")
+        assert (await client.hear()).startswith("250")
+        assert len(here.store.entries[0].placements) == 10_000
+    assert max(late) < BOUND, f"the loop stood still for {max(late):.3f} s"
