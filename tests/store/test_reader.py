@@ -16,7 +16,7 @@ from relay.mail.delivery import State
 from relay.store.base import Selector, StoreError
 from relay.store.connections import NAME
 from relay.store.reader import open_readonly
-from tests.store.contract import NOW, lease
+from tests.store.contract_terms import NOW, lease
 from tests.store.letters import Post, delivered
 from tests.store.opening import opened
 

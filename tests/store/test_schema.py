@@ -15,7 +15,7 @@ from relay.store import codec, leasing, migrations, reading, sqlite
 from relay.store.base import Selector, Settlement, StoreError, StoreTooNew
 from relay.store.connections import NAME
 from relay.store.reader import open_readonly
-from tests.store.contract import NOW, lease
+from tests.store.contract_terms import NOW, lease
 from tests.store.letters import Post, SteppingClock, attempt
 from tests.store.opening import asked, opened, owner
 

@@ -19,7 +19,7 @@ from relay.store import sqlite, writer
 from relay.store.base import Depth, Selector, Settlement, StoreDead, StoreError
 from relay.store.putting import PART
 from relay.store.writer import Transaction, Writer
-from tests.store.contract import NOW, lease
+from tests.store.contract_terms import NOW, lease
 from tests.store.letters import Post, SteppingClock, attempt, delivered
 from tests.store.opening import asked, opened, owner
 

@@ -1,0 +1,145 @@
+"""The contract, operating: what operators see and change."""
+
+from __future__ import annotations
+
+import pytest
+
+from relay.mail.delivery import (
+    State,
+)
+from relay.mail.urgency import Urgency
+from relay.store.base import (
+    Change,
+    Depth,
+    Selector,
+    Store,
+    StoreError,
+)
+from tests.store.contract_terms import DOMAIN, NOW, UNTIL, lease, put, state_of
+from tests.store.letters import (
+    Post,
+)
+
+
+class Operating:
+    """One test a promise."""
+
+    async def test_selectors(self, store: Store) -> None:
+        post = Post()
+        entries = [
+            post.entry(("A@one.example", "b@two.example"), subject="PENGUMUMAN 100%_Tender"),
+            post.entry(("a@one.example",), subject="Undangan", urgency=Urgency.MENDESAK),
+            post.entry(("c@two.example",), subject="Batal", state=State.HELD),
+        ]
+        await store.put(*entries)
+        first, second, third = (e.message.id for e in entries)
+        cases: list[tuple[Selector, list[tuple[int, int]]]] = [
+            (Selector(), [(first, 1), (first, 2), (second, 1), (third, 1)]),
+            (Selector(message_id=first), [(first, 1), (first, 2)]),
+            (Selector(message_id=first, n=2), [(first, 2)]),
+            (Selector(subject="*pengumuman*"), [(first, 1), (first, 2)]),
+            (Selector(subject="pengumuman"), [(first, 1), (first, 2)]),
+            (Selector(subject="pengumuman*"), [(first, 1), (first, 2)]),
+            (Selector(subject="*pengumuman"), []),
+            (Selector(subject="0%_t"), [(first, 1), (first, 2)]),
+            (Selector(subject="%"), [(first, 1), (first, 2)]),
+            (Selector(subject="P%r"), []),
+            (Selector(subject="[u]"), []),
+            (Selector(subject="?atal"), []),
+            (Selector(urgency=Urgency.MENDESAK), [(second, 1)]),
+            (Selector(domains=frozenset({"two.example"})), [(first, 2), (third, 1)]),
+            (Selector(domains=frozenset()), []),
+            (Selector(recipient="a@one.example"), [(first, 1), (second, 1)]),
+            (Selector(recipient="nobody@one.example"), []),
+            (Selector(states=frozenset({State.HELD})), [(third, 1)]),
+            (Selector(subject="*a*", recipient="a@one.example", n=1), [(first, 1), (second, 1)]),
+        ]
+        for selector, wanted in cases:
+            rows = await store.rows(selector)
+            assert [(r.delivery.message_id, r.delivery.n) for r in rows] == wanted, selector
+            counts = await store.count(selector)
+            assert sum(counts.values()) == len(wanted), selector
+        assert await store.count(Selector()) == {State.READY: 3, State.HELD: 1}
+
+    async def test_rows_come_in_pages(self, store: Store) -> None:
+        post = Post()
+        await store.put(*(post.entry(("a@a.example", "b@b.example")) for _ in range(5)))
+        seen: list[str] = []
+        after = None
+        while page := await store.rows(Selector(), limit=3, after=after):
+            seen += [row.delivery.ref for row in page]
+            after = (page[-1].delivery.message_id, page[-1].delivery.n)
+        assert len(seen) == len(set(seen)) == 10
+        assert seen == sorted(seen)
+
+    @pytest.mark.parametrize(
+        ("what", "moves"),
+        [
+            ("hold", {State.READY: State.HELD, State.WAITING: State.HELD}),
+            ("release", {State.HELD: State.READY}),
+            ("retry", {State.WAITING: State.READY}),
+            (
+                "remove",
+                {
+                    State.READY: State.REMOVED,
+                    State.WAITING: State.REMOVED,
+                    State.HELD: State.REMOVED,
+                },
+            ),
+        ],
+    )
+    async def test_an_operator_changes_what_may_be_changed(
+        self, store: Store, what: Change, moves: dict[State, State]
+    ) -> None:
+        post = Post()
+        await store.put(post.entry(("a@leased.example",)))
+        await lease(store, "leased.example")
+        ones = {}
+        for state in (State.READY, State.WAITING, State.HELD):
+            (ones[state],) = await put(store, post.entry(state=state, due_at=UNTIL))
+        changed = await store.change(what, Selector(), "uid 0", "salah alamat", NOW)
+        assert (changed.moved, changed.in_flight) == (len(moves), 1)
+        makes_ready = State.READY in moves.values()
+        assert changed.domains == (frozenset({DOMAIN}) if makes_ready else frozenset())
+        for before, one in ones.items():
+            assert await state_of(store, one) is moves.get(before, before)
+        if makes_ready:
+            again = await lease(store)
+            assert NOW in [d.due_at for d in again]
+        held = await store.change("hold", Selector(message_id=77), "uid 0", "x", NOW)
+        assert (held.moved, held.in_flight) == (0, 0)
+
+    async def test_an_unknown_change_is_refused(self, store: Store) -> None:
+        with pytest.raises(StoreError, match="explode"):
+            await store.change("explode", Selector(), "t", "t", NOW)  # type: ignore[arg-type]
+
+    async def test_a_change_keeps_to_the_states_that_were_named(self, store: Store) -> None:
+        post = Post()
+        await store.put(post.entry(), post.entry(state=State.HELD))
+        only_held = Selector(states=frozenset({State.HELD}))
+        assert (await store.change("remove", only_held, "t", "t", NOW)).moved == 1
+        assert await store.count(Selector()) == {State.READY: 1}
+
+    async def test_a_removed_letter_stays_in_the_inbox_and_says_why(self, store: Store) -> None:
+        (one,) = await put(store, Post().entry())
+        await store.change("remove", Selector(subject="Pengumuman"), "uid 0", "salah", NOW)
+        (row,) = await store.find(one.message_id)
+        assert (row.delivery.state, row.delivery.why) == (State.REMOVED, "salah")
+        seen = await store.inbox_row(one.mailbox_id, one.message_id, one.n)
+        assert seen is not None
+        assert (seen.state, seen.state_at) == (State.REMOVED, NOW)
+
+    async def test_depths_by_domain_and_state(self, store: Store) -> None:
+        post = Post()
+        entries = [
+            post.entry(("a@a.example",)),
+            post.entry(("b@a.example", "b@b.example")),
+            post.entry(("c@a.example",), state=State.HELD),
+        ]
+        await store.put(*entries)
+        at = [entry.message.received_at for entry in entries]
+        assert await store.depths() == [
+            Depth("a.example", State.READY, 2, at[0]),
+            Depth("a.example", State.HELD, 1, at[2]),
+            Depth("b.example", State.READY, 1, at[1]),
+        ]
