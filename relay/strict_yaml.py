@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import yaml
 
@@ -175,3 +176,15 @@ def nearest(word: str, known: Iterable[str]) -> str:
     names = tuple(known)
     close = difflib.get_close_matches(word[:MAX_SUGGESTION_LENGTH], names, n=1)
     return f"did you mean {close[0]}?" if close else f"one of {', '.join(names)}"
+
+
+def plain(node: Node) -> Any:
+    """The tree as dicts, lists and texts. Only `true` and `false` become booleans; numbers stay
+    texts, since only a model knows whether `2024` is a number or a selector's name."""
+    if isinstance(node, Fields):
+        return {name: plain(value) for name, value in node.values.items()}
+    if isinstance(node, Items):
+        return [plain(value) for value in node.values]
+    if node.is_null:
+        return None
+    return {"true": True, "false": False}.get(node.value, node.value)

@@ -15,7 +15,7 @@ from relay.config.shipped import rule_texts
 from relay.replies import load as load_rules
 from relay.replies.classify import Classifier
 from relay.settings import Settings
-from relay.strict_yaml import Fields, Node, Problem, SourceError
+from relay.strict_yaml import Fields, Node, Problem, SourceError, plain
 
 MAX_FILE: Final = 4 * 1024 * 1024  # octets; no configuration is longer
 
@@ -54,7 +54,7 @@ def read_settings(file: Path, model: type[Settings]) -> Written:
     """A file against its model. Raises SourceError with every fault."""
     root = source.read(read_text(file), str(file))
     try:
-        return Written(file, root, model.model_validate(source.values(root)))
+        return Written(file, root, model.model_validate(plain(root)))
     except ValidationError as error:
         raise SourceError(source.problems(error, root, str(file), model)) from None
 

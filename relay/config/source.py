@@ -13,18 +13,6 @@ from relay.strict_yaml import Fields, Items, Node, Problem, Reader, Text, neares
 PREFIXES = ("Value error, ", "Assertion failed, ")
 
 
-def values(node: Node) -> Any:
-    """The tree as dicts, lists and texts. Only `true` and `false` become booleans; numbers stay
-    texts, since only the model knows whether `2024` is a number or a selector's name."""
-    if isinstance(node, Fields):
-        return {name: values(value) for name, value in node.values.items()}
-    if isinstance(node, Items):
-        return [values(value) for value in node.values]
-    if node.is_null:
-        return None
-    return {"true": True, "false": False}.get(node.value, node.value)
-
-
 def at(root: Node, path: Sequence[str | int]) -> Node:
     """The deepest node that stands on the path."""
     node = root

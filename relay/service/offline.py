@@ -77,9 +77,4 @@ async def inbox_raw(state_dir: Path, shown: str) -> bytes:
 
 
 def _providers(file: Path) -> shapes.ProviderOf:
-    names = {
-        domain: profile.name
-        for profile in profiles_of(read_all(file)).values()
-        for domain in profile.domains
-    }
-    return names.get
+    return profiles_of(read_all(file)).named

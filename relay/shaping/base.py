@@ -18,10 +18,14 @@ from relay.shaping.destination import Destination, Rate
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not before `until`, and why, in one sentence."""
+    """Not before `until`, and why, in one sentence.
+
+    `domain`: only that domain waits; its destination would take another's letter.
+    """
 
     until: Instant
     why: str
+    domain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,19 @@ class Shaping(Protocol):
         """Permit two, immediately before MAIL: None and `units` RCPTs are spent; or not before."""
         ...
 
-    def refund(self, destination: Destination, domain: str, units: int, now: Instant) -> None:
-        """Units whose RCPT was never written come back."""
+    def connections(self, destination: Destination, now: Instant) -> int:
+        """How many connections may be open now, and so how many letters may be under way."""
+        ...
+
+    def refund(
+        self,
+        destination: Destination,
+        domain: str,
+        units: int,
+        now: Instant,
+        admitted_at: Instant | None = None,
+    ) -> None:
+        """Units admitted at `admitted_at` (None: last) whose RCPT was never written come back."""
         ...
 
     def feedback(

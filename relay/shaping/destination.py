@@ -6,6 +6,8 @@ a mixed set is its own destination, so a hostile MX set cannot pause Gmail for e
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
@@ -55,3 +57,23 @@ class Destination:
     def label(self) -> str:
         """The only words that may stand in a metric."""
         return self.provider or "other"
+
+
+MAX_KEY = 80  # characters of a site's name; a longer host list is shortened to a digest
+
+
+def belongs(host: str, suffixes: tuple[str, ...]) -> bool:
+    """True where a host lies under one of the suffixes, on label boundaries."""
+    name = "." + host.lower().rstrip(".")
+    return any(name.endswith("." + suffix.strip(".").lower()) for suffix in suffixes)
+
+
+def site_key(hosts: Iterable[str]) -> str:
+    """The name of a site by its MX hosts, whatever their order: domains with the same hosts share
+    it. `mx1.example.co.id`, or `mx1.example.co.id+mx2.example.co.id`."""
+    names = sorted({host.lower().rstrip(".") for host in hosts})
+    key = "+".join(names)
+    if len(key) <= MAX_KEY:
+        return key
+    digest = hashlib.sha256(key.encode()).hexdigest()[:12]
+    return f"{names[0][: MAX_KEY - 20]}+{len(names) - 1}#{digest}"

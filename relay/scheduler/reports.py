@@ -1,0 +1,71 @@
+"""Reports: when a sender is told of a failure, and the report as an entry for the queue."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from relay.mail import address, dsn
+from relay.mail.delivery import Attempt, Bounced, Delivery, Expired, State
+from relay.mail.dkim import hash_body
+from relay.mail.envelope import Content, Envelope, Message, Particulars, Recipient, Source
+from relay.mail.instant import Instant
+from relay.mail.letter import Letter
+from relay.mail.urgency import Urgency
+from relay.store.base import Entry, Placement
+
+
+def is_wanted(letter: Letter, delivery: Delivery) -> bool:
+    """RFC 3461: not for `<>`, not where NOTIFY leaves FAILURE out."""
+    if not letter.sender:
+        return False
+    return delivery.notify is None or "FAILURE" in delivery.notify
+
+
+def report(
+    letter: Letter,
+    delivery: Delivery,
+    attempts: Sequence[Attempt],
+    outcome: Bounced | Expired,
+    hostname: str,
+    report_id: int,
+    now: Instant,
+    life: int,
+) -> Entry | None:
+    """One report on one delivery, to be put with its settlement; None where the sender is no
+    mailbox, so that nobody could be told."""
+    try:
+        sender = address.parse(letter.sender)
+    except address.AddressError:
+        return None
+    failed = dsn.Undelivered(delivery, attempts, outcome.category, isinstance(outcome, Expired))
+    original = dsn.Original(letter.head, letter.sender, letter.received_at, letter.options.envid)
+    head, body = dsn.report([failed], original, hostname, report_id, now)
+    content = Content(head, body, hash_body(body), _sha256(head, body))
+    recipient = Recipient(letter.sender, sender)
+    message = Message(
+        report_id,
+        Envelope("", (recipient,)),
+        content,
+        Source("127.0.0.1", hostname, None, None, "report", is_trusted=True),
+        now,
+        Particulars(subject="Undelivered Mail Returned to Sender", flow="report"),
+    )
+    job = Delivery(
+        report_id,
+        0,
+        str(sender),
+        0,
+        sender.domain.name,
+        Urgency.TRANSAKSI,
+        State.READY,
+        now,
+        now + life,
+        as_given=letter.sender,
+    )
+    return Entry(message, (Placement(job, sender.key),), has_inbox=False)
+
+
+def _sha256(head: bytes, body: bytes) -> bytes:
+
+    return hashlib.sha256(head + b"\r\n" + body).digest()

@@ -1,0 +1,28 @@
+"""Service: the only place where things are built, and where a running relay begins and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from relay.config import Config
+from relay.service.running import Running
+
+__all__ = ["serve"]
+
+
+def serve(config: Config) -> None:
+    """Run until TERM or INT. Raises SourceError, StoreError, OSError where it cannot start."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(Running(config).run())
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    if sys.platform != "linux":
+        return None
+    try:
+        import uvloop
+    except ImportError:  # no wheel for this interpreter: asyncio's own loop serves
+        return None
+    loop: type[asyncio.AbstractEventLoop] = uvloop.Loop
+    return loop

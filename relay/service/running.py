@@ -1,0 +1,242 @@
+"""Running: one relay from its first listener to its last commit — start, reload, drain.
+
+Order of the start: lock and store; leases of a crash given back; what was learned restored;
+scheduler; web and metrics; the control socket; the door last, when everything behind it stands.
+Order of the end: the door stops accepting and lets its sessions finish; the scheduler waits for
+replies after a dot; what was learned is kept; the store closes. A store that died ends the process
+at once: what was acknowledged is on disk, and what was not is the application's again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+from relay import __version__
+from relay.clock import SystemClock
+from relay.config import Config, SourceError, load, needs_restart
+from relay.control import ControlError, ControlServer
+from relay.ingress.server import Door
+from relay.mail.events import Event
+from relay.mail.ids import Ids
+from relay.observe.alerts import Alerts
+from relay.observe.health import health_app
+from relay.observe.log import EventLog, ProgramLog
+from relay.observe.metrics import Metrics
+from relay.observe.notify import Notify, listen_fds
+from relay.observe.pulse import Pulse
+from relay.observe.sampler import Sampler
+from relay.observe.serving import Serving
+from relay.service import build
+from relay.service.build import Road
+from relay.service.commands import Commands
+from relay.service.secrets import link_key
+from relay.store import sqlite
+from relay.store.base import Store, StoreDead
+from relay.web.app import inbox_app
+from relay.web.links import Linker
+
+DRAIN_EXTENSION: Final = 120.0  # seconds that systemd is asked for
+
+logger = logging.getLogger(__name__)
+
+
+class Running:
+    """The running relay. Built from a Config that was checked; `run` returns when it has ended."""
+
+    def __init__(self, config: Config) -> None:
+        """Nothing is opened before `run`."""
+        self.config = config
+        self._clock = SystemClock()
+        self._names = Ids()
+        self._stop = asyncio.Event()
+        self._notify = Notify(os.environ, os.getpid())
+        self._is_draining = False
+        self._is_door_open = False
+
+    async def run(self) -> None:
+        """Start, serve until TERM or INT, drain. Raises StoreError, OSError."""
+        async with AsyncExitStack() as stack:
+            self._log = EventLog(build.log_settings(self.config), self._clock)
+            stack.callback(self._log.close)
+            program = ProgramLog(self.config.settings.log.addresses == "masked")
+            program.install()
+            stack.callback(program.stop)
+            self._notify.extend(DRAIN_EXTENSION)
+            self._store: Store = await sqlite.open(self.config.state_dir, self._clock)
+            stack.push_async_callback(self._store.close)
+            await self._build()
+            await self._serve(stack)
+
+    async def _build(self) -> None:
+        settings = self.config.settings
+        self._metrics = Metrics(self.config.profiles.names, lambda: self._log.dropped)
+        self._alerts = Alerts(self._emit, self._clock)
+        build.referee_keys(self.config, self._alerts, self._clock)
+        self._road = Road(
+            self.config,
+            self._store,
+            self._clock,
+            self._names,
+            self._emit,
+            self._metrics.dkim_seconds,
+        )
+        filters = build.pipeline(self.config, self._alerts)
+        self._road.use(filters, self.config)
+        self._door = Door(
+            build.policy(self.config, filters),
+            settings.listen,
+            self._store,
+            self._clock,
+            self._names,
+            self._emit,
+            self._alerts,
+            listen_fds(os.environ, os.getpid()),
+        )
+        self._pulse = Pulse(self._store.beat, self._clock, self._notify.watchdog)
+        self._sampler = Sampler(
+            self._store,
+            self._road.shaper.standings,
+            self._road.directory.provider_of,
+            self._metrics,
+            self._clock,
+            self._pulse,
+            lambda: self._door.sessions_open,
+        )
+
+    def _emit(self, event: Event) -> None:
+        self._metrics.on_event(event)
+        self._log.on_event(event)
+
+    async def _serve(self, stack: AsyncExitStack) -> None:
+        loop = asyncio.get_running_loop()
+        about = await self._open(stack)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._on_hup)
+        background = [
+            asyncio.create_task(self._pulse.run(), name="pulse"),
+            asyncio.create_task(self._sampler.run(), name="sampler"),
+        ]
+        self._notify.ready(f"listening on {', '.join(about['smtp'])}")
+        logger.info("listening on %s; inbox page on %s", ", ".join(about["smtp"]), about["web"])
+        try:
+            await self._wait(background)
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+        await self._drain()
+
+    async def _open(self, stack: AsyncExitStack) -> dict[str, Any]:
+        """Everything that listens, the door last; each is closed at the end, in reverse."""
+        settings = self.config.settings
+        await self._road.start()
+        stack.push_async_callback(self._road.stop)
+        key = link_key(self.config.state_dir)
+        web = Serving(
+            inbox_app(self._store, settings.web, settings.inbox, self._clock, [key]), "inbox page"
+        )
+        port = await web.start(settings.web.listen)
+        stack.push_async_callback(web.stop)
+        metrics = Serving(health_app(self._metrics, self._pulse, self._missing), "metrics")
+        metrics_port = await metrics.start(settings.metrics.listen)
+        stack.push_async_callback(metrics.stop)
+        await self._door.start()
+        self._is_door_open = True
+        about: dict[str, Any] = {
+            "version": __version__,
+            "smtp": [f"{host}:{number}" for host, number in self._door.addresses],
+            "web": build.with_port(settings.web.listen, port),
+            "metrics": build.with_port(settings.metrics.listen, metrics_port),
+            "state_dir": str(self.config.state_dir),
+        }
+        linker = build.linker(settings.web, about["web"], key)
+        control = ControlServer(self.config.control, self._commands(linker, about).table())
+        await control.start()
+        stack.push_async_callback(control.stop)
+        return about
+
+    def _commands(self, linker: Linker, about: dict[str, Any]) -> Commands:
+        return Commands(
+            self._store,
+            self._road.shaper,
+            self._road.scheduler,
+            self._road.directory,
+            self._clock,
+            self._emit,
+            self._reload,
+            linker.link,
+            about,
+        )
+
+    def _missing(self) -> Sequence[str]:
+        lacks = []
+        if self._store.dead.is_set():
+            lacks.append("store")
+        if not self._is_door_open or self._is_draining:
+            lacks.append("door")
+        return lacks
+
+    async def _wait(self, background: Sequence[asyncio.Task[None]]) -> None:
+        """Until a signal; raises StoreDead where the store died, or what ended a task."""
+        dead = asyncio.create_task(self._store.dead.wait())
+        stop = asyncio.create_task(self._stop.wait())
+        heart = asyncio.create_task(self._road.ended())
+        waiting: list[asyncio.Task[Any]] = [dead, stop, heart, *background]
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (dead, stop, heart):
+                task.cancel()
+        if dead in done:
+            raise StoreDead("the store's writer died: what was acknowledged is on disk; ending")
+        for task in done - {stop}:
+            task.result()
+
+    async def _drain(self) -> None:
+        self._is_draining = True
+        self._notify.stopping("draining")
+        self._notify.extend(DRAIN_EXTENSION)
+        logger.info("draining: no new letters; open sessions may finish")
+        await self._door.drain()
+
+    # --- reload
+
+    def _on_hup(self) -> None:
+        self._log.reopen()
+        self._reloading = asyncio.create_task(self._reload_and_say(), name="reload")
+
+    async def _reload_and_say(self) -> None:
+        self._notify.reloading(self._clock.monotonic())
+        try:
+            for note in await self._reload():
+                logger.warning("reload: %s", note)
+            logger.info("reload: the new configuration counts")
+        except ControlError as error:
+            self._alerts.alert("reload_refused", str(error))
+            logger.error("reload refused, the old configuration is kept: %s", error)
+        finally:
+            self._notify.ready()
+
+    async def _reload(self) -> list[str]:
+        """Build all anew and swap; raises ControlError and changes nothing where it has a fault."""
+        old = self.config
+        try:
+            new = await asyncio.to_thread(load, old.file, old.state_dir)
+            pipeline = build.pipeline(new, self._alerts)
+            policy = build.policy(new, pipeline)
+            build.referee_keys(new, self._alerts, self._clock)
+        except (SourceError, OSError, ValueError) as error:
+            raise ControlError(str(error)) from None
+        notes = needs_restart(old, new)
+        self._road.use(pipeline, new)
+        self._door.swap(policy)
+        self._metrics.set_providers(new.profiles.names)
+        self.config = new
+        return notes

@@ -1,0 +1,100 @@
+"""Settle: the one decision between retry, bounce, expire and hold, as a total pure function.
+
+Laws, each tested: what is accepted is delivered; a classification that keeps the mail never
+bounces; a letter whose time is over is never tried again; what is a provider's patience or our own
+fault never advances the letter's own backoff. It follows the action, since a mail loop is
+our own fault and must not go round again all the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from relay.mail.classification import Action, Category, Classification, Scope
+from relay.mail.delivery import (
+    Attempt,
+    Bounced,
+    Deferred,
+    Delivered,
+    Delivery,
+    Expired,
+    FailureKind,
+    Outcome,
+)
+from relay.mail.instant import Instant, millis
+from relay.shaping import backoff
+from relay.shaping.settings import NxdomainSettings, RetrySettings
+
+_MISSING: Final = (FailureKind.NXDOMAIN, FailureKind.NO_ADDRESS)
+_BEHIND_A_PAUSE: Final = (Action.SLOW_DOWN_PROVIDER, Action.FIX_CONFIG)
+_ABOUT_US: Final = (Scope.SENDER, Scope.DESTINATION, Scope.OURSELVES)
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What earlier attempts found: look-ups in a row without the domain, and since when."""
+
+    missing: int = 0
+    missing_since: Instant = 0
+
+
+NONE_EARLIER: Final = Earlier()
+
+
+def settle(
+    delivery: Delivery,
+    attempt: Attempt,
+    read: Classification | None,
+    now: Instant,
+    retry: RetrySettings,
+    nxdomain: NxdomainSettings,
+    earlier: Earlier = NONE_EARLIER,
+) -> Outcome:
+    """What becomes of a delivery after an attempt; `read` is None only for an accepted one."""
+    if attempt.is_accepted or read is None:
+        return Delivered()
+    why = attempt.said()
+    if not read.keeps_the_mail:
+        if attempt.failure is not None and attempt.failure.kind in _MISSING:
+            missing = _still_looked_up(delivery, read, why, now, retry, nxdomain, earlier)
+            if missing is not None:
+                return missing
+        return Bounced(why, read.category)
+    if now >= delivery.expires_at:
+        return Expired(why, read.category)
+    if read.action in _BEHIND_A_PAUSE and read.scope in _ABOUT_US and attempt.reply is not None:
+        return Deferred(now, why, read.category, counts=False)
+    counts = read.action is not Action.FIX_CONFIG
+    return Deferred(_next(delivery, attempt, read, now, retry), why, read.category, counts)
+
+
+def _still_looked_up(
+    delivery: Delivery,
+    read: Classification,
+    why: str,
+    now: Instant,
+    retry: RetrySettings,
+    nxdomain: NxdomainSettings,
+    earlier: Earlier,
+) -> Outcome | None:
+    """None where the domain was looked up often and long enough to be believed missing."""
+    since = earlier.missing_since if earlier.missing else now
+    if earlier.missing + 1 >= nxdomain.lookups and now - since >= millis(nxdomain.hold):
+        return None
+    if now >= delivery.expires_at:
+        return Expired(why, read.category)
+    until = min(backoff.due_at(delivery, now, retry), delivery.expires_at)
+    return Deferred(until, why, read.category)
+
+
+def _next(
+    delivery: Delivery, attempt: Attempt, read: Classification, now: Instant, retry: RetrySettings
+) -> Instant:
+    """The next try of the letter itself; never after its time is over."""
+    until = backoff.due_at(delivery, now, retry)
+    if read.category is Category.GREYLISTED and attempt.reply is not None:
+        until = backoff.hinted(attempt.reply.text, now) or until
+    if attempt.failure is not None and attempt.failure.kind is FailureKind.AMBIGUOUS:
+        until = max(until, now + millis(retry.ambiguous))
+    return min(until, delivery.expires_at)

@@ -1,0 +1,216 @@
+"""Profiles: what is known of providers — shipped, then the site's limits laid over; last wins.
+
+Layers: shipped profile < `relay.yaml` < the files of `site.d`. A limit's key is a domain that a
+profile names (the whole provider), any other domain (that domain by itself), `*` (each destination
+by itself; it never raises a profile), or the URL of a route. `null` unsets what the layers below
+said; what is shipped stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from pydantic import ValidationError
+
+from relay.shaping.destination import Destination, Profile, Rate, belongs, site_key
+from relay.shaping.settings import LimitSettings, ProviderSettings
+from relay.strict_yaml import Problem, Reader, SourceError, nearest, plain
+
+DEFAULT: Final = "default"
+EVERY: Final = "*"
+_SAYS: Final = ("rate", "connections", "messages_per_connection")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one file says; `where` names it."""
+
+    limits: Mapping[str, LimitSettings | None]
+    providers: Mapping[str, ProviderSettings | None]
+    where: str = ""
+
+
+class _Shipped(ProviderSettings):
+    name: str
+
+
+def parse(text: str, where: str) -> Profile:
+    """A shipped profile's file. Raises SourceError."""
+    root = Reader(where).read(text)
+    try:
+        read = _Shipped.model_validate(plain(root))
+    except ValidationError as error:
+        raise SourceError(
+            Problem(where, root.line, ".".join(map(str, fault["loc"])), fault["msg"])
+            for fault in error.errors()
+        ) from None
+    return _over(Profile(read.name, where=where), read, where)
+
+
+def _over(base: Profile, said: ProviderSettings, where: str) -> Profile:
+    """A profile with what a layer says of it."""
+    changes: dict[str, object] = {
+        "match": said.match,
+        "domains": said.domains,
+        "tls": said.tls,
+        "is_pipelining": said.pipelining,
+        "connections": said.connections,
+        "messages_per_connection": said.messages_per_connection,
+        "recipients_per_transaction": said.recipients_per_transaction,
+        "rates": said.rate,
+    }
+    given = {name: value for name, value in changes.items() if value is not None}
+    return replace(base, where=where, **given) if given else base  # type: ignore[arg-type]
+
+
+def _limited(base: Profile, said: LimitSettings, where: str) -> Profile:
+    """A profile with a limit in the users' own words."""
+    return _over(
+        base,
+        ProviderSettings(
+            rate=said.rate,
+            connections=said.connections,
+            messages_per_connection=said.messages_per_connection,
+        ),
+        where,
+    )
+
+
+def _lowered(base: Profile, said: LimitSettings) -> Profile:
+    """What `*` does to a provider: it may lower, never raise."""
+    extra = tuple(rate for rate in said.rate or () if rate not in base.rates)
+    return replace(
+        base,
+        rates=base.rates + extra,
+        connections=_least(base.connections, said.connections),
+        messages_per_connection=_least(base.messages_per_connection, said.messages_per_connection),
+    )
+
+
+def _least(one: int | None, other: int | None) -> int | None:
+    return min((n for n in (one, other) if n is not None), default=None)
+
+
+class Profiles:
+    """All profiles and limits of one configuration: domain and MX set → Destination."""
+
+    def __init__(self, shipped: Iterable[Profile], layers: Sequence[Layer] = ()) -> None:
+        """Raises SourceError naming each limit or provider that cannot be."""
+        self._base = {profile.name: profile for profile in shipped}
+        self._default = self._base.pop(DEFAULT, Profile(DEFAULT))
+        self._limits: dict[str, tuple[LimitSettings, str]] = {}
+        problems: list[Problem] = []
+        for layer in layers:
+            problems += self._lay(layer)
+        if problems:
+            raise SourceError(problems)
+        self._by_domain = {d: p.name for p in self._base.values() for d in p.domains}
+        self._profiles = {name: self._bounded(profile) for name, profile in self._base.items()}
+        self._own: dict[str, Destination] = {}
+
+    def _lay(self, layer: Layer) -> Iterable[Problem]:
+        for name, said in layer.providers.items():
+            if said is None:
+                self._base.pop(name, None)
+                continue
+            if name not in self._base and not said.match:
+                known = tuple(self._base)
+                message = f"{name} is no shipped profile: a new one needs `match`"
+                yield Problem(layer.where, 0, f"providers.{name}", message, nearest(name, known))
+                continue
+            if fault := _twice(said.rate):
+                yield Problem(layer.where, 0, f"providers.{name}.rate", *fault)
+                continue
+            self._base[name] = _over(self._base.get(name, Profile(name)), said, layer.where)
+        for key, limit in layer.limits.items():
+            if limit is None:
+                self._limits.pop(_key(key), None)
+            elif (fault := _fault(key)) or (fault := _twice(limit.rate)):
+                yield Problem(layer.where, 0, f"limits.{key}", *fault)
+            else:
+                below, _ = self._limits.pop(_key(key), (LimitSettings(), ""))
+                given = {name: getattr(limit, name) for name in _SAYS}
+                said_here = {name: value for name, value in given.items() if value is not None}
+                self._limits[_key(key)] = (below.model_copy(update=said_here), layer.where)
+
+    def _bounded(self, profile: Profile) -> Profile:
+        """A provider's profile under the limits that mean it."""
+        named = [found for key, found in self._limits.items() if key in profile.domains]
+        if EVERY in self._limits and not any(limit.rate for limit, _ in named):
+            profile = _lowered(profile, self._limits[EVERY][0])
+        for limit, where in named:
+            profile = _limited(profile, limit, where)
+        return profile
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The providers' names: the only words that may stand in a metric."""
+        return frozenset(self._profiles)
+
+    def items(self) -> Mapping[str, Profile]:
+        """Name → profile, limits applied."""
+        return self._profiles
+
+    def named(self, domain: str) -> str | None:
+        """The provider that a domain is one of the names of; without DNS."""
+        return self._by_domain.get(domain)
+
+    def domain_rates(self, domain: str) -> tuple[Rate, ...]:
+        """What a domain's own key says; counted inside the provider that it lives at."""
+        found = self._limits.get(domain)
+        return (found[0].rate or ()) if found and domain not in self._by_domain else ()
+
+    def destination_of(self, domain: str, mx_hosts: Sequence[str]) -> Destination:
+        """The provider, if ALL hosts belong to it; else the domain with a limit of its own; else
+        the site of these hosts."""
+        for name, profile in self._profiles.items():
+            if mx_hosts and all(belongs(host, profile.match) for host in mx_hosts):
+                return Destination(name, profile, name)
+        key = domain if domain in self._limits else site_key(mx_hosts or (domain,))
+        return self._site(key, domain if domain in self._limits else None)
+
+    def _site(self, key: str, domain: str | None) -> Destination:
+        found = self._own.get(key)
+        if found is None:
+            profile = self._default
+            if EVERY in self._limits:
+                profile = _limited(profile, *self._limits[EVERY])
+            if domain is not None:
+                profile = _limited(profile, *self._limits[domain])
+            if len(self._own) > 50_000:
+                self._own.clear()
+            found = self._own[key] = Destination(key, replace(profile, name=key))
+        return found
+
+    def route_destination(self, url: str) -> Destination:
+        """A next hop of `routes:`; unlimited unless named."""
+        profile = Profile(url, connections=20, messages_per_connection=None)
+        if url in self._limits:
+            profile = _limited(profile, *self._limits[url])
+        return Destination(url, profile)
+
+
+def _twice(rates: tuple[Rate, ...] | None) -> tuple[str, str] | None:
+    """What is wrong with limits of which two have one window."""
+    windows = [rate.window for rate in rates or ()]
+    for rate in rates or ():
+        if windows.count(rate.window) > 1:
+            return f"two limits for one window ({rate})", "keep one of them"
+    return None
+
+
+def _key(key: str) -> str:
+    return key if key == EVERY or "://" in key else key.strip().lower().rstrip(".")
+
+
+def _fault(key: str) -> tuple[str, str] | None:
+    """What is wrong with a limit's key, and what to write."""
+    if key == EVERY or key.startswith(("smtp://", "smtps://")):
+        return None
+    if "@" in key:
+        return f"{key!r} is an address", "write the domain behind the @"
+    if "." not in key.strip("."):
+        return f"{key!r} is no domain", 'write gmail.com, dinas.example.go.id or "*"'
+    return None

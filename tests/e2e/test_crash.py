@@ -1,0 +1,118 @@
+"""`kill -9` under load, again and again: no acknowledged letter is lost, few arrive twice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import smtplib
+import threading
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from relay.mail.delivery import State
+from relay.mail.urgency import Urgency
+from relay.store.base import Selector
+from relay.store.reader import open_readonly
+from tests.e2e.site import LETTER, SENDER, Site, inbox, site
+from tests.peers.ports import free_port
+
+KILLS = 20
+CLIENTS = 4
+CONNECTIONS = 30  # the sum over the providers of `site.FAST`
+
+
+class Load:
+    """Clients that send one letter after another, and know which were acknowledged."""
+
+    def __init__(self, door: tuple[str, int]) -> None:
+        self._door = door
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._count = 0
+        self.acknowledged: set[str] = set()
+        self._threads = [threading.Thread(target=self._run, args=(n,)) for n in range(CLIENTS)]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """No new letters; returns when the last one was answered."""
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, client: int) -> None:
+        number = 0
+        while not self._over.is_set():
+            number += 1
+            to = f"c{client}n{number}@{('gmail.com', 'yahoo.com')[number % 2]}"
+            try:
+                with smtplib.SMTP(*self._door, timeout=10) as connection:
+                    connection.sendmail(SENDER, [to], LETTER)
+            except (OSError, smtplib.SMTPException):
+                self._over.wait(0.05)
+                continue
+            with self._lock:
+                self.acknowledged.add(to)
+
+
+async def kill_at_random(world: Site, rng: random.Random) -> None:
+    """Let it work for a moment, then kill -9 and start again."""
+    await asyncio.sleep(rng.uniform(0.05, 0.6))
+    assert await world.relay.stop(signal.SIGKILL) == -signal.SIGKILL
+    await world.restart()
+
+
+@pytest.mark.timeout(240)
+async def test_twenty_kills_under_load_lose_nothing(tmp_path: Path) -> None:
+    rng = random.Random(20111004)
+    port = free_port()
+    async with site(tmp_path, smtp=f"127.0.0.1:{port}") as world:
+        load = Load(world.door)
+        load.start()
+        try:
+            for _ in range(KILLS):
+                await kill_at_random(world, rng)
+        finally:
+            await asyncio.to_thread(load.stop)
+        await world.settled()
+        arrived = Counter(to for a in world.internet.ledger.arrivals for to in a.recipients)
+        lost = load.acknowledged - set(arrived)
+        doubled = {to: n for to, n in arrived.items() if n > 1}
+        assert len(load.acknowledged) > KILLS
+        assert lost == set()
+        assert sum(doubled.values()) - len(doubled) <= KILLS * CONNECTIONS
+        assert max(arrived.values()) <= 1 + KILLS
+        for address in sorted(load.acknowledged)[:: max(1, len(load.acknowledged) // 20)]:
+            rows = await inbox(tmp_path, address)
+            assert [row.state for row in rows] == [State.DELIVERED]
+
+
+@pytest.mark.timeout(180)
+async def test_ten_thousand_queued_survive_a_kill_and_start_quickly(tmp_path: Path) -> None:
+    vendors = [f"v{n}@gmail.com" for n in range(10_000)]
+    async with site(tmp_path) as world:
+        await world.relay.call("pause", provider="gmail.com", reason="a quiet hour")
+        for first in range(0, 10_000, 1000):
+            await world.send(*vendors[first : first + 1000])
+        await world.relay.stop(signal.SIGKILL)
+        began = asyncio.get_running_loop().time()
+        await world.restart()
+        took = asyncio.get_running_loop().time() - began
+        queue = await world.queue()
+        assert queue["total"] == 10_000
+        await world.relay.call("resume", provider="gmail.com", reason="go")
+        await world.arrived(200)
+        assert took < 20  # start-up of the process included; a bench measures it
+        await world.relay.call(
+            "queue.change", change="remove", selector={"domain": "gmail.com"}, reason="enough"
+        )
+    store = await open_readonly(tmp_path / "state")
+    counts = await store.count(Selector(urgency=Urgency.MENDESAK))
+    await store.close()
+    assert sum(counts.values()) <= 200
