@@ -259,7 +259,6 @@ ATTEMPT: Final = "a.*, m.head"
 
 def attempt_row(attempt: Attempt, head: bytes | None, node: int) -> Row:
     """The values of :data:`INSERT_ATTEMPT`; `head`: the stored head, if it is at hand."""
-    reply, failure, reading = attempt.reply, attempt.failure, attempt.classification
     form, sent = _sent(attempt.sent_head, head)
     return (
         attempt.message_id,
@@ -275,37 +274,35 @@ def attempt_row(attempt: Attempt, head: bytes | None, node: int) -> Row:
         attempt.ip,
         attempt.tls,
         int(attempt.stage),
-        *(
-            (None, None, None, None)
-            if reply is None
-            else (
-                reply.code,
-                None if reply.enhanced is None else str(reply.enhanced),
-                text(reply.text),
-                None if reply.stage is None else int(reply.stage),
-            )
-        ),
-        *(
-            (None, None, None)
-            if failure is None
-            else (failure.kind.value, text(failure.text), int(failure.stage))
-        ),
-        *(
-            (None, None, None, None, None)
-            if reading is None
-            else (
-                CATEGORIES[reading.category],
-                SCOPES[reading.scope],
-                ACTIONS[reading.action],
-                reading.rule,
-                float(reading.confidence),
-            )
-        ),
+        *_reply_row(attempt.reply),
+        *_failure_row(attempt.failure),
+        *_classification_row(attempt.classification),
         attempt.route_key,
         form,
         sent,
         attempt.sent_sha256,
     )
+
+
+def _reply_row(reply: Reply | None) -> Row:
+    if reply is None:
+        return None, None, None, None
+    enhanced = None if reply.enhanced is None else str(reply.enhanced)
+    stage = None if reply.stage is None else int(reply.stage)
+    return reply.code, enhanced, text(reply.text), stage
+
+
+def _failure_row(failure: Failure | None) -> Row:
+    if failure is None:
+        return None, None, None
+    return failure.kind.value, text(failure.text), int(failure.stage)
+
+
+def _classification_row(read: Classification | None) -> Row:
+    if read is None:
+        return None, None, None, None, None
+    numbers = CATEGORIES[read.category], SCOPES[read.scope], ACTIONS[read.action]
+    return *numbers, text(read.rule), float(read.confidence)
 
 
 def _sent(sent: bytes | None, head: bytes | None) -> tuple[int | None, bytes | None]:

@@ -40,7 +40,8 @@ async def measure(letters: int, producers: int, vendors: int, folder: Path) -> N
     print(
         f"put     {letters / took:9.0f}/s  {producers} producers, loop"
         f" {loop_cpu / letters * 1e6:.0f} µs a put, {letters / len(waits):.1f} a commit, commit"
-        f" p50 {waits[len(waits) // 2] * 1e3:.2f} ms, p99 {waits[len(waits) * 99 // 100] * 1e3:.2f} ms"
+        f" p50 {waits[len(waits) // 2] * 1e3:.2f} ms,"
+        f" p99 {waits[len(waits) * 99 // 100] * 1e3:.2f} ms"
     )
     began = time.perf_counter()
     depths = await store.depths()
