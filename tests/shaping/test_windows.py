@@ -1,0 +1,202 @@
+"""Windows: over any schedule, restart and step of the clock, never more than N in any window."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relay.mail.instant import DAY, HOUR, MINUTE, SECOND
+from relay.shaping.destination import Rate
+from relay.shaping.windows import EXACT, Meter
+
+T0 = 1_700_000_000_000
+
+
+def rate(count: int, milliseconds: int) -> Rate:
+    return Rate(count, timedelta(milliseconds=milliseconds))
+
+
+def most_in_any_window(times: list[int], window: int) -> int:
+    """The greatest number of times within a half-open window of that length."""
+    most, first = 0, 0
+    for last, at in enumerate(times):
+        while at - times[first] >= window:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+def spend(meter: Meter, now: int, units: int = 1) -> bool:
+    if meter.free_at(units, now) > now:
+        return False
+    meter.add(units, now)
+    return True
+
+
+rates = st.lists(
+    st.builds(rate, st.integers(1, 12), st.sampled_from([SECOND, 7 * SECOND, MINUTE])),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda r: r.window,
+)
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["ask", "ask", "ask", "restart", "back"]),
+        st.integers(0, 20 * SECOND),
+        st.integers(1, 3),
+    ),
+    max_size=150,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rates, steps)
+def test_never_more_than_the_limit_in_any_window(
+    limits: list[Rate], schedule: list[tuple[str, int, int]]
+) -> None:
+    """`back` sets the wall clock back; the windows are checked in time that really passed."""
+    meter = Meter(limits)
+    real, wrong = T0, 0
+    written: list[int] = []
+    for what, wait, units in schedule:
+        if what == "ask":
+            real += wait
+            while spend(meter, real + wrong, units):
+                written += [real] * units
+        elif what == "restart":
+            kept = json.loads(json.dumps(meter.dump()))
+            meter = Meter(limits)
+            meter.load(kept)
+        else:
+            wrong -= wait * 100
+    for limit in limits:
+        window = round(limit.window.total_seconds() * 1000)
+        assert most_in_any_window(written, window) <= limit.count
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(EXACT + 1, 4 * EXACT), st.lists(st.integers(0, 900), min_size=50, max_size=200))
+def test_a_great_count_is_kept_in_slices_and_never_over(count: int, waits: list[int]) -> None:
+    meter = Meter([rate(count, 10 * SECOND)])
+    now, written = T0, []
+    for wait in waits:
+        now += wait
+        units = count // 9
+        if spend(meter, now, units):
+            written += [now] * units
+    assert most_in_any_window(written, 10 * SECOND) <= count
+
+
+def test_a_great_count_is_bounded_in_size_and_reaches_its_rate() -> None:
+    meter = Meter([rate(50_000, HOUR)])
+    now, spent = T0, 0
+    while now < T0 + 3 * HOUR:
+        if spend(meter, now, 10):
+            spent += 10
+        now += 100
+    assert len(json.dumps(meter.dump())) < 20_000
+    assert 0.97 * 150_000 <= spent <= 150_000 + 50_000
+
+
+def test_one_means_one() -> None:
+    meter = Meter([rate(1, MINUTE)])
+    assert spend(meter, T0)
+    assert not spend(meter, T0 + MINUTE - 1)
+    assert spend(meter, T0 + MINUTE + 1)
+
+
+def test_sends_are_spaced_within_the_shortest_window() -> None:
+    meter = Meter([rate(20, MINUTE), rate(1500, DAY)])
+    now = T0
+    written: list[int] = []
+    while len(written) < 60:
+        now = max(meter.free_at(1, now), now)
+        meter.add(1, now)
+        written.append(now)
+    gaps = [after - before for before, after in pairwise(written)]
+    assert min(gaps) >= 2 * SECOND  # a second may be caught up, once
+    assert sum(gap < 3 * SECOND for gap in gaps) <= 3
+    assert written[-1] - written[0] <= 59 * 3 * SECOND + 100  # the rate is reached, too
+
+
+def test_a_late_letter_loses_no_slot() -> None:
+    meter = Meter([rate(20, MINUTE)])
+    now, spent = T0, 0
+    while now < T0 + 10 * MINUTE:
+        now = max(meter.free_at(1, now), now) + 400  # each comes 400 ms after its moment
+        meter.add(1, now)
+        spent += 1
+    assert spent >= 0.98 * 200
+
+
+def test_the_free_moment_is_told_exactly() -> None:
+    meter = Meter([rate(3, DAY)])
+    for at in (0, 10_000_000, 60_000_000):
+        assert spend(meter, T0 + at)
+    free_at = meter.free_at(1, T0 + 60_000_001)
+    assert DAY <= free_at - T0 <= DAY + 1
+    assert not spend(meter, free_at - 1)
+    assert spend(meter, free_at)
+
+
+def test_more_units_than_the_window_holds_wait_and_never_pass() -> None:
+    meter = Meter([rate(2, MINUTE)])
+    assert not spend(meter, T0, 3)
+    assert not spend(meter, T0 + 10 * MINUTE, 3)
+    assert spend(meter, T0 + 10 * MINUTE, 2)
+
+
+@pytest.mark.parametrize("back", [5 * MINUTE, DAY, 400 * DAY])
+def test_a_clock_set_back_grants_nothing_and_stops_nothing_for_ever(back: int) -> None:
+    meter = Meter([rate(5, 10 * MINUTE)])
+    now = T0
+    while len(meter.dump()["5/600s"]) < 5:
+        now = max(meter.free_at(1, now), now)
+        meter.add(1, now)
+    full = meter.free_at(1, now) - now
+    assert full > 0
+    now -= back
+    assert not spend(meter, now)
+    assert meter.free_at(1, now) - now <= full + 20 * MINUTE
+
+
+def test_a_changed_limit_counts_what_was_written_under_the_old_one() -> None:
+    meter = Meter([rate(20, MINUTE), rate(1500, DAY)])
+    now = T0
+    for _ in range(10):
+        now = max(meter.free_at(1, now), now)
+        meter.add(1, now)
+    narrower = Meter([rate(10, HOUR)])
+    narrower.load(meter.dump())
+    assert narrower.free_at(1, now) > now + 50 * MINUTE
+    same_window = Meter([rate(10, MINUTE)])
+    same_window.load(meter.dump())
+    assert same_window.free_at(1, now) > now + 20 * SECOND
+
+
+def test_nothing_kept_leaves_all_free() -> None:
+    meter = Meter([rate(5, MINUTE)])
+    meter.load({})
+    assert meter.free_at(1, T0) == T0
+
+
+@pytest.mark.parametrize("kept", [{"5/min": "x"}, {"5/min": [[1]]}, {"5/min": [["a", 1]]}])
+def test_what_cannot_be_read_is_an_error(kept: dict[str, object]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        Meter([rate(5, MINUTE)]).load(kept)
+
+
+def test_admitting_costs_little() -> None:
+    meter = Meter([rate(1000, SECOND), rate(2000, MINUTE), rate(100_000, DAY)])
+    began, now = time.perf_counter(), T0
+    for n in range(20_000):
+        now = T0 + n * 30
+        if meter.free_at(1, now) <= now:
+            meter.add(1, now)
+    assert (time.perf_counter() - began) / 20_000 < 50e-6  # 10 µs on a quiet machine
