@@ -18,7 +18,7 @@ BODY = (b"Kepada Yth. Penyedia, bersama ini kami sampaikan pengumuman.\r\n" * 60
 
 
 async def _produce(store: sqlite.SqliteStore, entries: list[Entry]) -> None:
-    while entries:
+    while entries:  # the last one first: the caller has turned them round
         await store.put(entries.pop())
 
 
@@ -32,7 +32,7 @@ async def measure(letters: int, producers: int, vendors: int, folder: Path) -> N
             subject=f"Pengumuman {n % 9}",
         )
         for n in range(letters)
-    ]
+    ][::-1]
     began, busy = time.perf_counter(), time.thread_time()
     await asyncio.gather(*(_produce(store, entries) for _ in range(producers)))
     took, loop_cpu = time.perf_counter() - began, time.thread_time() - busy
@@ -83,7 +83,7 @@ async def weigh(letters: int, folder: Path) -> None:
     entries = [
         post.entry((f"vendor{n % 5000}@example.co.id",), body=BODY, subject=f"Pengumuman {n % 9}")
         for n in range(letters)
-    ]
+    ][::-1]
     size = entries[0].message.content.size
     await asyncio.gather(*(_produce(store, entries) for _ in range(10)))
     used = sum(file.stat().st_blocks * 512 for file in folder.iterdir())
