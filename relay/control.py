@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, Final
 
 LINE_LIMIT: Final = 1024 * 1024
-MAX_PATH: Final = 107  # sun_path holds 108 octets
 CLIENT_TIMEOUT: Final = 120.0  # seconds; a change of a million rows is slow, not dead
 
 Command = Callable[[dict[str, Any], str], Awaitable[dict[str, Any]]]

@@ -11,13 +11,13 @@ from typing import Final
 from relay.config.keys import faults
 from relay.config.load import Read, places
 from relay.config.settings import RelaySettings
-from relay.control import MAX_PATH
 from relay.ingress.settings import ListenSettings
 from relay.mail import address
 from relay.strict_yaml import Problem
 
 LAB_ONLY: Final = "short time constants are for a laboratory: set lab: true, or write at least 1m"
 SHORTEST: Final = timedelta(minutes=1)
+MAX_PATH: Final = 107  # a unix socket's name holds 108 octets (unix(7))
 
 Path_ = tuple[str | int, ...]
 Found = Iterator[tuple[Path_, str, str]]  # key, message, suggestion

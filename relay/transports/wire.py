@@ -10,7 +10,7 @@ import asyncio
 import select
 import ssl
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from relay.transports.reading import NotSmtp, ReplyReader, Spoken
 
@@ -42,9 +42,9 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - typing
-        self._transport = transport
-        transport.set_write_buffer_limits(high=HIGH_WATER)
+        # Not asyncio's own class where another loop (uvloop) made it.
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=HIGH_WATER)
 
     def data_received(self, data: bytes) -> None:
         """Octets came."""
