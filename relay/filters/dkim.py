@@ -30,10 +30,10 @@ class Dkim(Filter):
         """One From with one address and a key is the rule; anything else goes unsigned."""
         domain = from_domain(transaction)
         particulars = replace(transaction.particulars, from_domain=domain)
-        if domain is None:
-            self._alerts.alert("unsigned", "a letter without exactly one From address")
-        elif domain not in self._domains:
-            self._alerts.alert("unsigned", f"no DKIM key for {domain}: its letters go unsigned")
+        if domain not in self._domains:
+            why = f"no DKIM key for {domain}" if domain else "not exactly one From address"
+            self._alerts.alert("unsigned", f"letters go unsigned: {why}")
+            particulars = replace(particulars, notes=(*particulars.notes, f"unsigned, {why}"))
         if particulars == transaction.particulars:
             return NOTHING
         return Proposal(edits=(SetParticulars(particulars),))

@@ -195,8 +195,10 @@ def _apply(transaction: Transaction, name: str, edits: tuple[Edit, ...]) -> None
             case ChangeSender(changed):
                 sender = changed
             case SetParticulars(replaced):
-                # Notes are the pipeline's own.
-                particulars = replace(replaced, notes=particulars.notes)
+                # Notes are the pipeline's own: a filter may add to them, under its name.
+                before = transaction.particulars.notes
+                said += replaced.notes[len(before) :]
+                particulars = replace(replaced, notes=before)
         note = _note(edit)
         if note and note not in said:
             said.append(note)

@@ -26,9 +26,11 @@ SENDER_OK: Final = answer(250, "2.1.0", "Ok")
 RECIPIENT_OK: Final = answer(250, "2.1.5", "Ok")
 GO_AHEAD: Final = answer(354, "", "End data with <CR><LF>.<CR><LF>")
 BYE: Final = answer(221, "2.0.0", "Bye")
+TLS_FAILED: Final = answer(454, "4.7.0", "TLS handshake failed")  # for the log: nobody hears it
 TLS_READY: Final = answer(220, "2.0.0", "Ready to start TLS")
 VERIFY: Final = answer(252, "2.5.0", "Cannot verify, but will take mail and try")
 
+ENOUGH: Final = answer(421, "4.7.0", "Too many errors, closing")
 TEMPORARY: Final = answer(451, "4.3.0", "Temporary failure, nothing was taken; try again")
 CLOSING: Final = answer(451, "4.3.2", "Shutting down, nothing was taken; try again")
 TOO_BUSY: Final = answer(421, "4.3.2", "Too many sessions, try again later")

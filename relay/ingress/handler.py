@@ -168,12 +168,16 @@ class Handler:
         report = await self._report(message, placed, policy)
         if report is not None:
             entries.append(report)
-        await self._store.put(*entries)
+        try:
+            await self._store.put(*entries)
+        except BaseException:
+            self._ceiling.add(-len(recipients), self._clock.monotonic())
+            raise
         self._tell(message, placed)
         return answer(250, "2.0.0", f"queued as {ids.show(message.id)}")
 
     async def _arrived(self, scanner: DataScanner, is_smtputf8: bool) -> Arrived:
-        octets = scanner.content()
+        octets = scanner.take()
         try:
             if len(octets) <= INLINE:
                 return arrive(octets, is_smtputf8)

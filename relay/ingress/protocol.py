@@ -30,6 +30,7 @@ MAX_COMMAND: Final = 4 * 1024
 MAX_UNREAD: Final = 16 * 1024  # octets of replies that are gathered
 AT_ONCE: Final = 100  # commands without letting other sessions run
 MAX_BOGUS: Final = 50  # unknown commands: then this is no SMTP client
+MAX_ERRORS: Final = 200  # refusals to a client that may not relay
 HANDSHAKE: Final = 30.0  # seconds
 
 
@@ -101,8 +102,7 @@ class Session(Wire):
         try:
             await self.flush()
         finally:
-            self._is_gone = True
-            self._writer.close()
+            self.close()
             self._house.ended(self)
 
     async def _converse(self) -> None:
@@ -118,12 +118,13 @@ class Session(Wire):
                 await asyncio.sleep(0)
             if self.unread > MAX_UNREAD:
                 await self.flush()
+            if self.errors >= MAX_ERRORS and not self.visit.source.may_relay:
+                self._end(answers.ENOUGH)
             try:
                 await self._command(await self.line())
             except Refused as refused:
-                stage = "command"
                 reply, reason = refused.reply, refused.reason
-                self.say(self._handler.refuse(self.visit, stage, reply, reason))
+                self.say(self._handler.refuse(self.visit, "command", reply, reason))
             except Over:
                 raise
             except Exception as error:
@@ -323,7 +324,7 @@ class Session(Wire):
             )
         except (OSError, ssl.SSLError) as error:
             detail = f"{type(error).__name__}: {error}"
-            self._handler.refuse(self.visit, "starttls", answers.TLS_READY, "tls", detail)
+            self._handler.refuse(self.visit, "starttls", answers.TLS_FAILED, "tls", detail)
             raise Over from None
         if upgraded is None:
             raise Over

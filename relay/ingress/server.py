@@ -78,18 +78,26 @@ class Door:
         return len(self._sessions)
 
     async def start(self) -> None:
-        """Bind and accept. Raises OSError naming the address, ValueError for TLS without one."""
-        if self.policy.tls is None and any(setting.tls != "off" for setting in self._listen):
-            raise ValueError("a listener wants TLS, but there is no certificate")
+        """Bind and accept. Raises OSError naming the address; ValueError as :meth:`swap`."""
+        self._check(self.policy)
         self._loop = asyncio.get_running_loop()
         self._listeners = listeners(self._listen, self.policy.ingress.backlog, self._sockets)
         self._accept_again()
 
     def swap(self, policy: Policy) -> None:
-        """The new policy counts from each session's next message on."""
+        """The new policy counts from each session's next message on.
+
+        Raises ValueError where a listener wants TLS and the policy has no certificate; then the
+        old one stays.
+        """
+        self._check(policy)
         self.policy = policy
         self.memory.limit = policy.ingress.memory
         self._accept_again()
+
+    def _check(self, policy: Policy) -> None:
+        if policy.tls is None and any(setting.tls != "off" for setting in self._listen):
+            raise ValueError("a listener wants TLS, but there is no certificate")
 
     # --- letting in
 
@@ -158,6 +166,9 @@ class Door:
         except OSError:  # ssl.SSLError and a lost connection too: nobody came in
             connection.close()
             self.ended(session)
+        except asyncio.CancelledError:
+            self.ended(session)
+            raise
 
     def ended(self, session: Session) -> None:
         """A session's last act."""
@@ -203,6 +214,10 @@ class Door:
             if not await self._is_empty_within(LAST_WORD):
                 count = len(self._sessions)
                 self._alerts.alert("door_drain", f"{count} sessions did not end and were cut")
+                for task in tuple(self._tasks):
+                    task.cancel()
+                for session in tuple(self._sessions):
+                    session.cut()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     async def _is_empty_within(self, seconds: float) -> bool:

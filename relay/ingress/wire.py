@@ -62,11 +62,13 @@ class Wire(SMTP):
         self._timeout_duration = idle
         self.input = bytearray()
         self.unread = 0  # octets of replies that are gathered
+        self.errors = 0  # replies that said no
         self.is_closing = False
         self.is_tls = False
         self._output: list[bytes] = []
         self._waiting_since: float | None = None
         self._is_gone = False
+        self._is_done = False
 
     # --- the connection
 
@@ -91,6 +93,8 @@ class Wire(SMTP):
         )
 
     def _timeout_cb(self) -> None:
+        if self._is_done:
+            self.cut()  # it never read our last words
         if self._is_gone:
             return
         since = self._waiting_since
@@ -112,6 +116,16 @@ class Wire(SMTP):
             self._output.clear()
             transport.close()
 
+    def close(self) -> None:
+        """All is said."""
+        self._is_gone = self._is_done = True
+        self._writer.close()
+
+    def cut(self) -> None:
+        """Without another word."""
+        if self.transport is not None:
+            cast(asyncio.WriteTransport, self.transport).abort()
+
     @property
     def is_waiting(self) -> bool:
         """True while nothing but the client is waited for."""
@@ -123,6 +137,7 @@ class Wire(SMTP):
         """Put a reply among those that are written next."""
         octets = reply.wire()
         self._output.append(octets)
+        self.errors += reply.code >= 400
         self.unread += len(octets)
 
     async def flush(self) -> None:

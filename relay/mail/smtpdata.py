@@ -60,6 +60,12 @@ class DataScanner:
         """The content so far, un-stuffed; whole once ``finished``; empty if ``is_over``."""
         return bytes(self._content)
 
+    def take(self) -> bytes:
+        """As :meth:`content`, handed over: the scanner keeps nothing of it."""
+        content = bytes(self._content)
+        self._content.clear()
+        return content
+
     def _release(self, raw: bytes) -> None:
         # A release never ends with CR (that would be held), so no CRLF is cut in two here.
         if not raw:

@@ -145,7 +145,7 @@ async def test_edits_are_applied_in_their_order_and_noted() -> None:
         RemoveRecipient(0),
         AddRecipient(parse("c@example.co.id")),
         ChangeSender(""),
-        SetParticulars(Particulars(subject="two", notes=("forged",))),
+        SetParticulars(Particulars(subject="two", notes=("looked",))),
     )
     assert await says(Proposal(edits=edits)).data(letter) is None
     assert letter.headers is not None
@@ -158,7 +158,7 @@ async def test_edits_are_applied_in_their_order_and_noted() -> None:
     assert letter.particulars.subject == "two"
     assert letter.particulars.notes == (
         "f0: added X-New, added X-Last, removed Bcc, changed Subject, renamed X-A to X-B, "
-        "removed recipient 0, added recipient c@example.co.id, changed the sender",
+        "removed recipient 0, added recipient c@example.co.id, changed the sender, looked",
     )
 
 

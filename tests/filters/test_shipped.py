@@ -198,6 +198,8 @@ async def test_letters_without_a_key(fields: str, domain: str | None, words: str
     assert letter.particulars.from_domain == domain
     assert [name for name, _ in alerts.told] == (["unsigned"] if words else [])
     assert all(words in detail for _, detail in alerts.told)
+    assert len(letter.particulars.notes) == len(alerts.told)
+    assert all(note.startswith("dkim: unsigned, ") for note in letter.particulars.notes)
 
 
 async def ids_of(siblings: int, message_id: str) -> list[str]:

@@ -14,12 +14,14 @@ import pytest
 from relay.clock import SystemClock
 from relay.filters.base import Filter, Transaction
 from relay.filters.pipeline import Pipeline, Step
+from relay.ingress import server
 from relay.ingress.server import Door
 from relay.ingress.settings import IngressSettings, ListenSettings
 from relay.mail import events
 from relay.mail.delivery import State
 from relay.mail.ids import Ids
 from relay.mail.verdict import Proposal
+from tests.ingress import tls
 from tests.ingress.house import HOST, House, Log, Store, house, pipeline, policy
 
 SENDER = "lpse@lpse.example.go.id"
@@ -340,3 +342,58 @@ def test_defaults_are_those_of_the_design() -> None:
     assert settings.accept_wait == settings.drain_sessions == timedelta(seconds=30)
     assert settings.idle_timeout == timedelta(minutes=5)
     assert HOST
+
+
+async def test_what_was_not_put_does_not_count_for_the_ceiling() -> None:
+    async with house(ceiling=3) as here, here.client() as client:
+        here.store.fails = True
+        for _ in range(5):
+            await client.begin(to=2)
+            await client.say(letter() + b".\r\n")
+            assert (await client.hear()).startswith("451")
+        here.store.fails = False
+        await client.begin(to=2)
+        await client.say(letter() + b".\r\n")
+        assert (await client.hear()).startswith("250")
+        assert not here.store.letters[0].particulars.is_held
+
+
+async def test_a_stranger_who_asks_on_and_on_is_shown_out() -> None:
+    async with house(trusted_networks=()) as here, here.client() as client:
+        await client.ask("EHLO x")
+        await client.ask(f"MAIL FROM:<{SENDER}>")
+        await client.say(b"RCPT TO:<v@example.co.id>\r\n" * 300)
+        heard = [await client.hear() for _ in range(200)]
+        assert all(reply.startswith("554 5.7.1") for reply in heard)
+        assert (await client.hear()).startswith("421 4.7.0")
+        assert await client.is_closed()
+
+
+async def test_a_client_that_does_not_read_is_cut() -> None:
+    async with house(idle_timeout=timedelta(milliseconds=200)) as here, here.client() as client:
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        sock = client.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.writer.write(b"EHLO x\r\n" * 200_000)
+        await here.until(lambda: here.door.sessions_open == 0)
+
+
+async def test_a_swap_cannot_take_the_certificate_from_a_listener() -> None:
+    async with house(tls="starttls", context=tls.server()) as here:
+        with pytest.raises(ValueError, match="no certificate"):
+            here.door.swap(policy(here.log))
+        assert here.door.policy.tls is not None
+
+
+async def test_a_handshake_that_hangs_does_not_hang_the_drain() -> None:
+    changes = {"drain_sessions": timedelta(milliseconds=10)}
+    async with house(tls="implicit", context=tls.server(), **changes) as here:
+        server.LAST_WORD, before = 0.05, server.LAST_WORD  # type: ignore[misc]
+        try:
+            async with here.client(greeted=False):
+                await here.until(lambda: here.door.sessions_open == 1)
+                await here.door.drain()
+                await here.until(lambda: here.door.sessions_open == 0)
+        finally:
+            server.LAST_WORD = before  # type: ignore[misc]
+        assert here.log.names() == {"door_drain"}
