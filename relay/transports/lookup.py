@@ -60,9 +60,10 @@ def _configured(resolver: R, settings: DnsSettings) -> R:
 
 def server(text: str) -> dns.nameserver.Nameserver:
     """A name server: `ip`, `ip:port` or `[v6]:port`. Raises ValueError."""
-    host, colon, port = text.strip().rpartition(":")
-    if not colon or (":" in host and not host.startswith("[")):
-        host, port = text.strip(), "53"
+    text = text.strip()
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]") or (":" in host and not host.startswith("[")):
+        host, port = text, "53"
     try:
         address = str(ip_address(host.removeprefix("[").removesuffix("]")))
         number = int(port)
