@@ -57,13 +57,13 @@ class Authenticating:
 
     async def _credentials(self, mechanism: str, initial: str) -> tuple[bytes, bytes]:
         if mechanism == "PLAIN":
-            said = _decoded(initial.encode()) if initial else await self._challenge(_NOTHING)
+            said = _decoded(initial) if initial else await self._challenge(_NOTHING)
             parts = said.split(b"\0")
             if len(parts) != 3 or parts[0] not in (b"", parts[1]):
                 raise Refused(answers.AUTH_SYNTAX, "auth")
             return parts[1], parts[2]
         if mechanism == "LOGIN":
-            name = _decoded(initial.encode()) if initial else await self._challenge(_USER)
+            name = _decoded(initial) if initial else await self._challenge(_USER)
             return name, await self._challenge(_PASSWORD)
         raise Refused(answers.AUTH_UNKNOWN, "auth")
 
@@ -72,13 +72,13 @@ class Authenticating:
         line = await self._session.line()
         if line.strip() == b"*":
             raise Refused(answers.AUTH_CANCELLED, "auth")
-        return _decoded(line.strip())
+        return _decoded(line.decode("latin-1").strip())
 
 
-def _decoded(letters: bytes) -> bytes:
-    if letters == b"=":
+def _decoded(letters: str) -> bytes:
+    if letters == "=":
         return b""
     try:
-        return binascii.a2b_base64(letters, strict_mode=True)
+        return binascii.a2b_base64(letters.encode("ascii", "replace"), strict_mode=True)
     except binascii.Error:
         raise Refused(answers.AUTH_SYNTAX, "auth") from None

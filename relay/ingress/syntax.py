@@ -21,11 +21,14 @@ MAX_HELO: Final = 255
 _FORBIDDEN: Final = re.compile(r"[\r\n\0]")
 _QUOTED_PATH: Final = re.compile(r'<((?:[^<>"\\]|"(?:[^"\\]|\\.)*+"|\\.)*+)>(?=[ \t]|$)')
 _ANY_PATH: Final = re.compile(r"<(.*?)>(?=[ \t]|$)")
-_PARAMETER: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\u0080-\U0010ffff]+))?")
+_PARAMETER: Final = re.compile(
+    r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\u0080-\ud7ff\ue000-\U0010ffff]+))?"
+)
 _XTEXT: Final = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*+")
 _XTEXT_FORBIDDEN: Final = ("+0D", "+0A", "+00")
 _ORCPT_TYPE: Final = re.compile(r"[A-Za-z0-9-]{1,40}")
 _NOTIFY: Final = frozenset(("SUCCESS", "FAILURE", "DELAY"))
+_LONE: Final = re.compile(r"[\ud800-\udfff]")
 _UNPRINTABLE: Final = re.compile(r"[^!-~]")
 
 
@@ -42,11 +45,15 @@ def _wrong(text: str, enhanced: str = "5.5.4") -> Refused:
 
 
 def decode(octets: bytes) -> str:
-    """A command's argument as text that can be stored: UTF-8, else Latin-1."""
-    try:
-        return octets.decode("utf-8")
-    except UnicodeDecodeError:
-        return octets.decode("latin-1")
+    """A command's argument as text; octets that are no UTF-8 become lone surrogates."""
+    return octets.decode("utf-8", "surrogateescape")
+
+
+def storable(text: str) -> str:
+    """A decoded argument that is no UTF-8 read as Latin-1, so that it can be kept as it came."""
+    if _LONE.search(text) is None:
+        return text
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def helo(argument: str) -> str:
@@ -81,7 +88,7 @@ def path(argument: str, keyword: str, command: str) -> Path:
             text, rest = f"{text} {rest}", ""  # `RCPT TO:a b@c`: an address with a blank in it
         if not text and command == "MAIL":
             raise _wrong(f"Write {command} {keyword}<address>")
-    if len(text.encode()) > MAX_PATH:
+    if len(text.encode("utf-8", "surrogateescape")) > MAX_PATH:
         raise _wrong(f"An address may have {MAX_PATH} octets", "5.1.3")
     return Path(text, _parameters(rest))
 
@@ -159,10 +166,13 @@ def recipient(argument: str) -> Recipient:
         if text.isascii():
             _check_xtext(text, "ORCPT", MAX_XTEXT)
     _unknown(parameters)
+    as_given = storable(found.text)
+    if as_given is not found.text:
+        return Recipient(as_given, None, "the address is not UTF-8", notify, orcpt)
     try:
-        return Recipient(found.text, parse(found.text), None, notify, orcpt)
+        return Recipient(as_given, parse(as_given), None, notify, orcpt)
     except AddressError as error:
-        return Recipient(found.text, None, str(error), notify, orcpt)
+        return Recipient(as_given, None, str(error), notify, orcpt)
 
 
 def _notify(value: str | None) -> frozenset[str]:

@@ -41,7 +41,13 @@ def test_a_recipient_is_taken_or_refused_with_a_reply(text: str) -> None:
 
 @given(st.binary(max_size=60))
 def test_what_is_decoded_can_be_stored(octets: bytes) -> None:
-    syntax.decode(octets).encode("utf-8")
+    text = syntax.storable(syntax.decode(octets))
+    assert text.encode("utf-8") == octets or text.encode("latin-1") == octets
+
+
+def test_octets_that_are_no_utf8_make_no_address() -> None:
+    found = syntax.recipient("TO:<" + syntax.decode(b"\xe9\xe8@example.co.id") + ">")
+    assert found == Recipient("éè@example.co.id", None, "the address is not UTF-8")
 
 
 @pytest.mark.parametrize(
