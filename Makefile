@@ -58,6 +58,25 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.PHONY: floor
+floor: $(VENV)/.dev  ## the pure floor's tests; fails below 100 % of its branches
+	$(BIN)/coverage run --branch --source=relay/mail,relay/replies,relay/shaping,relay/settle \
+	  -m pytest -q tests/mail tests/replies tests/shaping tests/test_settle.py
+	$(BIN)/coverage report --skip-covered --show-missing --fail-under=100
+
+.PHONY: bench
+bench: $(VENV)/.dev  ## what the store and the client cost on this machine
+	$(BIN)/python -m tests.bench.store
+	$(BIN)/python -m tests.bench.client
+
+.PHONY: bench-replies
+bench-replies: $(VENV)/.dev  ## score the classifier: make bench-replies CORPUS=replies.jsonl
+	$(BIN)/python -m tests.bench.replies $(CORPUS)
+
+.PHONY: chaos
+chaos: $(VENV)/.dev  ## the long form of the crash test: KILLS=200 kills under load
+	LPSE_KILLS=$(or $(KILLS),200) $(BIN)/pytest --timeout 3600 tests/e2e/test_crash.py
+
 .PHONY: peers
 peers:  ## fetch the real mail programs that tests talk to (as root; else say what is missing)
 	@$(PYTHON) -m tests.peers.install

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
 import smtplib
@@ -19,7 +20,7 @@ from relay.store.reader import open_readonly
 from tests.e2e.site import LETTER, SENDER, Site, inbox, site
 from tests.peers.ports import free_port
 
-KILLS = 20
+KILLS = int(os.environ.get("LPSE_KILLS", "20"))
 CLIENTS = 4
 CONNECTIONS = 30  # the sum over the providers of `site.FAST`
 
