@@ -15,7 +15,7 @@ import os
 import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from relay import __version__
 from relay.clock import SystemClock
@@ -37,11 +37,12 @@ from relay.service.build import Road
 from relay.service.commands import Commands
 from relay.service.secrets import link_key
 from relay.store import sqlite
-from relay.store.base import Store, StoreDead
+from relay.store.base import Store
 from relay.web.app import inbox_app
 from relay.web.links import Linker
 
 DRAIN_EXTENSION: Final = 120.0  # seconds that systemd is asked for
+LAST_WORDS: Final = 1.0  # seconds between the store's death and the process'
 
 logger = logging.getLogger(__name__)
 
@@ -115,23 +116,25 @@ class Running:
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         loop = asyncio.get_running_loop()
+        # The pulse goes on while all else ends: a drain may be longer than the watchdog's patience.
+        self._background = [
+            asyncio.create_task(self._pulse.run(), name="pulse"),
+            asyncio.create_task(self._sampler.run(), name="sampler"),
+        ]
+        stack.push_async_callback(self._end_background)
         about = await self._open(stack)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._on_hup)
-        background = [
-            asyncio.create_task(self._pulse.run(), name="pulse"),
-            asyncio.create_task(self._sampler.run(), name="sampler"),
-        ]
         self._notify.ready(f"listening on {', '.join(about['smtp'])}")
         logger.info("listening on %s; inbox page on %s", ", ".join(about["smtp"]), about["web"])
-        try:
-            await self._wait(background)
-        finally:
-            for task in background:
-                task.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
+        await self._wait()
         await self._drain()
+
+    async def _end_background(self) -> None:
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
 
     async def _open(self, stack: AsyncExitStack) -> dict[str, Any]:
         """Everything that listens, the door last; each is closed at the end, in reverse."""
@@ -139,14 +142,14 @@ class Running:
         await self._road.start()
         stack.push_async_callback(self._road.stop)
         key = link_key(self.config.state_dir)
-        web = Serving(
-            inbox_app(self._store, settings.web, settings.inbox, self._clock, [key]), "inbox page"
-        )
+        page = inbox_app(self._store, settings.web, settings.inbox, self._clock, [key])
+        web = Serving(page, "inbox page")
         port = await web.start(settings.web.listen)
         stack.push_async_callback(web.stop)
         metrics = Serving(health_app(self._metrics, self._pulse, self._missing), "metrics")
         metrics_port = await metrics.start(settings.metrics.listen)
         stack.push_async_callback(metrics.stop)
+        self._servers = (web, metrics)
         await self._door.start()
         self._is_door_open = True
         about: dict[str, Any] = {
@@ -183,21 +186,31 @@ class Running:
             lacks.append("door")
         return lacks
 
-    async def _wait(self, background: Sequence[asyncio.Task[None]]) -> None:
-        """Until a signal; raises StoreDead where the store died, or what ended a task."""
+    async def _wait(self) -> None:
+        """Until a signal. Ends the process where the store died; raises what ended a task."""
         dead = asyncio.create_task(self._store.dead.wait())
         stop = asyncio.create_task(self._stop.wait())
-        heart = asyncio.create_task(self._road.ended())
-        waiting: list[asyncio.Task[Any]] = [dead, stop, heart, *background]
+        watched = [asyncio.create_task(server.wait()) for server in self._servers]
+        watched.append(asyncio.create_task(self._road.ended()))
         try:
-            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                {dead, stop, *watched, *self._background}, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
-            for task in (dead, stop, heart):
+            for task in (dead, stop, *watched):
                 task.cancel()
         if dead in done:
-            raise StoreDead("the store's writer died: what was acknowledged is on disk; ending")
+            await self._die()
         for task in done - {stop}:
             task.result()
+
+    async def _die(self) -> NoReturn:
+        """The store's writer is dead. What was acknowledged is on disk; clients that wait get their
+        451 within the moment that is left to them; then nothing more may happen here."""
+        logger.critical("the store's writer died: ending; what was acknowledged is on disk")
+        await asyncio.sleep(LAST_WORDS)
+        self._log.close(LAST_WORDS)
+        os._exit(1)
 
     async def _drain(self) -> None:
         self._is_draining = True
