@@ -6,6 +6,7 @@ a lane with nothing to do costs no task. It decides nothing itself: shaping says
 what.
 """
 
-from relay.scheduler.scheduler import Scheduler, Tuning
+from relay.scheduler.parts import Classifier, Parts, Tuning
+from relay.scheduler.scheduler import Scheduler
 
-__all__ = ["Scheduler", "Tuning"]
+__all__ = ["Classifier", "Parts", "Scheduler", "Tuning"]

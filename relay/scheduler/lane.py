@@ -4,71 +4,110 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from relay.mail.delivery import Delivery
 from relay.mail.instant import Instant
 from relay.mail.urgency import Urgency
 from relay.shaping.destination import Destination
 
-Turn = tuple[int, int, int, int]
-
-
-def turn_of(delivery: Delivery) -> Turn:
-    """The order within a lane: class, then the fairness tag, then age."""
-    return delivery.urgency, delivery.turn, delivery.message_id, delivery.n
+Turn = tuple[int, bool, int, int, int]
+Entry = tuple[Turn, Delivery]
+APPETITE: Final = 8  # how many a lane leases at first; it doubles while it keeps up
+NOTHING: Final = 99  # less urgent than any class
 
 
 @dataclass(slots=True)
 class Lane:
-    """`domains`: those with ready mail in the store, and the most urgent class of it."""
+    """`domains`: those with ready mail in the store, and the most urgent class of it.
+
+    `shut`: domains that wait for a limit of their own. `refused`: letters that the destination
+    refused for our sake; another one asks it next, so that no single letter keeps it shut.
+    """
 
     destination: Destination
     domains: dict[str, Urgency] = field(default_factory=dict)
-    leased: list[tuple[Turn, Delivery]] = field(default_factory=list)
+    leased: list[Entry] = field(default_factory=list)
     flying: set[asyncio.Task[None]] = field(default_factory=set)
-    unadmitted: int = 0  # flying, RCPT not yet written
+    refused: set[tuple[int, int]] = field(default_factory=set)
+    shut: dict[str, Instant] = field(default_factory=dict)
+    unadmitted: int = 0  # units flying whose RCPT was not yet written
     claiming: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
     not_before: Instant = 0
+    appetite: int = APPETITE
 
     @property
     def is_idle(self) -> bool:
         """True where nothing is left to do."""
         return not (self.domains or self.leased or self.flying or self.claiming)
 
+    def _turn(self, delivery: Delivery) -> Turn:
+        """The order: class, not yet refused, then the fairness tag, then age."""
+        key = (delivery.message_id, delivery.n)
+        return delivery.urgency, key in self.refused, delivery.turn, *key
+
+    def push(self, deliveries: Iterable[Delivery]) -> None:
+        """Take leased deliveries in."""
+        for delivery in deliveries:
+            heapq.heappush(self.leased, (self._turn(delivery), delivery))
+
+    def open_domains(self, now: Instant) -> dict[str, Urgency]:
+        """The domains with ready mail that do not wait for a limit of their own."""
+        self.shut = {domain: until for domain, until in self.shut.items() if until > now}
+        if not self.shut:
+            return self.domains
+        return {domain: u for domain, u in self.domains.items() if domain not in self.shut}
+
     @property
-    def worst(self) -> int:
-        """The least urgent class that is leased; -1 for none."""
-        return max((turn[0] for turn, _ in self.leased), default=-1)
+    def best(self) -> int:
+        """The most urgent class that is leased and whose domain may be tried."""
+        if not self.shut:
+            return self.leased[0][0][0] if self.leased else NOTHING
+        turns = [turn[0] for turn, delivery in self.leased if delivery.domain not in self.shut]
+        return min(turns, default=NOTHING)
 
-    def push(self, delivery: Delivery) -> None:
-        """Take a leased delivery in."""
-        heapq.heappush(self.leased, (turn_of(delivery), delivery))
+    def first(self) -> Delivery | None:
+        """The next delivery whose domain may be tried, still leased."""
+        if not self.shut:
+            return self.leased[0][1] if self.leased else None
+        open_ = [entry for entry in self.leased if entry[1].domain not in self.shut]
+        return min(open_)[1] if open_ else None
 
-    def pop(self, limit: int) -> tuple[Delivery, ...]:
-        """The next delivery, with up to `limit` of the same letter and domain."""
-        taken = [heapq.heappop(self.leased)[1]]
-        if limit > 1:
-            same = [
-                entry
-                for entry in self.leased
-                if entry[1].message_id == taken[0].message_id and entry[1].domain == taken[0].domain
-            ][: limit - 1]
-            for entry in same:
-                self.leased.remove(entry)
-                taken.append(entry[1])
-            heapq.heapify(self.leased)
-        return tuple(taken)
+    def take(self, first: Delivery, most: int) -> tuple[Delivery, ...]:
+        """`first` and up to `most` in all of the same letter and domain, no longer leased."""
+        if most == 1 and self.leased[0][1] is first:
+            heapq.heappop(self.leased)
+            return (first,)
+        same = [
+            d
+            for _, d in self.leased
+            if d is not first and d.message_id == first.message_id and d.domain == first.domain
+        ]
+        taken = (first, *same[: most - 1])
+        self._drop({(d.message_id, d.n) for d in taken})
+        return taken
 
     def take_out(self, domains: Collection[str] | None) -> list[Delivery]:
         """All leased deliveries of these domains that do not fly, to be given back."""
         out = [d for _, d in self.leased if domains is None or d.domain in domains]
-        gone = {(d.message_id, d.n) for d in out}
+        self._drop({(d.message_id, d.n) for d in out})
+        for delivery in out:
+            self.note(delivery.domain, delivery.urgency)
+        return out
+
+    def note(self, domain: str, urgency: Urgency) -> None:
+        """There is ready mail of that class in the store."""
+        self.domains[domain] = min(urgency, self.domains.get(domain, urgency))
+
+    def _drop(self, gone: set[tuple[int, int]]) -> None:
         self.leased = [e for e in self.leased if (e[1].message_id, e[1].n) not in gone]
         heapq.heapify(self.leased)
-        for delivery in out:
-            known = self.domains.get(delivery.domain, Urgency.MASSAL)
-            self.domains[delivery.domain] = min(known, delivery.urgency)
-        return out
+
+    def rest(self) -> None:
+        """No timer any more."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None

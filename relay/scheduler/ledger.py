@@ -1,10 +1,14 @@
-"""Ledger: outcomes wait here for one commit, and are told to the world only after it."""
+"""Ledger: outcomes wait here for one commit, and are told to the world only after it.
+
+A commit that fails is tried again as long as the leases are ours; nothing else is lost by it: a
+group that fails twice is written one by one, and what turns out to be settled already (two ends of
+one letter met) is left as it is.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,18 +17,19 @@ from relay.mail.events import Emit, Event
 from relay.store.base import Queue, Settlement, StoreDead, StoreError
 
 AT_ONCE: Final = 500
-AGAIN: Final = 1.0  # seconds after a commit that failed; the leases are ours meanwhile
+AGAIN: Final = 1.0  # seconds after a commit that failed
+TOGETHER: Final = 2  # tries of a whole group before it is written one by one
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A settlement, what is told when it is safe, and what follows."""
+    """A settlement, and what is told when it is safe."""
 
     settlement: Settlement
     events: tuple[Event, ...]
-    then: Callable[[], None]
+    written: asyncio.Future[None]
 
 
 class Ledger:
@@ -38,11 +43,13 @@ class Ledger:
         self._waiting: list[Entry] = []
         self._task: asyncio.Task[None] | None = None
 
-    def write(self, entry: Entry) -> None:
-        """Take it; it is written soon, in its turn."""
-        self._waiting.append(entry)
+    def write(self, settlement: Settlement, told: tuple[Event, ...]) -> asyncio.Future[None]:
+        """Take it; done when it is safe and told. Fails with StoreDead."""
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Entry(settlement, told, written))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="ledger")
+        return written
 
     async def flush(self) -> None:
         """Return when all that was taken is written. Raises StoreDead."""
@@ -52,21 +59,57 @@ class Ledger:
             self._task.result()
 
     async def _run(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
-            await self._commit(batch)
+        batch: list[Entry] = []
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
+                await self._commit(batch)
+        except StoreDead as error:
+            for entry in (*batch, *self._waiting):
+                if not entry.written.done():
+                    entry.written.set_exception(error)
+                    entry.written.exception()  # whoever waits gets it; nobody has to
+            raise
 
     async def _commit(self, batch: list[Entry]) -> None:
-        while True:
-            try:
-                await self._store.settle([e.settlement for e in batch], self._clock.now())
-                break
-            except StoreDead:
-                raise
-            except StoreError as error:
-                logger.error("outcomes could not be written, trying again: %s", error)
+        for _ in range(TOGETHER):
+            if await self._settled(batch):
+                return
+            await asyncio.sleep(AGAIN)
+        for entry in batch:
+            while not await self._settled([entry]):
+                if await self._is_over(entry):
+                    logger.error("%s was settled already", entry.settlement.delivery.ref)
+                    _done(entry)
+                    break
                 await asyncio.sleep(AGAIN)
+
+    async def _settled(self, batch: list[Entry]) -> bool:
+        try:
+            await self._store.settle([entry.settlement for entry in batch], self._clock.now())
+        except StoreDead:
+            raise
+        except StoreError as error:
+            logger.error("%d outcomes could not be written yet: %s", len(batch), error)
+            return False
         for entry in batch:
             for event in entry.events:
                 self._emit(event)
-            entry.then()
+            _done(entry)
+        return True
+
+    async def _is_over(self, entry: Entry) -> bool:
+        """True where the delivery has reached an end, or is not there at all."""
+        delivery = entry.settlement.delivery
+        try:
+            rows = await self._store.find(delivery.message_id, delivery.n)
+        except StoreDead:
+            raise
+        except StoreError:
+            return False
+        return all(row.delivery.state.is_final for row in rows)
+
+
+def _done(entry: Entry) -> None:
+    if not entry.written.done():
+        entry.written.set_result(None)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from relay.mail import events
 from relay.mail.classification import Classification, Scope
@@ -24,27 +24,16 @@ from relay.mail.instant import Instant, millis
 from relay.mail.letter import Letter
 from relay.mail.reply import Stage
 from relay.scheduler import reports
-from relay.scheduler.ledger import Entry, Ledger
+from relay.scheduler.ledger import Ledger
+from relay.scheduler.parts import Parts
 from relay.scheduler.steady import Steady
 from relay.settle import Earlier, settle
 from relay.shaping.destination import Destination
-from relay.shaping.settings import LifeSettings, NxdomainSettings, RetrySettings
 from relay.store.base import Settlement
 
-if TYPE_CHECKING:
-    from relay.scheduler.scheduler import Parts
-
 OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True)
-class Tuning:
-    """What a reload may change of the scheduler's decisions."""
-
-    hostname: str
-    retry: RetrySettings = field(default_factory=RetrySettings)
-    nxdomain: NxdomainSettings = field(default_factory=NxdomainSettings)
-    life: LifeSettings = field(default_factory=LifeSettings)
+TOO_LATE = "its time was over"
+_MISSING = (FailureKind.NXDOMAIN, FailureKind.NO_ADDRESS)
 
 
 class Outcomes:
@@ -62,19 +51,24 @@ class Outcomes:
         letter: Letter,
         deliveries: Sequence[Delivery],
         made: Sequence[Attempt],
-    ) -> None:
-        """One attempt a delivery, in their order."""
+    ) -> list[Classification | None]:
+        """One attempt a delivery, in their order. Returns their readings when all is written."""
+        readings: list[Classification | None] = []
+        writing: list[asyncio.Future[None]] = []
+        is_paused = False
         for delivery, attempt in zip(deliveries, made, strict=True):
-            read = self._read(attempt, destination.provider)
-            told = self._parts.shaper.feedback(
-                destination, read, attempt.said(), self._steady.now()
-            )
-            paused = [e for e in told if isinstance(e, events.Paused)]
-            for event in told:
+            read = self._read(attempt)
+            readings.append(read)
+            now = self._steady.now()
+            for event in self._parts.shaper.feedback(destination, read, attempt.said(), now):
+                is_paused = is_paused or isinstance(event, events.Paused)
                 self._parts.emit(event)
-            await self._settle(delivery, attempt, read, destination.label, letter)
-            if paused:
-                await self._parts.transport.hang_up(destination.key)
+            label = destination.label
+            writing.append(await self._settle(delivery, attempt, read, label, letter))
+        if is_paused:
+            await self._parts.transport.hang_up(destination.key)
+        await asyncio.gather(*writing)
+        return readings
 
     async def failed(self, delivery: Delivery, failure: Failure) -> None:
         """No host could even be asked: the domain is missing, DNS does not answer …"""
@@ -94,20 +88,27 @@ class Outcomes:
             route_key=delivery.domain,
         )
         letter = await self._parts.store.letter(delivery.message_id)
-        await self._settle(delivery, attempt, self._read(attempt, None), OTHER, letter)
+        await (await self._settle(delivery, attempt, self._read(attempt), OTHER, letter))
 
-    async def expire(self, delivery: Delivery, why: str) -> None:
-        """Its time was over before it could be tried (again)."""
-        cause = f"{why}: {delivery.why}" if delivery.why else why
+    async def expire(self, delivery: Delivery, label: str = OTHER) -> None:
+        """Its time was over before it could be tried (again); the cause is what was said last."""
         letter = await self._parts.store.letter(delivery.message_id)
-        await self._write(delivery, None, Expired(cause), None, OTHER, letter)
+        past = await self._parts.store.attempts(delivery.message_id, delivery.n)
+        last = past[-1] if past else None
+        cause = f"{TOO_LATE}; last: {last.said()}" if last else TOO_LATE
+        if last is None and delivery.why:
+            cause = f"{TOO_LATE}: {delivery.why}"
+        read = last.classification if last else None
+        category = read.category if read else None
+        await (await self._write(delivery, None, Expired(cause, category), None, label, letter))
 
-    def _read(self, attempt: Attempt, provider: str | None) -> Classification | None:
+    def _read(self, attempt: Attempt) -> Classification | None:
+        """The host that said it tells the rules whose words they are."""
         if attempt.is_accepted:
             return None
         if attempt.reply is not None:
             reply = replace(attempt.reply, stage=attempt.stage)
-            return self._parts.classifier.classify(reply, attempt.mx, provider)
+            return self._parts.classifier.classify(reply, attempt.mx)
         failure = attempt.failure or Failure(FailureKind.LOST, "nothing was said", attempt.stage)
         return self._parts.classifier.classify_failure(failure)
 
@@ -118,27 +119,25 @@ class Outcomes:
         read: Classification | None,
         label: str,
         letter: Letter,
-    ) -> None:
+    ) -> asyncio.Future[None]:
         tuning, now = self._parts.tuning, self._parts.clock.now()
         earlier = await self._earlier(delivery, attempt)
         outcome = settle(delivery, attempt, read, now, tuning.retry, tuning.nxdomain, earlier)
-        if read is not None and read.scope is Scope.OURSELVES and attempt.reply is None:
+        is_ours = read is not None and read.scope is Scope.OURSELVES
+        if read is not None and is_ours and (attempt.reply is None or not read.keeps_the_mail):
             detail = f"{delivery.ref}: {attempt.said()}"
             self._parts.emit(events.Alert(now, f"ourselves:{read.rule}", detail))
         attempt = replace(attempt, classification=read)
-        await self._write(delivery, attempt, outcome, read, label, letter)
+        return await self._write(delivery, attempt, outcome, read, label, letter)
 
     async def _earlier(self, delivery: Delivery, attempt: Attempt) -> Earlier:
         """Look-ups in a row that found no domain; asked only where this one found none."""
-        if attempt.failure is None or attempt.failure.kind not in (
-            FailureKind.NXDOMAIN,
-            FailureKind.NO_ADDRESS,
-        ):
+        if attempt.failure is None or attempt.failure.kind not in _MISSING:
             return Earlier()
         missing, since = 0, 0
         past = await self._parts.store.attempts(delivery.message_id, delivery.n)
         for one in reversed(past):
-            if one.failure is None or one.failure.kind is not attempt.failure.kind:
+            if one.failure is None or one.failure.kind not in _MISSING:
                 break
             missing, since = missing + 1, one.started_at
         return Earlier(missing, since)
@@ -151,7 +150,7 @@ class Outcomes:
         read: Classification | None,
         label: str,
         letter: Letter,
-    ) -> None:
+    ) -> asyncio.Future[None]:
         now = self._parts.clock.now()
         dsn = None
         if isinstance(outcome, Bounced | Expired) and reports.is_wanted(letter, delivery):
@@ -168,11 +167,7 @@ class Outcomes:
                 millis(tuning.life.transaksi),
             )
         told = _told(delivery, attempt, outcome, read, label, letter, now)
-        self._ledger.write(Entry(Settlement(delivery, outcome, attempt, dsn), told, _nothing))
-
-
-def _nothing() -> None:
-    return None
+        return self._ledger.write(Settlement(delivery, outcome, attempt, dsn), told)
 
 
 def _told(

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from relay.mail.instant import Instant
 from relay.scheduler.steady import Steady
+from relay.shaping.base import Shaping
 from relay.shaping.destination import Destination
-from relay.shaping.shaper import Shaper
 from relay.transports.base import NotYet
 
 
@@ -18,7 +18,7 @@ def _nothing() -> None:
 class DestinationPermits:
     """Implements transports.base.Permits. `on_admitted` is called once, when units are spent."""
 
-    def __init__(self, shaper: Shaper, destination: Destination, steady: Steady) -> None:
+    def __init__(self, shaper: Shaping, destination: Destination, steady: Steady) -> None:
         """A session that was opened with this one's permit outlives the flight."""
         self._shaper = shaper
         self._destination = destination

@@ -56,8 +56,10 @@ class Shaping(Protocol):
         """A counted connection is gone."""
         ...
 
-    def peek(self, destination: Destination, domain: str, units: int, now: Instant) -> Wait | None:
-        """Would `admit` say yes now? Spends nothing."""
+    def peek(
+        self, destination: Destination, domain: str, units: int, now: Instant, ahead: int = 0
+    ) -> Wait | None:
+        """Would `admit` say yes now, after `ahead` units that are under way? Spends nothing."""
         ...
 
     def admit(self, destination: Destination, domain: str, units: int, now: Instant) -> Wait | None:

@@ -87,7 +87,9 @@ class Shaper:
 
     # --- permit two
 
-    def peek(self, destination: Destination, domain: str, units: int, now: Instant) -> Wait | None:
+    def peek(
+        self, destination: Destination, domain: str, units: int, now: Instant, ahead: int = 0
+    ) -> Wait | None:
         """See Shaping.peek."""
         wait = self._stopped(destination, now)
         if wait is not None:
@@ -96,14 +98,16 @@ class Shaper:
         state = self._states.get(key)
         if state is not None and state.mode is Mode.SLOW:
             at = self._slow_next.get(key, 0.0)
+            if ahead:
+                at = max(at, float(now)) + ahead * MINUTE / max(state.rate, feedback.SLOWEST)
             if at > now:
                 return Wait(
                     int(at) + 1, f"{key} is slow after a refusal: {state.rate:.1f} a minute"
                 )
         for meter, name in self._asked(destination, domain):
-            at = meter.free_at(units, now)
+            at = meter.free_at(units, now, ahead)
             if at > now:
-                limit = meter.binding(units, now)
+                limit = meter.binding(units + ahead, now)
                 own = None if name == key else name
                 return Wait(at, f"the limit of {name}: {limit or meter.rates[0]}", own)
         return None

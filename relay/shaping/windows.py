@@ -123,14 +123,17 @@ class Meter:
         """When something was counted last."""
         return self._latest
 
-    def free_at(self, units: int, now: Instant) -> Instant:
-        """When so many units may be written; `now` or earlier: at once."""
+    def free_at(self, units: int, now: Instant, ahead: int = 0) -> Instant:
+        """When so many units may be written, after `ahead` others; `now` or earlier: at once."""
         told, now = now, self._forward(now)
         at = now
         for window in self.windows:
-            at = max(at, window.free_at(units, now))
-        if self._next_at - self._slack > at:
-            at = int(self._next_at - self._slack) + 1
+            at = max(at, window.free_at(units + ahead, now))
+        next_at = self._next_at
+        if ahead:
+            next_at = max(next_at, float(now)) + ahead * self._interval
+        if next_at - self._slack > at:
+            at = int(next_at - self._slack) + 1
         return at if at > now else told
 
     def binding(self, units: int, now: Instant) -> Rate | None:

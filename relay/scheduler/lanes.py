@@ -1,0 +1,299 @@
+"""Lanes: what may fly now flies; what must wait is woken in time; nobody starves for another.
+
+A lane claims only when shaping would let a letter go, and few at first: what waits long in memory
+goes back to the store, where it can be seen, held and removed. Above half of ALL_ROWS each claims
+only what it can start. A lane that finds no room (rows, flights, claims) queues up and has its turn
+in order, so ten thousand destinations share what there is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from functools import partial
+from typing import Any, Final
+
+from relay.mail.delivery import Delivery
+from relay.mail.instant import SECOND, Instant
+from relay.mail.urgency import Urgency
+from relay.scheduler.lane import APPETITE, Lane
+from relay.scheduler.parts import Parts
+from relay.scheduler.steady import Steady
+from relay.store.base import StoreError
+from relay.transports.base import Route
+
+LANE_ROWS: Final = 200
+ALL_ROWS: Final = 5_000
+ALL_FLIGHTS: Final = 1_000  # letters under way at once, to all destinations together
+ALL_CLAIMS: Final = 64
+LEASE: Final = 3600 * SECOND
+FLOOR: Final = 0.02  # seconds: no timer is shorter
+PATIENT: Final = 60 * SECOND  # a lane that waits longer gives its leases back
+
+Carry = Callable[[Lane, Sequence[Delivery]], Coroutine[Any, Any, None]]
+LookUp = Callable[[str, Urgency], None]
+
+logger = logging.getLogger(__name__)
+
+
+class Lanes:
+    """All lanes of one scheduler. While `is_halted` nothing is claimed and nothing starts."""
+
+    def __init__(self, parts: Parts, steady: Steady, carry: Carry, look_up: LookUp) -> None:
+        """`carry` flies one job; `look_up` takes a domain whose route is no longer known."""
+        self._parts = parts
+        self._steady = steady
+        self._carry = carry
+        self._look_up = look_up
+        self._lanes: dict[str, Lane] = {}
+        self._queued: dict[str, None] = {}  # lanes that found no room, in order
+        self._rows = 0
+        self._flights = 0
+        self._claims = 0
+        self._giving: set[asyncio.Task[None]] = set()
+        self.is_halted = False
+
+    @property
+    def flying(self) -> int:
+        """How many jobs are being carried."""
+        return self._flights
+
+    @property
+    def rows(self) -> int:
+        """How many leased deliveries wait in memory."""
+        return self._rows
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    def note(self, route: Route, domain: str, urgency: Urgency) -> None:
+        """There is ready mail for a domain, and it goes there."""
+        key = route.destination.key
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = Lane(route.destination)
+        lane.destination = route.destination
+        lane.note(domain, urgency)
+        self.pump(lane)
+
+    def pump_all(self) -> None:
+        """Look for work everywhere."""
+        for lane in list(self._lanes.values()):
+            lane.not_before = 0
+            lane.shut.clear()
+            self.pump(lane)
+
+    def pump(self, lane: Lane) -> None:
+        """Start what may start now; else arrange to be called again."""
+        while not self.is_halted:
+            now = self._steady.now()
+            if lane.not_before > now:
+                return self._later(lane, lane.not_before)
+            if len(lane.flying) >= self._parts.shaper.connections(lane.destination, now):
+                return None  # one of them lands
+            if self._flights >= ALL_FLIGHTS:
+                return self._queue(lane)
+            if self._claim(lane, now) or not self._start_one(lane, now):
+                return None
+        return None
+
+    def _start_one(self, lane: Lane, now: Instant) -> bool:
+        """True where it may go on: a job flies, or others can be claimed. Else it sleeps."""
+        shaper = self._parts.shaper
+        while (first := lane.first()) is not None:
+            wait = shaper.peek(lane.destination, first.domain, 1, now, lane.unadmitted)
+            if wait is None:
+                self._fly(lane, self._job(lane, first, now))
+                return True
+            if wait.domain is None:
+                self._later(lane, wait.until)
+                return False
+            lane.shut[first.domain] = max(wait.until, now + 1)
+        if lane.shut and lane.claiming is None and lane.open_domains(now):
+            return True  # what is leased waits for its own limits: claim others
+        if lane.shut:
+            self._later(lane, min(lane.shut.values()))
+        elif lane.is_idle:
+            lane.rest()
+            if not lane.refused:
+                self._lanes.pop(lane.destination.key, None)
+        return False
+
+    def _job(self, lane: Lane, first: Delivery, now: Instant) -> tuple[Delivery, ...]:
+        """As many of one letter as one transaction may carry and the limits allow now."""
+        most = lane.destination.profile.recipients_per_transaction
+        while most > 1 and self._parts.shaper.peek(
+            lane.destination, first.domain, most, now, lane.unadmitted
+        ):
+            most //= 2
+        taken = lane.take(first, most)
+        self._rows -= len(taken)
+        return taken
+
+    # --- waiting
+
+    def _queue(self, lane: Lane) -> None:
+        self._queued[lane.destination.key] = None
+
+    def _feed(self) -> None:
+        """There may be room: the lanes that queued up, in order."""
+        for _ in range(len(self._queued)):
+            if self._flights >= ALL_FLIGHTS or self._claims >= ALL_CLAIMS:
+                return
+            if self._rows >= ALL_ROWS or self.is_halted:
+                return
+            key = next(iter(self._queued))
+            del self._queued[key]
+            lane = self._lanes.get(key)
+            if lane is not None:
+                self.pump(lane)
+
+    def _later(self, lane: Lane, until: Instant) -> None:
+        """Pump again at `until`; leases that would wait long go back to the queue."""
+        wait = until - self._steady.now()
+        lane.rest()
+        delay = max(FLOOR, wait / 1000)
+        lane.timer = asyncio.get_running_loop().call_later(delay, self._ring, lane)
+        if lane.leased:
+            lane.appetite = max(APPETITE, lane.appetite // 2)
+            if wait > PATIENT or self._is_paused(lane):
+                task = asyncio.create_task(self._give_back(lane.take_out(None)), name="give back")
+                self._giving.add(task)
+                task.add_done_callback(self._given)
+
+    def _is_paused(self, lane: Lane) -> bool:
+        return self._parts.shaper.is_paused(lane.destination.key, self._steady.now())
+
+    def _ring(self, lane: Lane) -> None:
+        lane.timer = None
+        self.pump(lane)
+
+    async def give_back(self, domains: Collection[str] | None = None) -> None:
+        """What is leased for these domains (None: for all) and does not fly is ready again."""
+        claims = [lane.claiming for lane in self._lanes.values() if lane.claiming]
+        await asyncio.gather(*claims, *self._giving, return_exceptions=True)
+        await self._give_back([d for lane in self._lanes.values() for d in lane.take_out(domains)])
+
+    async def _give_back(self, out: Sequence[Delivery]) -> None:
+        """Raises StoreError only where it is dead: else it is tried until it is done."""
+        self._rows -= len(out)
+        while out:
+            try:
+                await self._parts.store.give_back(out)
+            except StoreError as error:
+                if self._parts.store.dead.is_set():
+                    raise
+                logger.error("leases could not be given back yet: %s", error)
+                await asyncio.sleep(1)
+            else:
+                return
+
+    def _given(self, task: asyncio.Task[None]) -> None:
+        self._giving.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("leases could not be given back: %s", error)
+        self._feed()
+
+    # --- claiming
+
+    def _claim(self, lane: Lane, now: Instant) -> bool:
+        """True where a claim is needed and either runs, queues up, or must wait for shaping."""
+        ready = lane.open_domains(now)
+        if lane.claiming is not None:
+            return lane.first() is None
+        if not ready or min(ready.values()) >= lane.best:
+            return False
+        wait = self._parts.shaper.peek(lane.destination, next(iter(ready)), 1, now, lane.unadmitted)
+        if wait is not None and wait.domain is None:
+            self._later(lane, wait.until)
+            return True
+        if self._rows >= ALL_ROWS or self._claims >= ALL_CLAIMS:
+            self._queue(lane)
+            return lane.first() is None
+        wanted = lane.appetite if self._rows < ALL_ROWS // 2 else APPETITE // 4
+        limit = min(wanted, ALL_ROWS - self._rows)
+        chosen = {domain: ready[domain] for domain in sorted(ready, key=ready.__getitem__)}
+        for domain in chosen:
+            del lane.domains[domain]
+        self._claims += 1
+        lane.claiming = asyncio.create_task(self._lease(lane, chosen, limit), name="claim")
+        lane.claiming.add_done_callback(partial(self._claimed, lane))
+        return True
+
+    async def _lease(self, lane: Lane, ready: dict[str, Urgency], limit: int) -> None:
+        """Domains whose route is no longer known are looked up again."""
+        known = []
+        for domain, urgency in ready.items():
+            route = self._parts.router.known(domain)
+            if route is not None and route.destination.key == lane.destination.key:
+                known.append(domain)
+                lane.destination = route.destination
+            else:
+                self._look_up(domain, urgency)
+        now = self._parts.clock.now()
+        try:
+            found = await self._parts.store.claim(known, limit, now, now + LEASE) if known else []
+        except BaseException:
+            for domain in known:
+                lane.note(domain, ready[domain])
+            raise
+        lane.push(found)
+        self._rows += len(found)
+        if len(found) == limit:
+            lane.appetite = min(LANE_ROWS, lane.appetite * 2)
+            for domain in known:  # there may be more, but none more urgent than the last
+                lane.note(domain, max(ready[domain], found[-1].urgency))
+
+    def _claimed(self, lane: Lane, task: asyncio.Task[None]) -> None:
+        lane.claiming = None
+        self._claims -= 1
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("claiming for %s failed: %s", lane.destination.key, error)
+            lane.not_before = self._steady.now() + SECOND
+        self.pump(lane)
+        self._feed()
+
+    # --- flying
+
+    def _fly(self, lane: Lane, deliveries: Sequence[Delivery]) -> None:
+        lane.unadmitted += len(deliveries)
+        self._flights += 1
+        task = asyncio.create_task(self._carry(lane, deliveries), name="carry")
+        lane.flying.add(task)
+        task.add_done_callback(partial(self._landed, lane, deliveries))
+
+    def _landed(self, lane: Lane, deliveries: Sequence[Delivery], task: asyncio.Task[None]) -> None:
+        lane.flying.discard(task)
+        self._flights -= 1
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or error is not None:
+            # The transport raises only before the letter's dot: it goes back as it was.
+            self.put_back(lane, deliveries)
+        if error is not None:
+            logger.error("carrying %s failed", deliveries[0].ref, exc_info=error)
+            lane.not_before = self._steady.now() + SECOND
+        self.pump(lane)
+        self._feed()
+
+    def put_back(self, lane: Lane, deliveries: Iterable[Delivery], until: Instant = 0) -> None:
+        """Not tried: leased still, and not before `until`."""
+        back = list(deliveries)
+        lane.push(back)
+        self._rows += len(back)
+        lane.not_before = max(lane.not_before, until)
+
+    def admitted(self, lane: Lane, units: int) -> None:
+        """Units under way are spent now: there may be room for the next."""
+        lane.unadmitted -= units
+        asyncio.get_running_loop().call_soon(self.pump, lane)
+
+    async def land(self, grace: float) -> None:
+        """Wait for what flies; after `grace` seconds take what the transport knows by then."""
+        flying = [task for lane in self._lanes.values() for task in lane.flying]
+        if not flying:
+            return
+        _, late = await asyncio.wait(flying, timeout=grace)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)

@@ -1,0 +1,54 @@
+"""Parts: what a scheduler works with, and what a reload may change of its decisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from relay.clock import Clock
+from relay.mail.classification import Classification
+from relay.mail.delivery import Failure
+from relay.mail.events import Emit
+from relay.mail.ids import Ids
+from relay.mail.reply import Reply
+from relay.shaping.base import Shaping
+from relay.shaping.settings import LifeSettings, NxdomainSettings, RetrySettings
+from relay.store.base import Queue
+from relay.transports.base import Router, Transport
+
+
+class Classifier(Protocol):
+    """What reads replies."""
+
+    def classify(self, reply: Reply, mx: str = "", provider: str | None = None) -> Classification:
+        """See replies.classify."""
+        ...
+
+    def classify_failure(self, failure: Failure) -> Classification:
+        """See replies.classify."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What a reload may change of the scheduler's decisions."""
+
+    hostname: str
+    retry: RetrySettings = field(default_factory=RetrySettings)
+    nxdomain: NxdomainSettings = field(default_factory=NxdomainSettings)
+    life: LifeSettings = field(default_factory=LifeSettings)
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a scheduler works with; `router`, `classifier` and `tuning` are replaced by a reload."""
+
+    store: Queue
+    router: Router
+    transport: Transport
+    shaper: Shaping
+    classifier: Classifier
+    clock: Clock
+    names: Ids
+    emit: Emit
+    tuning: Tuning

@@ -1,0 +1,98 @@
+"""Routing: domains with ready mail → their lanes; where no host can be asked, the failure counts as
+an attempt of each letter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from relay.mail.delivery import Failure
+from relay.mail.instant import SECOND
+from relay.mail.urgency import Urgency
+from relay.scheduler.outcomes import Outcomes
+from relay.scheduler.parts import Parts
+from relay.transports.base import Route
+
+AT_ONCE: Final = 100  # domains looked up at once
+ROWS: Final = 200  # letters of a missing domain that are settled in one go
+LEASE: Final = 600 * SECOND
+AGAIN: Final = 1.0  # seconds after a store that could not be asked
+
+Found = Callable[[Route, str, Urgency], None]
+
+logger = logging.getLogger(__name__)
+
+
+class Routing:
+    """Looks domains up, the most urgent first, each once at a time."""
+
+    def __init__(self, parts: Parts, outcomes: Outcomes, found: Found) -> None:
+        """`found` is told where a domain's mail goes."""
+        self._parts = parts
+        self._outcomes = outcomes
+        self._found = found
+        self._wanted: dict[str, Urgency] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.is_halted = False
+
+    def note(self, domain: str, urgency: Urgency) -> None:
+        """There is ready mail for a domain."""
+        route = self._parts.router.known(domain)
+        if route is not None:
+            self._found(route, domain, urgency)
+        else:
+            self.look_up(domain, urgency)
+
+    def look_up(self, domain: str, urgency: Urgency) -> None:
+        """Its route is not known, or no longer."""
+        self._wanted[domain] = min(urgency, self._wanted.get(domain, urgency))
+        if len(self._tasks) < AT_ONCE:
+            self.more()
+
+    def more(self) -> None:
+        """Begin as many look-ups as may run."""
+        if self.is_halted or len(self._tasks) >= AT_ONCE:
+            return
+        for domain in sorted(self._wanted, key=self._wanted.__getitem__):
+            if len(self._tasks) >= AT_ONCE:
+                return
+            if domain not in self._tasks:
+                task = asyncio.create_task(self._route(domain), name=f"route {domain}")
+                self._tasks[domain] = task
+                task.add_done_callback(partial(self._routed, domain))
+
+    async def stop(self) -> None:
+        """End the look-ups; what was leased for a failure is settled first."""
+        self.is_halted = True
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    def _routed(self, domain: str, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(domain, None)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("mail for %s could not be routed: %s", domain, error)
+            self._wanted.setdefault(domain, Urgency.MASSAL)
+            asyncio.get_running_loop().call_later(AGAIN, self.more)
+            return
+        self.more()
+
+    async def _route(self, domain: str) -> None:
+        found = await self._parts.router.route(domain)
+        urgency = self._wanted.pop(domain, Urgency.MASSAL)
+        if isinstance(found, Route):
+            self._found(found, domain, urgency)
+        elif not self.is_halted and await asyncio.shield(self._fail(domain, found)):
+            self._wanted.setdefault(domain, urgency)
+
+    async def _fail(self, domain: str, failure: Failure) -> bool:
+        """An attempt for each ready letter of the domain; True where there may be more."""
+        now = self._parts.clock.now()
+        claimed = await self._parts.store.claim([domain], ROWS, now, now + LEASE)
+        ending = [self._outcomes.failed(delivery, failure) for delivery in claimed]
+        await asyncio.gather(*ending)
+        return len(claimed) == ROWS

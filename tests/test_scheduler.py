@@ -1,0 +1,478 @@
+"""The road from the queue to the outcome, in virtual time with the real shaper and settle."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from relay.lab.virtual_time import VirtualClock, run
+from relay.mail import events
+from relay.mail.delivery import Delivery, Failure, FailureKind, State
+from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant
+from relay.mail.reply import Stage
+from relay.mail.urgency import Urgency
+from relay.store.base import Selector, Settlement, StoreError
+from relay.store.memory import MemoryStore
+from relay.transports.base import Route
+from tests.scheduling import (
+    BLOCKED,
+    OK,
+    SENDER,
+    Answer,
+    accept,
+    house,
+    most_in,
+    per_minute,
+    profiles,
+)
+
+UNKNOWN = "550-5.1.1 The email account that you tried to reach does not exist. gsmtp"
+
+
+def test_a_letter_is_delivered_and_told_once() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, accept) as h:
+            one = await h.put("vendor@gmail.com")
+            await asyncio.sleep(5)
+            assert await h.state(one) is State.DELIVERED
+            assert len(h.of(events.Delivered)) == 1
+            assert [a.is_accepted for a in await h.store.attempts(one, 0)] == [True]
+            assert not h.of(events.Alert)
+
+    run(main)
+
+
+def test_a_limit_is_kept_exactly_and_used_up() -> None:
+    async def main(clock: VirtualClock) -> list[Instant]:
+        async with house(clock, accept, book=profiles(gmail_com=per_minute(20))) as h:
+            for n in range(100):
+                await h.put(f"v{n}@gmail.com")
+            await asyncio.sleep(5 * 60 + 10)
+            return h.written()
+
+    written = run(main)
+    assert len(written) == 100
+    assert most_in(written, timedelta(minutes=1)) <= 20
+
+
+def test_sixty_letters_arrive_though_gmail_blocks_in_the_middle() -> None:
+    """A block for 10 minutes that each attempt within it renews."""
+    block: list[Instant] = [0]
+    seen: list[Instant] = []
+    tried_inside: list[Instant] = []
+
+    def gmail(delivery: Delivery, now: Instant) -> Answer:
+        if now < block[0]:
+            tried_inside.append(now)
+            block[0] = now + 10 * MINUTE
+            return BLOCKED
+        seen.append(now)
+        if len([at for at in seen if at > now - MINUTE]) > 15:
+            block[0] = now + 10 * MINUTE
+            return BLOCKED
+        return OK
+
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, gmail, book=profiles(gmail_com=per_minute(60))) as h:
+            for n in range(60):
+                await h.put(f"v{n}@gmail.com", urgency=Urgency.MASSAL)
+            await asyncio.sleep(6 * 3600)
+            assert await h.states() == {State.DELIVERED: 60}
+            paused = h.of(events.Paused)
+            assert 1 <= len(paused) <= 3
+            assert len(h.of(events.Resumed)) == len(paused)
+            assert h.of(events.Alert)
+            assert "gmail" in h.transport.hung_up
+            assert len(tried_inside) <= 2  # what was in flight when it began
+            tries = [d.tries for _, d in h.transport.written]
+            assert max(tries) == 0  # a provider's block never advances a letter's own backoff
+
+    run(main)
+
+
+def test_a_refused_letter_does_not_ask_again_while_another_can() -> None:
+    poison = "v0@gmail.com"
+    asked: list[str] = []
+
+    def gmail(delivery: Delivery, now: Instant) -> Answer:
+        asked.append(delivery.recipient)
+        return BLOCKED if delivery.recipient == poison else OK
+
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, gmail, book=profiles(gmail_com=per_minute(20))) as h:
+            for n in range(5):
+                await h.put(f"v{n}@gmail.com")
+            await asyncio.sleep(2 * 3600)
+            states = await h.states()
+            assert states[State.DELIVERED] == 4
+
+    run(main)
+    assert asked[0] == poison
+
+
+def test_a_critical_letter_overtakes_what_was_claimed() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, accept, book=profiles(gmail_com=per_minute(20))) as h:
+            for n in range(300):
+                await h.put(f"v{n}@gmail.com", urgency=Urgency.MASSAL)
+            await asyncio.sleep(60)
+            began = clock.now()
+            one = await h.put("direktur@gmail.com", urgency=Urgency.KRITIS)
+            await asyncio.sleep(10)
+            assert await h.state(one) is State.DELIVERED
+            at = next(at for at, d in h.transport.written if d.message_id == one)
+            assert at - began <= 5 * SECOND
+
+    run(main)
+
+
+def test_a_restart_remembers_what_was_written() -> None:
+    async def main(clock: VirtualClock) -> list[Instant]:
+        store = MemoryStore()
+        book = profiles(gmail_com=per_minute(5))
+        written: list[Instant] = []
+        for _ in range(6):
+            async with house(clock, accept, book=book, store=store) as h:
+                for n in range(10):
+                    await h.put(f"v{n}@gmail.com")
+                await asyncio.sleep(17)
+                written += h.written()
+        return written
+
+    written = run(main)
+    assert len(written) >= 8
+    assert most_in(written, timedelta(minutes=1)) <= 5
+
+
+def test_a_pause_survives_a_restart() -> None:
+    answers = {"gmail": BLOCKED}
+
+    async def main(clock: VirtualClock) -> None:
+        store = MemoryStore()
+        async with house(clock, lambda d, now: answers["gmail"], store=store) as h:
+            await h.put("vendor@gmail.com")
+            await asyncio.sleep(5)
+            assert h.shaper.is_paused("gmail", clock.now())
+        answers["gmail"] = OK
+        async with house(clock, lambda d, now: answers["gmail"], store=store) as h:
+            await asyncio.sleep(9 * 60)
+            assert not h.transport.written
+            await asyncio.sleep(4 * 60)
+            assert len(h.transport.written) == 1
+            assert (await h.states())[State.DELIVERED] == 1
+
+    run(main)
+
+
+def test_a_dead_site_rests_as_one_and_bounces_nobody() -> None:
+    async def main(clock: VirtualClock) -> None:
+        down = Failure(FailureKind.REFUSED, "connection refused")
+        up_at = clock.now() + 3 * HOUR
+
+        def site(delivery: Delivery, now: Instant) -> Answer:
+            return OK if now >= up_at else down
+
+        async with house(clock, site) as h:
+            for n in range(40):
+                await h.put(f"v{n}@dinas.example.go.id")
+            await asyncio.sleep(3 * 3600)
+            assert len(h.transport.written) < 60  # not forty each five minutes
+            assert h.of(events.Paused)
+            assert not h.of(events.Bounced)
+            await asyncio.sleep(6 * 3600)
+            assert await h.states() == {State.DELIVERED: 40}
+
+    run(main)
+
+
+def test_thousands_of_destinations_share_what_there_is() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, accept) as h:
+            for n in range(0, 4_000, 50):
+                await h.put(*(f"v@d{n + k}.example.co.id" for k in range(50)))
+            began = clock.now()
+            while (await h.states())[State.DELIVERED] < 4_000:
+                await asyncio.sleep(5)
+                assert clock.now() - began < 10 * MINUTE
+            assert max(h.transport.most_open.values()) == 1
+            assert len(h.scheduler._lanes) == 0
+            tasks = asyncio.all_tasks()
+            assert len(tasks) < 10
+
+    run(main)
+
+
+def test_slow_destinations_do_not_starve_others() -> None:
+    """Sixty destinations with a long queue each, at one letter a minute."""
+
+    async def main(clock: VirtualClock) -> None:
+        book = profiles(**{"*": per_minute(1)})
+        async with house(clock, accept, book=book) as h:
+            for k in range(60):
+                await h.put(*(f"v{n}@slow{k}.example.co.id" for n in range(100)))
+            await asyncio.sleep(30)
+            one = await h.put("v@late.example.co.id")
+            await asyncio.sleep(10)
+            assert await h.state(one) is State.DELIVERED
+            assert h.scheduler._lanes.rows < 1000
+
+    run(main)
+
+
+def test_a_domains_own_limit_holds_back_nobody_else() -> None:
+    async def main(clock: VirtualClock) -> None:
+        book = profiles(gmail_com=per_minute(60), kampus_ac_id=per_minute(2))
+        async with house(clock, accept, book=book) as h:
+            gmail = await h.router.route("gmail.com")
+            assert isinstance(gmail, Route)
+            h.router.routes["kampus.ac.id"] = gmail  # Workspace
+            await h.put(*(f"a{n}@kampus.ac.id" for n in range(30)))
+            await h.put(*(f"b{n}@gmail.com" for n in range(30)))
+            await asyncio.sleep(60)
+            assert len(h.written("gmail.com")) == 30
+            assert most_in(h.written("kampus.ac.id"), timedelta(minutes=1)) <= 2
+            await asyncio.sleep(16 * 60)
+            assert len(h.written("kampus.ac.id")) == 30
+
+    run(main)
+
+
+@pytest.mark.parametrize("lookups_back", [2, 20])
+def test_a_missing_domain_bounces_only_after_long_and_often(lookups_back: int) -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, accept) as h:
+            missing = Failure(FailureKind.NXDOMAIN, "gmial.com does not exist")
+            h.router.failures["gmial.com"] = missing
+            one = await h.put("vendor@gmial.com")
+            await asyncio.sleep(3.9 * 3600)
+            assert await h.state(one) is State.WAITING
+            assert h.router.asked["gmial.com"] >= 3
+            if lookups_back == 2:
+                del h.router.failures["gmial.com"]
+                await asyncio.sleep(5 * 3600)
+                assert await h.state(one) is State.DELIVERED
+            else:
+                await asyncio.sleep(5 * 3600)
+                assert await h.state(one) is State.BOUNCED
+                assert h.of(events.Bounced)
+
+    run(main)
+
+
+def test_a_null_mx_bounces_at_once_with_a_report() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, accept) as h:
+            h.router.failures["nomail.example.co.id"] = Failure(FailureKind.NULL_MX, "null MX")
+            one = await h.put("vendor@nomail.example.co.id")
+            await asyncio.sleep(10)
+            assert await h.state(one) is State.BOUNCED
+            sent = [d for _, d in h.transport.written]
+            assert [d.recipient for d in sent] == [SENDER]
+            letter = await h.store.letter(sent[0].message_id)
+            assert letter.sender == ""
+            assert sent[0].urgency is Urgency.TRANSAKSI
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("sender", "notify", "reports"),
+    [
+        (SENDER, None, 1),
+        (SENDER, frozenset({"FAILURE"}), 1),
+        (SENDER, frozenset({"NEVER"}), 0),
+        (SENDER, frozenset({"SUCCESS"}), 0),
+        ("", None, 0),
+    ],
+)
+def test_who_is_told_of_a_bounce(sender: str, notify: frozenset[str] | None, reports: int) -> None:
+    def everywhere(delivery: Delivery, now: Instant) -> Answer:
+        return UNKNOWN  # the report bounces, too
+
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, everywhere) as h:
+            one = await h.put("dead@gmail.com", sender=sender, notify=notify)
+            await asyncio.sleep(60)
+            assert await h.state(one) is State.BOUNCED
+            told = [d for _, d in h.transport.written if d.message_id != one]
+            assert len(told) == reports  # and no report on a report
+
+    run(main)
+
+
+def test_a_letter_whose_time_is_over_is_never_sent() -> None:
+    answers: dict[str, Answer] = {"now": "451 4.3.0 try again later"}
+
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, lambda d, now: answers["now"]) as h:
+            one = await h.put("direktur@dinas.example.go.id", urgency=Urgency.KRITIS, life=DAY)
+            await asyncio.sleep(86_000)
+            tried = len(h.transport.written)
+            assert tried >= 5
+            answers["now"] = OK
+            h.scheduler.parts.shaper.pause("*", None, "administrator", clock.now())
+            await asyncio.sleep(500)
+            assert await h.state(one) is State.EXPIRED
+            h.scheduler.parts.shaper.resume("*", "administrator", clock.now())
+            await asyncio.sleep(DAY / 1000)
+            assert [d.message_id for _, d in h.transport.written].count(one) == tried
+            (expired,) = h.of(events.Expired)
+            assert isinstance(expired, events.Expired)
+            assert "4.3.0" in expired.why
+
+    run(main)
+
+
+def test_draining_waits_for_replies_and_gives_back_the_rest() -> None:
+    async def main(clock: VirtualClock) -> None:
+        book = profiles(gmail_com=per_minute(60))
+        store = MemoryStore()
+        async with house(clock, accept, book=book, store=store) as h:
+            h.transport.after_dot = 20
+            for n in range(30):
+                await h.put(f"v{n}@gmail.com")
+            await asyncio.sleep(1)
+            flying = h.scheduler.flying()
+            assert flying >= 1
+        assert h.scheduler.flying() == 0
+        states = await h.states()
+        assert states[State.DELIVERED] == len(h.transport.written) >= flying
+        assert states[State.READY] == 30 - states[State.DELIVERED]
+
+    run(main)
+
+
+def test_a_late_flight_is_cut_and_its_letter_goes_back() -> None:
+    async def main(clock: VirtualClock) -> None:
+        store = MemoryStore()
+        async with house(clock, accept, store=store, seconds=500, grace=60) as h:
+            one = await h.put("vendor@gmail.com")
+            await asyncio.sleep(1)
+        assert await h.state(one) is State.READY
+
+    run(main)
+
+
+def test_recall_lets_an_operator_see_and_stop_everything() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, accept, book=profiles(gmail_com=per_minute(20))) as h:
+            for n in range(100):
+                await h.put(f"v{n}@gmail.com", urgency=Urgency.MASSAL)
+            await asyncio.sleep(12)
+            done = (await h.states())[State.DELIVERED]
+            await h.scheduler.recall(None)
+            wanted = Selector(urgency=Urgency.MASSAL)
+            changed = await h.store.change("hold", wanted, "root", "wrong letter", clock.now())
+            h.scheduler.nudge()
+            assert changed.moved + changed.in_flight + done >= 100
+            assert changed.in_flight <= 2
+            await asyncio.sleep(600)
+            assert (await h.states())[State.HELD] == changed.moved
+
+    run(main)
+
+
+def test_a_store_that_fails_for_a_while_loses_nothing() -> None:
+    class Flaky(MemoryStore):
+        failures = 5
+
+        async def settle(self, settlements, now):  # type: ignore[no-untyped-def]
+            if self.failures:
+                self.failures -= 1
+                raise StoreError("disk full")
+            await super().settle(settlements, now)
+
+        async def claim(self, *args, **more):  # type: ignore[no-untyped-def]
+            if self.failures > 3:
+                self.failures -= 1
+                raise StoreError("disk full")
+            return await super().claim(*args, **more)
+
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, accept, store=Flaky()) as h:
+            for n in range(5):
+                await h.put(f"v{n}@gmail.com")
+            await asyncio.sleep(120)
+            assert await h.states() == {State.DELIVERED: 5}
+            assert len(h.transport.written) == 5
+
+    run(main)
+
+
+def test_two_ends_of_one_letter_do_not_stop_the_ledger() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, accept) as h:
+            one = await h.put("vendor@gmail.com")
+            await asyncio.sleep(5)
+            (row,) = await h.store.find(one, 0)
+            await h.scheduler._outcomes.expire(row.delivery)  # it was delivered already
+            assert await h.state(one) is State.DELIVERED
+            two = await h.put("lain@gmail.com")
+            await asyncio.sleep(30)
+            assert await h.state(two) is State.DELIVERED
+
+    run(main)
+
+
+def test_lost_after_the_dot_waits_a_quarter_of_an_hour() -> None:
+    lost = Failure(FailureKind.AMBIGUOUS, "lost after the final dot", Stage.EOD)
+    answers: list[Answer] = [lost, OK]
+
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, lambda d, now: answers.pop(0)) as h:
+            await h.put("vendor@gmail.com")
+            other = await h.put("lain@gmail.com")
+            answers.append(OK)
+            await asyncio.sleep(20 * 60)
+            at = h.written()
+            assert len(at) == 3
+            assert at[2] - at[0] >= 15 * MINUTE
+            assert await h.state(other) is State.DELIVERED
+
+    run(main)
+
+
+def test_a_clock_that_is_set_opens_no_limit() -> None:
+    async def main(clock: VirtualClock) -> list[float]:
+        passed: list[float] = []
+
+        def gmail(delivery: Delivery, now: Instant) -> Answer:
+            passed.append(clock.monotonic() * 1000)
+            return OK
+
+        async with house(clock, gmail, book=profiles(gmail_com=per_minute(20))) as h:
+            for n in range(200):
+                await h.put(f"v{n}@gmail.com")
+            for step in (5 * MINUTE, -5 * MINUTE, HOUR, -HOUR, DAY, -DAY):
+                await asyncio.sleep(30)
+                clock.step(step)
+            await asyncio.sleep(60)
+        return passed
+
+    passed = run(main)
+    assert most_in([round(at) for at in passed], timedelta(minutes=1)) <= 20
+    assert len(passed) >= 75
+
+
+def test_a_settlement_is_one_transaction_with_its_report() -> None:
+    class Watching(MemoryStore):
+        batches: list[list[Settlement]]
+
+        async def settle(self, settlements, now):  # type: ignore[no-untyped-def]
+            self.batches.append(list(settlements))
+            await super().settle(settlements, now)
+
+    async def main(clock: VirtualClock) -> None:
+        store = Watching()
+        store.batches = []
+        async with house(clock, lambda d, now: UNKNOWN, store=store) as h:
+            await h.put("dead@gmail.com")
+            await asyncio.sleep(5)
+            first = store.batches[0][0]
+            assert first.dsn is not None
+            assert first.attempt is not None
+            assert first.attempt.classification is not None
+
+    run(main)
