@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from relay.mail.delivery import Failure, FailureKind
@@ -46,24 +46,50 @@ class Parcel:
     @property
     def is_utf8(self) -> bool:
         """True where the letter or one of its addresses needs SMTPUTF8 (RFC 6531)."""
-        return (
-            self.needs_utf8
-            or not self.sender.isascii()
-            or any(not to.mailbox.isascii() for to in self.addressees)
+        return self.is_all_utf8 or any(not to.mailbox.isascii() for to in self.addressees)
+
+    @property
+    def is_all_utf8(self) -> bool:
+        """True where it needs SMTPUTF8 whoever the recipient is."""
+        return self.needs_utf8 or not self.sender.isascii()
+
+    def without(self, those: Container[int]) -> Parcel:
+        """The same for the other addressees."""
+        return replace(
+            self, addressees=tuple([to for n, to in enumerate(self.addressees) if n not in those])
         )
 
 
-def refusal(parcel: Parcel, offered: Mapping[str, str]) -> Failure | None:
-    """Why this server must not be given that parcel at all; None where it may."""
-    if _UNSAFE.search(parcel.sender) or any(_UNSAFE.search(to.mailbox) for to in parcel.addressees):
-        return Failure(FailureKind.ADDRESS, "a control character in an address", Stage.MAIL)
-    if parcel.is_utf8 and "SMTPUTF8" not in offered:
-        text = "the letter needs SMTPUTF8, which the server does not offer"
-        return Failure(FailureKind.UNSUPPORTED, text, Stage.MAIL)
+def refusals(parcel: Parcel, offered: Mapping[str, str]) -> dict[int, Failure]:
+    """Which addressees this server must not be asked about, by their place, and why."""
+    everybody = _refusal(parcel, offered)
+    if everybody is not None:
+        return dict.fromkeys(range(len(parcel.addressees)), everybody)
+    found: dict[int, Failure] = {}
+    for n, to in enumerate(parcel.addressees):
+        if _UNSAFE.search(to.mailbox):
+            text = "the address holds a control character"
+            found[n] = Failure(FailureKind.ADDRESS, text, Stage.RCPT)
+        elif not to.mailbox.isascii() and "SMTPUTF8" not in offered:
+            found[n] = _unsupported("the address", "SMTPUTF8")
+    return found
+
+
+def _refusal(parcel: Parcel, offered: Mapping[str, str]) -> Failure | None:
+    """Why this server must not be given the letter at all; None where it may."""
+    if _UNSAFE.search(parcel.sender):
+        text = "the sender's address holds a control character"
+        return Failure(FailureKind.SIGNING, text, Stage.MAIL)
+    if parcel.is_all_utf8 and "SMTPUTF8" not in offered:
+        return _unsupported("the letter", "SMTPUTF8")
     if parcel.is_8bit and "8BITMIME" not in offered:
-        text = "the letter needs 8BITMIME, which the server does not offer"
-        return Failure(FailureKind.UNSUPPORTED, text, Stage.MAIL)
+        return _unsupported("the letter", "8BITMIME")
     return None
+
+
+def _unsupported(what: str, keyword: str) -> Failure:
+    text = f"{what} needs {keyword}, which the server does not offer"
+    return Failure(FailureKind.UNSUPPORTED, text, Stage.MAIL)
 
 
 def mail(parcel: Parcel, offered: Mapping[str, str]) -> bytes:

@@ -28,7 +28,7 @@ from relay.transports.transaction import Ended, Result
 
 MAX_ADDRESSES: Final = 8  # tried for one letter; a hostile MX set names thousands
 BROKEN_TLS: Final = 3600.0  # seconds that a host whose STARTTLS failed is spoken to in the clear
-NO_EHLO: Final = 3600.0
+NO_EHLO: Final = 600.0  # seconds that a host which hung up on EHLO is greeted with HELO
 SHUNNED: Final = 300.0  # seconds that an address which did not answer is tried last
 _HOPELESS: Final = frozenset({FailureKind.FORBIDDEN_ADDRESS, FailureKind.NO_ADDRESS})
 
@@ -141,7 +141,7 @@ class Dialler:
             route.is_verified,
             route.credentials,
             self._source,
-            ip in self._plain_helo,
+            tls in ("opportunistic", "none") and ip in self._plain_helo,
         )
         opened = await self._open(plan, ip)
         if isinstance(opened, Session):

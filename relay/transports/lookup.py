@@ -24,6 +24,7 @@ SHORTEST: Final = 30.0  # seconds an answer is kept at least, so that a TTL of 0
 LONGEST: Final = 3600.0
 CAPACITY: Final = 100_000
 MAX_ALIASES: Final = 8
+MAX_QUERIES: Final = 64  # under way at once: each holds a socket
 T = TypeVar("T")
 
 
@@ -139,6 +140,7 @@ class Lookup:
         self._resolver = resolver
         self._is_ipv6 = is_ipv6
         self._addresses: TtlCache[tuple[str, ...]] = TtlCache(clock)
+        self._slots = asyncio.Semaphore(MAX_QUERIES)
 
     async def mx(self, domain: str) -> tuple[list[tuple[int, str]], float]:
         """A domain's MX records, sorted, and their TTL; not cached here. Raises LookupFailed.
@@ -198,9 +200,10 @@ class Lookup:
         try:
             wanted = dns.name.from_text(name)
             for _ in range(MAX_ALIASES):
-                answer = await self._resolver.resolve(
-                    wanted, kind, raise_on_no_answer=False, search=False
-                )
+                async with self._slots:
+                    answer = await self._resolver.resolve(
+                        wanted, kind, raise_on_no_answer=False, search=False
+                    )
                 ttl = float(answer.chaining_result.minimum_ttl)
                 if answer.rrset is not None:
                     return Answer(tuple(item.to_text() for item in answer.rrset), ttl)

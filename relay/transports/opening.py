@@ -142,7 +142,8 @@ class Opening:
             raise self._failed(FailureKind.TLS, text, Stage.STARTTLS)
         context = self._contexts.of(plan.is_verified, plan.tls == "required")
         try:
-            await self._wire.start_tls(context, plan.name, self._deadlines.connect)
+            deadlines = self._deadlines
+            await self._wire.start_tls(context, plan.name, deadlines.connect, deadlines.quit)
         except OSError as error:
             raise self._failed(FailureKind.TLS, tls_text(error), Stage.STARTTLS) from None
         self._is_encrypted = True

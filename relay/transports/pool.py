@@ -51,7 +51,7 @@ class Pool:
             timer.cancel()
             if not sessions:
                 del self._idle[footing]
-            if session.is_usable:
+            if session.still_stands:
                 self._busy[footing.destination].add(session)
                 return session
             session.abort()

@@ -38,8 +38,13 @@ class Session:
 
     @property
     def is_usable(self) -> bool:
-        """True while it may carry another letter, as far as we and the kernel know."""
+        """True while it may carry another letter, as far as we know."""
         return not self._is_spent and self.wire.is_quiet
+
+    @property
+    def still_stands(self) -> bool:
+        """True while it may carry another letter, as far as the kernel knows too."""
+        return not self._is_spent and self.wire.still_stands
 
     @property
     def has_pipelining(self) -> bool:

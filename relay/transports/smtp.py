@@ -19,7 +19,7 @@ What is promised
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -185,13 +185,14 @@ class SmtpTransport:
             return self._attempts(job, begun, session, [failure])
         body = await self._bodies.body(job.letter.id)
         parcel = _parcel(job, head, body)
-        refusal = commands.refusal(parcel, session.offered)
-        if refusal is not None:
-            return self._attempts(job, begun, session, [refusal])
-        if not session.is_usable:  # it was hung up meanwhile; no unit is spent on it
+        refused = commands.refusals(parcel, session.offered)
+        if len(refused) == len(job.deliveries):
+            return self._attempts(job, begun, session, list(refused.values()))
+        if refused:
+            parcel = parcel.without(refused)
+        if not session.still_stands:  # it was hung up meanwhile; no unit is spent on it
             return None
-        domain, units = job.deliveries[0].domain, len(job.deliveries)
-        not_yet = permits.admit(units, domain)
+        not_yet = permits.admit(len(parcel.addressees), job.deliveries[0].domain)
         if not_yet is not None:
             return not_yet
         was_reused = session.carried > 0
@@ -200,10 +201,8 @@ class SmtpTransport:
         if was_reused and _was_dead(carried):
             return None
         self._remember(job.route.destination.key, is_pipelined and session.has_pipelining, carried)
-        sha256 = carried.sha256
-        return self._attempts(
-            job, begun, session, carried.results, head if sha256 else None, sha256
-        )
+        sha256, results = carried.sha256, _merged(refused, carried.results)
+        return self._attempts(job, begun, session, results, head if sha256 else None, sha256)
 
     # Pipelining
 
@@ -293,6 +292,14 @@ def _parcel(job: Job, head: bytes, body: bytes) -> Parcel:
         letter.is_8bit,
         letter.needs_utf8,
     )
+
+
+def _merged(refused: Mapping[int, Result], results: Sequence[Result]) -> Sequence[Result]:
+    """The results of all in their order: those that were never asked about, and the others."""
+    if not refused:
+        return results
+    others = iter(results)
+    return [refused.get(n) or next(others) for n in range(len(refused) + len(results))]
 
 
 def _was_dead(carried: Carried) -> bool:

@@ -34,6 +34,7 @@ class Wire(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._is_paused = False
+        self._poll: select.poll | None = None
         self._is_gone = False
         self._gone = self._loop.create_future()
         self.on_gone: Callable[[], None] | None = None
@@ -45,6 +46,10 @@ class Wire(asyncio.Protocol):
         # Not asyncio's own class where another loop (uvloop) made it.
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=HIGH_WATER)
+        found = transport.get_extra_info("socket")
+        if found is not None:  # none in a simulated network
+            self._poll = select.poll()
+            self._poll.register(found.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         """Octets came."""
@@ -100,13 +105,15 @@ class Wire(asyncio.Protocol):
 
     @property
     def is_quiet(self) -> bool:
-        """True for a connection that stands, on which nothing came that was not asked for.
-
-        Asks the kernel too, so that a close which the loop has not yet seen is noticed.
-        """
+        """True for a connection that stands, on which nothing came that was not asked for."""
         if self._fault is not None or self._transport is None or self._transport.is_closing():
             return False
-        return self._reader.is_clean and not self._is_readable()
+        return self._reader.is_clean
+
+    @property
+    def still_stands(self) -> bool:
+        """The same, and the kernel is asked whether a close waits that the loop has not seen."""
+        return self.is_quiet and not self._is_readable()
 
     @property
     def is_clean(self) -> bool:
@@ -150,8 +157,12 @@ class Wire(asyncio.Protocol):
                 await self._event(until)
         return replies.popleft()
 
-    async def start_tls(self, context: ssl.SSLContext, name: str, seconds: float) -> None:
-        """Encrypt. Raises OSError (ssl.SSLError among them); the connection is useless then."""
+    async def start_tls(
+        self, context: ssl.SSLContext, name: str, seconds: float, farewell: float
+    ) -> None:
+        """Encrypt within ``seconds``; at the end the goodbye of TLS may take ``farewell``.
+
+        Raises OSError (ssl.SSLError among them); the connection is useless then."""
         assert self._transport is not None  # noqa: S101 - typing
         transport = await self._loop.start_tls(
             self._transport,
@@ -159,7 +170,7 @@ class Wire(asyncio.Protocol):
             context,
             server_hostname=name,
             ssl_handshake_timeout=seconds,
-            ssl_shutdown_timeout=seconds,
+            ssl_shutdown_timeout=farewell,
         )
         if transport is None or self._fault is not None:
             raise ConnectionResetError("the connection was lost during the TLS handshake")
@@ -187,13 +198,7 @@ class Wire(asyncio.Protocol):
         return self._transport.get_extra_info(name) if self._transport is not None else None
 
     def _is_readable(self) -> bool:
-        found = self._extra("socket")
-        number = found.fileno() if found is not None else -1
-        if number < 0:
-            return False
-        poll = select.poll()
-        poll.register(number, select.POLLIN)
-        return bool(poll.poll(0))
+        return self._poll is not None and bool(self._poll.poll(0))
 
     def _end(self, fault: Lost | NotSmtp) -> None:
         if self._fault is None:

@@ -7,7 +7,9 @@ A script is a list of steps: octets are said, `Hear` waits for a line with that 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -156,7 +158,9 @@ class Peer:
                 return False
             case Cut(is_reset):
                 if is_reset:
-                    writer.get_extra_info("socket").setsockopt(1, 13, b"\1\0\0\0\0\0\0\0")
+                    linger = struct.pack("ii", 1, 0)
+                    own = writer.get_extra_info("socket")
+                    own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                 return False
         return True
 

@@ -158,10 +158,10 @@ async def test_the_kernel_is_asked_whether_a_session_still_stands() -> None:
         wire = Wire()
         await loop.create_connection(lambda: wire, *listener.getsockname())
         accepted, _ = listener.accept()
-        stands = [wire.is_quiet]
+        stands = [wire.still_stands]
         accepted.close()  # the loop has no turn to see it
         assert not wire.is_broken
-        assert [*stands, wire.is_quiet] == [True, False]
+        assert [*stands, wire.still_stands] == [True, False]
         await wire.gone()
 
 
