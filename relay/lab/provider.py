@@ -125,7 +125,7 @@ class Provider:
             Arrival(
                 now,
                 self.host,
-                envelope.mail_from or "",
+                _sender(envelope),
                 tuple(envelope.rcpt_tos),
                 content,
                 self._verify(content),
@@ -136,7 +136,7 @@ class Provider:
 
     def _try(self, session: Session, envelope: Envelope, recipient: str) -> Try:
         peer: Any = session.peer
-        return Try(peer[0], envelope.mail_from or "", recipient, session.ssl is not None)
+        return Try(peer[0], _sender(envelope), recipient, session.ssl is not None)
 
     def _refused(self, recipient: str, stage: str, reply: str) -> None:
         self._ledger.refusals.append((self._clock.now(), recipient, stage, reply))
@@ -153,3 +153,8 @@ class Provider:
             return "pass" if dkim.verify(content, dnsfunc=lookup) else "fail"
         except dkim.DKIMException:
             return "fail"
+
+
+def _sender(envelope: Envelope) -> str:
+    """The reverse path without brackets; aiosmtpd writes the empty one as `<>`."""
+    return "" if envelope.mail_from in (None, "<>") else str(envelope.mail_from)

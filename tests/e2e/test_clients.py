@@ -61,7 +61,7 @@ async def test_nodemailer_closes_without_quit_and_delivers(tmp_path: Path) -> No
 
 async def test_dot_lines_arrive_as_they_were_written(tmp_path: Path) -> None:
     async with site(tmp_path) as world:
-        await asyncio.to_thread(clients.swaks, Server(world.door[1]), LETTER)
+        await asyncio.to_thread(clients.curl_smtp, Server(world.door[1]), LETTER)
         await world.settled()
         (arrival,) = world.internet.ledger.accepted(VENDOR)
         assert arrival.content.endswith(b"\r\n.\r\n..dua titik\r\nSelesai.\r\n")
