@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import smtplib
+import errno
 import socket
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from relay.clock import SystemClock
-from relay.filters.base import Filter, Transaction
-from relay.filters.pipeline import Pipeline, Step
 from relay.ingress import server
 from relay.ingress.server import Door
 from relay.ingress.settings import IngressSettings, ListenSettings
-from relay.mail import events
-from relay.mail.delivery import State
 from relay.mail.ids import Ids
-from relay.mail.verdict import Proposal
 from tests.ingress import tls
-from tests.ingress.house import HOST, House, Log, Store, house, pipeline, policy
-
-SENDER = "lpse@lpse.example.go.id"
-
-
-def letter(n: int = 0) -> bytes:
-    return f"From: {SENDER}\r\nSubject: surat {n}\r\n\r\nisi\r\n".encode()
+from tests.ingress.house import HOST, SENDER, House, Log, Store, house, letter, pipeline, policy
 
 
 async def test_two_hundred_clients_at_once() -> None:
@@ -46,41 +34,6 @@ async def test_two_hundred_clients_at_once() -> None:
         assert all(reply.startswith("250 2.0.0 queued as ") for reply in heard)
         assert len(set(heard)) == len(here.store.letters) == 200
         await here.until(lambda: here.door.sessions_open == 0)
-
-
-async def test_smtplib_sends_to_a_thousand() -> None:
-    async with house() as here:
-
-        def send() -> dict[str, Any]:
-            with smtplib.SMTP("127.0.0.1", here.port) as smtp:
-                return smtp.sendmail(SENDER, [f"v{n}@example.co.id" for n in range(1000)], letter())
-
-        assert await asyncio.to_thread(send) == {}
-        [entry] = here.store.entries
-        assert [p.delivery.n for p in entry.placements] == list(range(1000))
-        assert b" for " not in entry.message.content.head
-
-
-async def test_the_reply_comes_after_the_put_and_is_451_where_it_fails() -> None:
-    async with house() as here, here.client() as client:
-        here.store.gate = asyncio.Event()
-        await client.begin()
-        await client.say(letter() + b".\r\n")
-        hearing = asyncio.ensure_future(client.hear())
-        await here.until(lambda: not next(iter(here.door._sessions)).is_waiting)
-        assert not hearing.done() and not here.store.letters
-        here.store.gate.set()
-        assert (await hearing).startswith("250 ")
-        here.store.fails = True
-        await client.begin()
-        await client.say(letter() + b".\r\n")
-        assert (await client.hear()).startswith("451 4.3.0")
-        assert "door_fault" in here.log.names()
-        here.store.fails = False
-        await client.begin()
-        await client.say(letter() + b".\r\n")
-        assert (await client.hear()).startswith("250 ")
-        assert len(here.store.letters) == 2
 
 
 async def test_a_client_that_vanishes_behind_its_final_dot_loses_nothing() -> None:
@@ -112,51 +65,6 @@ async def test_a_letter_whose_client_hung_up_at_once_is_taken() -> None:
         here.store.gate.set()
         await here.until(lambda: here.door.sessions_open == 0)
         assert len(here.store.letters) == 1 and not here.log.alerts
-
-
-class Broken(Filter):
-    """Raises where it is told to."""
-
-    name = "broken"
-
-    async def data(self, transaction: Transaction) -> Proposal:
-        raise RuntimeError("bug")
-
-
-async def test_a_broken_filter_is_a_451_and_an_alert() -> None:
-    log = Log()
-    async with house(pipeline=Pipeline([Step("broken", Broken())], log)) as here:
-        async with here.client() as client:
-            await client.begin()
-            await client.say(letter() + b".\r\n")
-            assert (await client.hear()).startswith("451 4.3.0")
-            assert (await client.ask("NOOP")).startswith("250")
-        assert log.alerts == [("filter_failed", "filter broken at data: RuntimeError('bug')")]
-
-
-async def test_a_command_that_fails_is_a_451_and_the_session_goes_on() -> None:
-    async with house() as here, here.client() as client:
-        await client.ask("EHLO x")
-
-        def broken() -> tuple[int, int]:
-            raise OSError("no such disk")
-
-        here.door.handler._disk._free_bytes = broken
-        assert (await client.ask(f"MAIL FROM:<{SENDER}>")).startswith("451 4.3.0")
-        assert (await client.ask("RCPT TO:<v@example.co.id>")).startswith("503")
-        assert "door_fault" in here.log.names()
-
-
-async def test_low_disk_is_told_at_mail() -> None:
-    async with house() as here, here.client() as client:
-        here.store.free = (999_000_000, 10**9)
-        await client.ask("EHLO x")
-        assert (await client.ask(f"MAIL FROM:<{SENDER}>")).startswith("250")
-        assert here.log.names() == {"low_disk"}  # below twice the reserve: only an alert
-        here.store.free = (499_000_000, 10**9)
-        here.door.handler._disk._asked_at = None
-        await client.ask("RSET")
-        assert (await client.ask(f"MAIL FROM:<{SENDER}>")).startswith("452 4.3.1")
 
 
 async def test_a_full_house_lets_the_others_wait() -> None:
@@ -313,49 +221,12 @@ async def test_ipv6() -> None:
     await door.drain()
 
 
-async def test_the_events_of_a_letter() -> None:
-    async with house() as here, here.client() as client:
-        await client.ask("EHLO x")
-        await client.ask(f"MAIL FROM:<{SENDER}>")
-        await client.ask("RCPT TO:<v@example.co.id>")
-        await client.ask("RCPT TO:<foo>")
-        await client.ask("DATA")
-        await client.say(b"Subject: LPSE Pengumuman Penawang Lelang\r\n\r\nx\r\n.\r\n")
-        heard = await client.hear()
-        received, bounced = here.log.events
-        assert isinstance(received, events.Received) and isinstance(bounced, events.Bounced)
-        assert (received.recipients, received.urgency.word) == (2, "mendesak")
-        assert (bounced.n, bounced.recipient, bounced.category) == (1, "foo", "bad_domain")
-        [entry, report] = here.store.entries
-        assert heard.split()[-1] == entry.placements[0].delivery.ref.split(".")[0]
-        assert [p.delivery.state for p in entry.placements] == [State.READY, State.BOUNCED]
-        assert [p.mailbox_address for p in entry.placements] == ["v@example.co.id", "foo"]
-        assert report.message.envelope.sender == ""
-        assert b"foo" in report.message.content.body
-        [back] = report.placements
-        assert back.delivery.recipient == SENDER and not report.has_inbox
-
-
 def test_defaults_are_those_of_the_design() -> None:
     settings = IngressSettings()
     assert (settings.backlog, settings.max_sessions) == (1024, 500)
     assert settings.accept_wait == settings.drain_sessions == timedelta(seconds=30)
     assert settings.idle_timeout == timedelta(minutes=5)
     assert HOST
-
-
-async def test_what_was_not_put_does_not_count_for_the_ceiling() -> None:
-    async with house(ceiling=3) as here, here.client() as client:
-        here.store.fails = True
-        for _ in range(5):
-            await client.begin(to=2)
-            await client.say(letter() + b".\r\n")
-            assert (await client.hear()).startswith("451")
-        here.store.fails = False
-        await client.begin(to=2)
-        await client.say(letter() + b".\r\n")
-        assert (await client.hear()).startswith("250")
-        assert not here.store.letters[0].particulars.is_held
 
 
 async def test_a_stranger_who_asks_on_and_on_is_shown_out() -> None:
@@ -397,3 +268,68 @@ async def test_a_handshake_that_hangs_does_not_hang_the_drain() -> None:
         finally:
             server.LAST_WORD = before  # type: ignore[misc]
         assert here.log.names() == {"door_drain"}
+
+
+async def test_two_hundred_clients_across_a_restart() -> None:
+    """As systemd does it: the parent holds the socket, one relay after the other gets it."""
+    with socket.socket() as parent:
+        parent.bind(("127.0.0.1", 0))
+        parent.listen(1024)
+        log, store = Log(), Store()
+        listen = [ListenSettings(address="systemd:smtp")]
+
+        async def opened(node: int) -> House:
+            handed = {"smtp": [parent.dup()]}
+            clock = SystemClock()
+            names = Ids(node)
+            door = Door(policy(log), listen, store, clock, names, log.emit, log, handed)
+            await door.start()
+            return House(door, store, log)
+
+        here = await opened(1)
+
+        async def one(n: int) -> str:
+            await asyncio.sleep(0.001 * n)
+            async with here.client() as client:
+                await client.begin()
+                await client.say(letter(n) + b".\r\nQUIT\r\n")
+                return await client.hear()
+
+        sending = [asyncio.ensure_future(one(n)) for n in range(200)]
+        await here.until(lambda: len(store.letters) > 50)
+        await here.door.drain()
+        taken = len(store.letters)
+        second = await opened(2)
+        heard = await asyncio.gather(*sending)
+        assert all(reply.startswith("250 2.0.0 queued") for reply in heard)
+        assert 50 < taken < len(store.letters) == len(set(heard)) == 200
+        await second.door.drain()
+
+
+async def test_an_endless_command_line_is_skipped_in_pieces() -> None:
+    async with house() as here, here.client() as client:
+        for _ in range(30):
+            await client.say(b"x" * 5_000)
+            await asyncio.sleep(0)
+        await client.say(b"\r\nNOOP\r\n")
+        assert await client.hear() == "500 5.5.2 Command line too long"
+        assert await client.hear() == "250 2.0.0 Ok"
+
+
+async def test_without_descriptors_clients_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with house() as here:
+        monkeypatch.setattr(server, "PAUSE", 0.01)
+        listener = here.door._listeners[0]
+        here.door._stop_accepting()
+
+        class Exhausted:
+            """The socket of a process that has no descriptor left, once."""
+
+            def accept(self) -> None:
+                raise OSError(errno.EMFILE, "Too many open files")
+
+        here.door._is_accepting = True
+        here.door._accept(replace(listener, socket=Exhausted()))  # type: ignore[arg-type]
+        assert here.log.names() == {"no_descriptors"}
+        async with here.client() as client:
+            assert (await client.ask("NOOP")).startswith("250")

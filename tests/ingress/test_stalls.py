@@ -94,6 +94,7 @@ async def test_no_letter_stalls_the_loop(name: str) -> None:
 
 async def test_ten_thousand_recipients_in_one_message() -> None:
     async with house() as here, ticking() as late, here.client() as client:
+        here.store.is_light = True
         await client.ask("EHLO x")
         await client.ask("MAIL FROM:<lpse@lpse.example.go.id>")
         batch = b"".join(b"RCPT TO:<vendor%d@example.co.id>\r\n" % n for n in range(10_000))
