@@ -1,11 +1,21 @@
-"""Config: YAML → a frozen, validated configuration; every error at once, with file and line."""
+"""Config: YAML → a frozen, validated configuration; every error at once, with file and line.
+
+Names are fetched when they are first asked for: a command that only wants to know where the
+control socket lies does not wait for pydantic, RE2 and the keys' cryptography.
+"""
 
 from __future__ import annotations
 
-from relay.config.config import Config, load, needs_restart, profiles_of
-from relay.config.load import locate, read_all, site_classifier
-from relay.config.shipped import shipped_classifier
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
 from relay.strict_yaml import Problem, SourceError
+
+if TYPE_CHECKING:
+    from relay.config.config import Config, load, needs_restart, profiles_of
+    from relay.config.places import locate
+    from relay.config.shipped import shipped_classifier
+    from relay.config.written import read_all, site_classifier
 
 __all__ = [
     "Config",
@@ -19,3 +29,24 @@ __all__ = [
     "shipped_classifier",
     "site_classifier",
 ]
+
+_HOMES: Final = {
+    "Config": "config",
+    "load": "config",
+    "needs_restart": "config",
+    "profiles_of": "config",
+    "locate": "places",
+    "shipped_classifier": "shipped",
+    "read_all": "written",
+    "site_classifier": "written",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A name of `__all__` from its module (PEP 562)."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = found
+    return found

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from relay.config.keys import faults
-from relay.config.load import Read, places
+from relay.config.places import places
 from relay.config.settings import RelaySettings
+from relay.config.written import Read
 from relay.ingress.settings import ListenSettings
 from relay.mail import address
 from relay.strict_yaml import Problem
@@ -58,14 +59,21 @@ def _hostname(settings: RelaySettings) -> Found:
 
 def _senders(settings: RelaySettings) -> Found:
     for n, entry in enumerate(settings.allowed_senders):
-        local, at, domain = entry.rpartition("@")
-        try:
-            address.parse(f"{local or 'postmaster'}@{domain.removeprefix('.')}")
-        except address.AddressError as error:
-            yield ("allowed_senders", n), f"neither @domain nor an address: {error}", ""
-            continue
-        if not at:
-            yield ("allowed_senders", n), f"{entry!r} has no @", f"write “@{entry}”"
+        fault = sender_fault(entry)
+        if fault is not None:
+            hint = "" if "@" in entry else f"write “@{entry}”"
+            yield ("allowed_senders", n), fault, hint
+
+
+def sender_fault(entry: str) -> str | None:
+    """What is wrong with an entry of `allowed_senders`; None where nothing is."""
+    if "@" not in entry:
+        return f"{entry!r} has no @"
+    try:
+        address.allowed_entry(entry)
+    except address.AddressError as error:
+        return f"neither @domain nor an address: {error}"
+    return None
 
 
 def _listeners(settings: RelaySettings) -> Found:
@@ -187,6 +195,6 @@ def _files(read: Read) -> Found:
 
 
 def _places(read: Read, state: Path | None) -> Found:
-    _, control = places(read.main.file, read.settings, state)
+    _, control = places(read.main.file, read.settings.state_dir, read.settings.control, state)
     if len(str(control).encode()) > MAX_PATH:
         yield ("control",), f"{control} is longer than {MAX_PATH} octets", "a shorter state_dir"

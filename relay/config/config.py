@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from relay.config import checks, keys
-from relay.config.load import Read, Written, classifier_of, places, read_all
+from relay.config import checks, keys, parts, source
+from relay.config.places import places
 from relay.config.settings import RelaySettings, SiteSettings
 from relay.config.shipped import profile_texts
+from relay.config.written import Read, Written, classifier_of, read_all
 from relay.mail.dkim import Key
 from relay.replies.classify import Classifier
 from relay.shaping.profiles import Layer, Profiles, parse
-from relay.strict_yaml import Problem, SourceError
+from relay.strict_yaml import Fields, Problem, SourceError
 
 LAB_HOSTNAME: Final = "relay.lab.invalid"
 RESTART: Final = (
@@ -57,6 +58,7 @@ def load(file: Path, state: Path | None = None) -> Config:
     problems = checks.across(read, state)
     loaded, faults = keys.load(read.main, read.settings.dkim)
     problems += faults
+    problems += parts.faults(read.main, read.settings, loaded)
     classifier = profiles = None
     try:
         profiles = profiles_of(read)
@@ -67,12 +69,17 @@ def load(file: Path, state: Path | None = None) -> Config:
     except SourceError as error:
         problems += error.problems
     if problems or classifier is None or profiles is None:
-        raise SourceError(problems)
-    state_dir, control = places(file, read.settings, state)
+        raise SourceError(in_order(problems, file))
+    state_dir, control = places(file, read.settings.state_dir, read.settings.control, state)
     hostname = read.settings.hostname or LAB_HOSTNAME
     return Config(
         file, read.settings, state_dir, control, hostname, loaded, classifier, profiles, read.main
     )
+
+
+def in_order(problems: Iterable[Problem], file: Path) -> list[Problem]:
+    """As a reader of the files meets them, `relay.yaml` first."""
+    return sorted(problems, key=lambda p: (p.file != str(file), p.file, p.line))
 
 
 def needs_restart(old: Config, new: Config) -> list[str]:
@@ -97,6 +104,15 @@ def profiles_of(read: Read) -> Profiles:
 
 
 def _placed(problem: Problem, files: Mapping[str, Written]) -> Problem:
-    """The problem of a pure package with the line of its key."""
+    """The problem of a pure package with the line of its key: a name may hold dots."""
+    written = files[problem.file]
     section, _, key = problem.key.partition(".")
-    return files[problem.file].problem((section, key), problem.message, problem.suggestion)
+    name, dot, inner = key.rpartition(".")
+    is_inner = dot and not _stands(written, section, key) and _stands(written, section, name)
+    path = (section, name, inner) if is_inner else (section, key)
+    return written.problem(path, problem.message, problem.suggestion)
+
+
+def _stands(written: Written, section: str, key: str) -> bool:
+    node = source.at(written.root, (section,))
+    return isinstance(node, Fields) and key in node.values

@@ -11,8 +11,8 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from relay.config.load import Written
 from relay.config.settings import RelaySettings
+from relay.config.written import Written
 from relay.filters.settings import DkimSettings
 from relay.mail.dkim import DkimKeyError, Key, load_key
 from relay.strict_yaml import Problem

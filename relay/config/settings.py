@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from relay.config.places import CONTROL, STATE_DIR
 from relay.filters.settings import ClassRuleSettings, DkimSettings, FilterSettings, PipelineSettings
 from relay.ingress.settings import (
     AuthSettings,
@@ -59,7 +60,7 @@ class RelaySettings(Settings):
     listen: tuple[ListenSettings, ...] = (ListenSettings(address="127.0.0.1:2525"),)
     trusted_networks: tuple[IPv4Network | IPv6Network, ...] = LOOPBACK
     allowed_senders: tuple[str, ...] = ()
-    state_dir: Path = Path("/var/lib/lpse-relay")
+    state_dir: Path = Path(STATE_DIR)
     store: str = "sqlite"
     routes: dict[str, Route] = Field(default_factory=lambda: {"*": RouteSettings()})
     dns: DnsSettings = Field(default_factory=DnsSettings)
@@ -82,7 +83,7 @@ class RelaySettings(Settings):
     inbox: InboxSettings = Field(default_factory=InboxSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     log: Annotated[LogSettings, _named("to")] = Field(default_factory=LogSettings)
-    control: Path = Path("run/control.sock")
+    control: Path = Path(CONTROL)
     lab: bool = False
     testing_smtp_port: int = Field(default=25, ge=1, le=65_535)
 

@@ -32,6 +32,15 @@ def show(path: Iterable[str | int]) -> str:
     return text
 
 
+def path_of(shown: str) -> tuple[str | int, ...]:
+    """`filters[2].use` as a path; what `show` made of it."""
+    steps: list[str | int] = []
+    for word in shown.split("."):
+        name, *numbers = word.replace("]", "").split("[")
+        steps += [name, *map(int, numbers)]
+    return tuple(steps)
+
+
 def problems(
     error: ValidationError, root: Node, file: str, model: type[BaseModel]
 ) -> list[Problem]:

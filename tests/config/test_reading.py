@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from relay.config import SourceError, read_all
-from relay.config.load import locate
+from relay.config.places import locate
 from relay.shaping.destination import Rate
 
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from pydantic import ValidationError
 
 from relay.config import source
+from relay.config.places import read_text
 from relay.config.settings import RelaySettings, SiteSettings
 from relay.config.shipped import rule_texts
 from relay.replies import load as load_rules
 from relay.replies.classify import Classifier
 from relay.settings import Settings
 from relay.strict_yaml import Fields, Node, Problem, SourceError, plain
-
-MAX_FILE: Final = 4 * 1024 * 1024  # octets; no configuration is longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +33,12 @@ class Written:
         return Problem(str(self.file), node.line, key, message, suggestion)
 
 
-def read_text(file: Path) -> str:
-    """The file's text. Raises SourceError where it cannot be read."""
-    try:
-        octets = file.read_bytes()
-    except OSError as error:
-        raise SourceError([Problem(str(file), 0, "(file)", str(error.strerror))]) from None
-    if len(octets) > MAX_FILE:
-        raise SourceError([Problem(str(file), 0, "(file)", f"longer than {MAX_FILE} octets")])
-    try:
-        return octets.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = octets.count(b"\n", 0, error.start) + 1
-        raise SourceError([Problem(str(file), line, "(file)", "not UTF-8")]) from None
-
-
 def read_settings(file: Path, model: type[Settings]) -> Written:
     """A file against its model. Raises SourceError with every fault."""
-    root = source.read(read_text(file), str(file))
+    return _against(file, source.read(read_text(file), str(file)), model)
+
+
+def _against(file: Path, root: Node, model: type[Settings]) -> Written:
     try:
         return Written(file, root, model.model_validate(plain(root)))
     except ValidationError as error:
@@ -84,19 +70,36 @@ def read_all(file: Path) -> Read:
         main = read_settings(file, RelaySettings)
     except SourceError as error:
         problems += error.problems
-    for extra in sorted((file.parent / "site.d").glob("*.yaml")):
+    for extra in _site_files(file.parent / "site.d", problems):
         try:
             text = read_text(extra)
             root = source.read(text, str(extra))
             if isinstance(root, Fields) and "rules" in root.values:
                 rules[str(extra)] = text
             else:
-                site.append(read_settings(extra, SiteSettings))
+                site.append(_against(extra, root, SiteSettings))
         except SourceError as error:
             problems += error.problems
     if problems or main is None:
         raise SourceError(problems)
     return Read(main, tuple(site), rules)
+
+
+def _site_files(folder: Path, problems: list[Problem]) -> list[Path]:
+    """The `*.yaml` of `site.d` by name. A folder that cannot be read would unset the site's limits
+    in silence, and so would a file that ends in `.yml`: both are faults."""
+    try:
+        entries = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        problems.append(Problem(str(folder), 0, "(file)", str(error.strerror)))
+        return []
+    for entry in entries:
+        if entry.suffix == ".yml":
+            hint = f"rename it to {entry.stem}.yaml"
+            problems.append(Problem(str(entry), 0, "(file)", "only *.yaml is read here", hint))
+    return [entry for entry in entries if entry.suffix == ".yaml"]
 
 
 def classifier_of(rules: Mapping[str, str]) -> Classifier:
@@ -107,16 +110,3 @@ def classifier_of(rules: Mapping[str, str]) -> Classifier:
 def site_classifier(file: Path) -> Classifier:
     """The classifier that a configuration gives. Raises SourceError."""
     return classifier_of(read_all(file).rules)
-
-
-def locate(file: Path, state: Path | None) -> tuple[Path, Path]:
-    """The state directory and the control socket, and no more. Raises SourceError."""
-    written = read_settings(file, RelaySettings)
-    assert isinstance(written.settings, RelaySettings)  # noqa: S101 - read as such
-    return places(file, written.settings, state)
-
-
-def places(file: Path, settings: RelaySettings, state: Path | None) -> tuple[Path, Path]:
-    """Relative paths are relative to the file, the socket's to the state directory."""
-    state_dir = state.absolute() if state else (file.parent / settings.state_dir).absolute()
-    return state_dir, state_dir / settings.control

@@ -1,0 +1,144 @@
+"""Parts: what only shows when a part is built from its settings — routes, filters, classes, TLS.
+
+Each part is built here as the relay builds it, and thrown away: what would end a start is a fault
+with a line already in `check`.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Collection, Iterator
+from importlib import resources
+from ipaddress import ip_address
+
+from relay.config import checks, source
+from relay.config.keys import secret
+from relay.config.settings import RelaySettings
+from relay.config.written import Written
+from relay.filters import loading, rules
+from relay.filters.loading import Supplies
+from relay.filters.rules import Rule
+from relay.ingress.policy import certificate
+from relay.observe.serving import split_address
+from relay.strict_yaml import Problem, SourceError
+from relay.transports.hops import Hops, RouteError
+from relay.transports.lookup import server
+from relay.web import guard
+
+
+class _Unheard:
+    """Alerts of filters that are built only to be looked at."""
+
+    def alert(self, name: str, detail: str) -> None:
+        """Nobody is told."""
+
+
+def faults(
+    main: Written, settings: RelaySettings, signed_domains: Collection[str]
+) -> Iterator[Problem]:
+    """Every fault that building would meet, with its line in `relay.yaml`."""
+    yield from _routes(main, settings)
+    yield from _addresses(main, settings)
+    yield from _certificate(main, settings)
+    for key, message in guard.problems(settings.web):
+        yield main.problem(("web", key), message)
+    site, problems = _classes(main, settings)
+    yield from problems
+    yield from _filters(main, settings, site, signed_domains)
+
+
+def _routes(main: Written, settings: RelaySettings) -> Iterator[Problem]:
+    """Each route by itself, so that all faults are found; then all together."""
+    passwords: dict[str, str] = {}
+    is_sound = True
+    for domain, route in settings.routes.items():
+        if route.password_file is not None:
+            try:
+                passwords[domain] = secret(main.file.parent / route.password_file)
+            except ValueError:
+                is_sound = False  # said by checks, with what to do
+                continue
+            if not passwords[domain]:
+                at = ("routes", domain, "password_file")
+                yield main.problem(at, f"{route.password_file}: its first line is empty")
+        try:
+            Hops({domain: route}, passwords)
+        except RouteError as error:
+            is_sound = False
+            yield _route(main, error)
+    if is_sound:
+        try:
+            Hops(settings.routes, passwords)
+        except RouteError as error:
+            yield _route(main, error)
+
+
+def _route(main: Written, error: RouteError) -> Problem:
+    message = str(error).removeprefix(f"routes: {error.key}: ")
+    return main.problem(("routes", error.key), message)
+
+
+def _addresses(main: Written, settings: RelaySettings) -> Iterator[Problem]:
+    for n, text in enumerate(settings.dns.servers):
+        try:
+            server(text)
+        except ValueError as error:
+            yield main.problem(("dns", "servers", n), str(error))
+    if settings.delivery.source_address is not None:
+        try:
+            ip_address(settings.delivery.source_address)
+        except ValueError:
+            text = f"{settings.delivery.source_address!r} is no IP address"
+            yield main.problem(("delivery", "source_address"), text)
+    try:
+        split_address(settings.metrics.listen)
+    except ValueError as error:
+        yield main.problem(("metrics", "listen"), str(error))
+
+
+def _certificate(main: Written, settings: RelaySettings) -> Iterator[Problem]:
+    given, folder = settings.certificate, main.file.parent
+    if given.certificate_file is None:
+        if given.key_file is not None:
+            yield main.problem(("certificate",), "a key_file, but no certificate_file")
+        return
+    file, key = folder / given.certificate_file, folder / (given.key_file or given.certificate_file)
+    if not (file.is_file() and key.is_file()):
+        return  # said by checks
+    try:
+        certificate(file, key)
+    except (OSError, ssl.SSLError) as error:
+        reason = getattr(error, "reason", None) or error.strerror or error
+        yield main.problem(("certificate",), f"{file} and {key} cannot be used: {reason}")
+
+
+def _classes(main: Written, settings: RelaySettings) -> tuple[tuple[Rule, ...], list[Problem]]:
+    try:
+        return rules.of_site(settings.classes), []
+    except SourceError as error:
+        return (), [_placed(main, problem) for problem in error.problems]
+
+
+def _filters(
+    main: Written,
+    settings: RelaySettings,
+    site: tuple[Rule, ...],
+    signed_domains: Collection[str],
+) -> Iterator[Problem]:
+    text = resources.files("relay.filters").joinpath("classes.yaml").read_text(encoding="utf-8")
+    supplies = Supplies(
+        settings.hostname or "relay.lab.invalid",
+        [entry for entry in settings.allowed_senders if checks.sender_fault(entry) is None],
+        (*site, *rules.shipped(text)),
+        frozenset(signed_domains),
+        _Unheard(),
+        settings.inbox.zone,
+    )
+    try:
+        loading.pipeline(settings.filters, supplies)
+    except SourceError as error:
+        yield from (_placed(main, problem) for problem in error.problems)
+
+
+def _placed(main: Written, problem: Problem) -> Problem:
+    return main.problem(source.path_of(problem.key), problem.message, problem.suggestion)
