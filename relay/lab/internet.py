@@ -47,11 +47,11 @@ class Internet:
         self._clock = clock
         self._houses = houses
         self._providers: list[Provider] = []
+        self.port = 0  # of all SMTP servers, once they listen
 
     async def start(self) -> tuple[str, int]:
         """Listen; returns the name server's `ip:port` and the SMTP port of all hosts."""
         tls = self_signed(*(house.host for house in self._houses))
-        port = 0
         for house in self._houses:
             self.zone.host(house.host, house.ip)
             for domain in house.domains:
@@ -59,9 +59,9 @@ class Internet:
             provider = Provider(
                 house.host, house.model, self.ledger, self._clock, self.zone.txt.get, tls
             )
-            port = await provider.start(house.ip, port)
+            self.port = await provider.start(house.ip, self.port)
             self._providers.append(provider)
-        return await self._dns.start(), port
+        return await self._dns.start(), self.port
 
     async def stop(self) -> None:
         """Stop all of it."""

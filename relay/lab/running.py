@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,11 +16,25 @@ START: Final = 20.0  # seconds until the control socket must answer
 POLL: Final = 0.05
 
 
+PROGRAM: Final = (sys.executable, "-m", "relay")
+
+
 class Relay:
     """One relay process; `config` and `state` are its own."""
 
-    def __init__(self, config: Path, state: Path) -> None:
-        """Nothing runs before `start`."""
+    def __init__(
+        self,
+        config: Path,
+        state: Path,
+        program: Sequence[str] = PROGRAM,
+        environment: Mapping[str, str] | None = None,
+        descriptors: Sequence[int] = (),
+    ) -> None:
+        """Nothing runs before `start`. `environment` is added to this process's own, and
+        `descriptors` are left open for it."""
+        self._program = tuple(program)
+        self._environment = dict(environment or {})
+        self._descriptors = tuple(descriptors)
         self.config = config
         self.state = state
         self.control = state / "run" / "control.sock"
@@ -27,8 +43,10 @@ class Relay:
     async def start(self) -> dict[str, Any]:
         """Run it; returns what `status` answers. Raises ControlError with what it said."""
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "relay", "run", "--config", str(self.config), "--state", str(self.state)),
+            *self._program,
+            *("run", "--config", str(self.config), "--state", str(self.state)),
+            env=os.environ | self._environment,
+            pass_fds=self._descriptors,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
         )

@@ -127,8 +127,10 @@ async def site(
     around: list[House] | None = None,
     smtp: str = "127.0.0.1:0",
     replacing: dict[str, str] | None = None,
+    made: Callable[[Path, Path], Relay] = Relay,
 ) -> AsyncIterator[Site]:
-    """A running site; `extra` is more YAML, `replacing` changes lines of the config's text."""
+    """A running site; `extra` is more YAML, `replacing` changes lines of the config's text, `made`
+    builds the relay's process from its configuration and state."""
     internet = Internet(SystemClock(), around or houses())
     dns, port = await internet.start()
     keys.make(folder / "keys" / "s1.pem")
@@ -139,7 +141,7 @@ async def site(
         assert old in text
         text = text.replace(old, new)
     (folder / "relay.yaml").write_text(text)
-    relay = Relay(folder / "relay.yaml", folder / "state")
+    relay = made(folder / "relay.yaml", folder / "state")
     try:
         yield Site(internet, relay, folder, await relay.start())
     finally:
