@@ -192,12 +192,15 @@ class SmtpTransport:
             parcel = parcel.without(refused)
         if not session.still_stands:  # it was hung up meanwhile; no unit is spent on it
             return None
-        not_yet = permits.admit(len(parcel.addressees), job.deliveries[0].domain)
+        domain = job.deliveries[0].domain
+        not_yet = permits.admit(len(parcel.addressees), domain)
         if not_yet is not None:
             return not_yet
         was_reused = session.carried > 0
         is_pipelined = self._is_pipelined(job.route.destination)
         carried = await session.carry(parcel, is_pipelined)
+        if carried.unwritten:
+            permits.refund(carried.unwritten, domain)
         if was_reused and _was_dead(carried):
             return None
         self._remember(job.route.destination.key, is_pipelined and session.has_pipelining, carried)

@@ -51,6 +51,7 @@ class Carried:
     results: tuple[Result, ...]
     sha256: bytes | None
     is_answered: bool
+    unwritten: int  # addressees whose RCPT was never written
     was_stopped: bool = False  # our task was cancelled after the dot
 
 
@@ -87,6 +88,7 @@ class Transaction:
         self._results: list[Result | None] = [None] * len(parcel.addressees)
         self._is_answered = False
         self._sha256: bytes | None = None
+        self._written = 0
         self._was_stopped = False
         self.needs_reset = False  # the server still holds an open transaction
         self.is_spent = False  # the session can carry nothing more
@@ -112,13 +114,15 @@ class Transaction:
             self._settle(_ambiguous(text) if is_sent else own)
         gap = Failure(FailureKind.PROTOCOL, "the dialogue ended without a result", Stage.DATA)
         results = tuple(result or gap for result in self._results)
-        return Carried(results, self._sha256, self._is_answered, self._was_stopped)
+        unwritten = len(results) - self._written
+        return Carried(results, self._sha256, self._is_answered, unwritten, self._was_stopped)
 
     # MAIL, RCPT, DATA
 
     async def _in_one(self) -> bool:
         lines = [commands.rcpt(to, self._offered) for to in self._parcel.addressees]
         first = commands.mail(self._parcel, self._offered)
+        self._written = len(lines)
         self._wire.write(b"".join([first, *lines, b"DATA\r\n"]))
         is_open = self._mail(await self._read(Stage.MAIL, self._deadlines.mail))
         for n in range(len(lines)):
@@ -133,6 +137,7 @@ class Transaction:
         if not self._mail(await self._read(Stage.MAIL, self._deadlines.mail)):
             return False
         for n, to in enumerate(self._parcel.addressees):
+            self._written += 1
             self._wire.write(commands.rcpt(to, self._offered))
             self._rcpt(n, await self._read(Stage.RCPT, self._deadlines.rcpt))
         if all(self._results):

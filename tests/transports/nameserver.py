@@ -17,7 +17,8 @@ Zone = dict[tuple[str, str], list[str]]  # (name, type) → records in text
 class NameServer(asyncio.DatagramProtocol):
     """Answers what the zone holds; NXDOMAIN for a name without any record.
 
-    `broken` names answer SERVFAIL, `silent` ones nothing. A CNAME is followed unless `is_lazy`.
+    `broken` names answer SERVFAIL, `silent` ones nothing, `garbled` ones junk. A CNAME is
+    followed unless `is_lazy`.
     """
 
     def __init__(self, zone: Zone, ttl: int = 60) -> None:
@@ -25,6 +26,7 @@ class NameServer(asyncio.DatagramProtocol):
         self.ttl = ttl
         self.broken: set[str] = set()
         self.silent: set[str] = set()
+        self.garbled: set[str] = set()
         self.is_lazy = False
         self.asked: Counter[tuple[str, str]] = Counter()
         self.address = ""
@@ -48,6 +50,9 @@ class NameServer(asyncio.DatagramProtocol):
         kind = dns.rdatatype.to_text(question.rdtype)
         self.asked[name, kind] += 1
         if name in self.silent:
+            return
+        if name in self.garbled:
+            self._transport.sendto(data[:2] + b"\x81\x80\0\1\0\1\0\0\0\0garbled", addr)
             return
         response = dns.message.make_response(query)
         self._answer(response, name, kind)

@@ -70,18 +70,23 @@ class Heard:
 class Peer:
     """Listens on a free port; connection n plays script n, the last one again and again."""
 
-    def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, *scripts: Script, tls: ssl.SSLContext | None = None, is_implicit: bool = False
+    ) -> None:
+        """`is_implicit`: TLS from the first octet; else the script says where it begins."""
         self.scripts = scripts
         self.heard: list[Heard] = []
         self.ip = "127.0.0.1"
         self.port = 0
         self._tls = tls
+        self._is_implicit = is_implicit
         self._server: asyncio.Server | None = None
         self._ended = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Peer:
-        self._server = await asyncio.start_server(self._begin, self.ip, self.port)
+        tls = self._tls if self._is_implicit else None
+        self._server = await asyncio.start_server(self._begin, self.ip, self.port, ssl=tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

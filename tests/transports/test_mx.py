@@ -14,7 +14,7 @@ from relay.mail.delivery import Failure, FailureKind
 from relay.shaping.destination import Destination, Profile
 from relay.transports.base import Credentials, Host, Route
 from relay.transports.hops import Hops
-from relay.transports.lookup import LONGEST, SHORTEST, Lookup, TtlCache, server
+from relay.transports.lookup import LONGEST, MAX_QUERIES, SHORTEST, Lookup, TtlCache, server
 from relay.transports.mx import MAX_HOSTS, MxRouter, async_resolver_of, resolver_of
 from relay.transports.settings import DnsSettings, RouteSettings
 from tests.transports.nameserver import NameServer
@@ -186,6 +186,45 @@ async def test_an_mx_that_is_an_address_is_never_dialled() -> None:
         route = await desk.route("literal.example")
         found = await desk.lookup.addresses(route.hosts[0].name)
     assert isinstance(found, Failure) and found.kind is FailureKind.FORBIDDEN_ADDRESS
+
+
+async def test_a_chain_of_aliases_has_an_end() -> None:
+    zone = ZONE | {(f"c{n}.example", "CNAME"): [f"c{n + 1}.example."] for n in range(30)}
+    async with NameServer(zone) as names:
+        names.is_lazy = True
+        failure = await Desk(names).failure("c0.example")
+    assert failure.kind is FailureKind.DNS and "aliases" in failure.text
+
+
+async def test_a_broken_answer_is_temporary() -> None:
+    async with NameServer(ZONE) as names:
+        names.garbled.add("example.co.id")
+        assert (await Desk(names).failure("example.co.id")).kind is FailureKind.DNS
+
+
+async def test_mx_hosts_without_an_address_by_servfail_are_temporary() -> None:
+    async with NameServer(ZONE) as names:
+        names.broken.add("mx1.example.co.id")
+        found = await Desk(names).lookup.addresses("mx1.example.co.id")
+        assert isinstance(found, Failure) and found.kind is FailureKind.DNS
+        missing = await Desk(names).lookup.addresses("no-such-host.invalid", is_route=True)
+        assert isinstance(missing, Failure) and missing.kind is FailureKind.NO_ADDRESS
+
+
+async def test_queries_under_way_are_bounded() -> None:
+    async with NameServer(ZONE) as names:
+        names.silent.update(f"s{n}.example" for n in range(3 * MAX_QUERIES))
+        desk = Desk(names)
+        asking = [
+            asyncio.create_task(desk.router.route(f"s{n}.example")) for n in range(3 * MAX_QUERIES)
+        ]
+        while len(names.asked) < MAX_QUERIES:
+            await asyncio.sleep(0)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert len(names.asked) == MAX_QUERIES
+        for task in (*asking, *desk.router._routes._asked.values()):
+            task.cancel()
 
 
 # Addresses

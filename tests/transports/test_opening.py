@@ -227,7 +227,8 @@ async def test_implicit_tls_and_login(server_side: ssl.SSLContext) -> None:
         Hear("cmFoYXNpYQ=="),
         "235 ok",
     ]
-    async with Peer([Tls(), *login, *letter(), *GOODBYE], tls=server_side) as peer:
+    script: Script = [*login, *letter(), *GOODBYE]
+    async with Peer(script, tls=server_side, is_implicit=True) as peer:
         house = House()  # a lab: self-signed is good enough
         where = to(peer, tls="implicit", credentials=SECRET, is_verified=True)
         attempt = await house.attempt(job(where))

@@ -73,6 +73,55 @@ async def test_a_session_serves_its_own_footing_only(changes: dict[str, object])
         assert len(peer.heard) == 2
 
 
+async def test_a_limit_that_was_lowered_ends_the_idle_session() -> None:
+    async with Peer(TWO, ONE) as peer:
+        house = House(per_connection=None)
+        for _ in range(2):
+            assert (await house.attempt(job(to(peer)))).is_accepted
+        house.transport._per_connection = lambda destination: 1
+        assert (await house.attempt(job(to(peer)))).is_accepted
+        await house.close()
+        assert len(peer.heard) == 2
+
+
+@pytest.mark.parametrize("end", [["502 5.5.1 what?"], [Cut()], ["250 ok\n250 once more"]])
+async def test_a_session_that_cannot_be_reset_is_left(end: Script) -> None:
+    refused: Script = [Hear("MAIL"), Hear("RCPT"), Hear("DATA"), "250 a\n550 b\n554 c"]
+    async with Peer([*hello(), *refused, Hear("RSET"), *end, Hang()], ONE) as peer:
+        house = House()
+        house.permits.limit = 1
+        await house.attempt(job(to(peer)))
+        assert (await house.attempt(job(to(peer)))).is_accepted
+        await house.close()
+        assert len(peer.heard) == 2
+
+
+async def test_cancelled_while_a_session_is_reset_it_is_cut() -> None:
+    refused: Script = [Hear("MAIL"), Hear("RCPT"), Hear("DATA"), "250 a\n550 b\n554 c"]
+    async with Peer([*hello(), *refused, Hear("RSET"), Hang()]) as peer:
+        house = House()
+        await house.attempt(job(to(peer)))
+        task = asyncio.create_task(house.attempt(job(to(peer))))
+        await peer.until(lambda: "RSET" in peer.commands)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await house.all_gone()
+
+
+@pytest.mark.parametrize("offered", [("PIPELINING",), ("SIZE",)])
+async def test_a_goodbye_with_an_open_transaction_keeps_step(offered: tuple[str, ...]) -> None:
+    refused: Script = [Hear("MAIL"), "250 a", Hear("RCPT"), "550 b"]
+    if offered == ("PIPELINING",):
+        refused = [*refused, Hear("DATA"), "554 c"]
+    goodbye: Script = [Hear("RSET"), "250 ok", Hear("QUIT"), "221 bye"]
+    async with Peer([*hello(*offered), *refused, *goodbye]) as peer:
+        house = House(per_connection=1)
+        await house.attempt(job(to(peer)))
+        await house.close()
+        assert peer.commands[-2:] == ["RSET", "QUIT"]
+
+
 async def test_an_idle_session_is_hung_up_after_a_while() -> None:
     async with Peer(ONE) as peer:
         house = House(brief(idle=0.02))

@@ -15,6 +15,7 @@ from tests.transports.house import BODY, HEAD, PROFILE, House, job, letter, to
 from tests.transports.peer import (
     GOODBYE,
     Content,
+    Cut,
     Dribble,
     Hang,
     Hear,
@@ -252,6 +253,22 @@ async def test_without_a_connection_permit_nothing_is_dialled() -> None:
         made = await house.transport.deliver(job(to(peer)), house.permits)
         assert made == NotYet(1, "connections")
         assert not peer.heard
+
+
+@pytest.mark.parametrize(
+    ("said", "spent"),
+    [
+        ([Hear("MAIL"), "550 5.7.1 blocked"], 0),
+        ([Hear("MAIL"), Cut()], 0),
+        ([Hear("MAIL"), "250 ok", Hear("RCPT"), "421 4.7.0 slow"], 1),
+        ([Hear("MAIL"), "250 ok", Hear("RCPT"), "550 5.1.1 nobody", Hear("RCPT"), Cut()], 2),
+    ],
+)
+async def test_units_whose_rcpt_was_never_written_are_given_back(said: Script, spent: int) -> None:
+    async with Peer([*hello("SIZE"), *said, Hang()]) as peer:
+        house = House()
+        await house.attempts(job(to(peer), *ALL))
+    assert house.permits.admitted == spent
 
 
 async def test_without_admission_nothing_is_written_and_the_session_waits() -> None:
