@@ -22,7 +22,7 @@ from relay.mail.delivery import (
     FailureKind,
     Outcome,
 )
-from relay.mail.instant import Instant, millis
+from relay.mail.instant import HOUR, Instant, millis
 from relay.shaping import backoff
 from relay.shaping.settings import NxdomainSettings, RetrySettings
 
@@ -95,6 +95,18 @@ def _next(
     until = backoff.due_at(delivery, now, retry)
     if read.category is Category.GREYLISTED and attempt.reply is not None:
         until = backoff.hinted(attempt.reply.text, now) or until
+    if _is_one_recipients_limit(attempt, read):
+        until = max(until, now + HOUR)
     if attempt.failure is not None and attempt.failure.kind is FailureKind.AMBIGUOUS:
         until = max(until, now + millis(retry.ambiguous))
     return min(until, delivery.expires_at)
+
+
+def _is_one_recipients_limit(attempt: Attempt, read: Classification) -> bool:
+    """A 5yz that means *not so many to this one an hour*: asked again over an hour later."""
+    return (
+        read.category is Category.RATE_LIMITED
+        and read.scope is Scope.RECIPIENT
+        and attempt.reply is not None
+        and attempt.reply.is_permanent
+    )

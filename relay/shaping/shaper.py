@@ -24,6 +24,7 @@ from relay.shaping.windows import Meter
 EVERYTHING: Final = "*"
 LATER: Final = 10 * SECOND  # how soon is asked again where no moment is known
 MANY: Final = 100_000.0  # RCPTs a minute: as good as no limit
+LOOKED_AT: Final = 500  # meters a second that are looked at for emptiness
 FORGET: Final = 20_000  # destinations; above it those without any state are forgotten
 
 DomainRates = Callable[[str], tuple[Rate, ...]]
@@ -43,6 +44,7 @@ class Shaper:
         self._slow_next: dict[str, float] = {}
         self._kept: dict[str, str] = {}
         self._dirty: set[str] = set()
+        self._round: list[str] = []  # meters still to be looked at for emptiness
 
     def use(self, pauses: PauseSettings, domain_rates: DomainRates) -> None:
         """A new configuration; what was counted and learned stays."""
@@ -183,8 +185,9 @@ class Shaper:
             return
         before = state.mode
         profile = destination.profile
-        rate = min((r.count * MINUTE / millis(r.window) for r in profile.rates), default=MANY)
-        feedback.tick(state, now, self._pauses, (rate, profile.connections or 20))
+        rate = _a_minute(profile.rates)
+        full = (MANY if rate is None else rate, profile.connections or 20)
+        feedback.tick(state, now, self._pauses, full)
         if state.mode is not before:
             self._dirty.add(destination.key)
 
@@ -286,7 +289,7 @@ class Shaper:
             self._tick(destination, now)
         state = self._states.get(key, Standing())
         limits = destination.profile.rates if destination else ()
-        rate = min((r.count * MINUTE / millis(r.window) for r in limits), default=None)
+        rate = _a_minute(limits)
         if state.mode is Mode.SLOW:
             rate = state.rate if rate is None else min(rate, state.rate)
         elif state.mode is not Mode.OK:
@@ -318,8 +321,19 @@ class Shaper:
             if meter.is_dirty:
                 changed[f"meter:{key}"] = json.dumps(meter.dump(), separators=(",", ":"))
                 meter.is_dirty = False
+        changed.update(self._emptied(now))
         self._forget()
         return changed
+
+    def _emptied(self, now: Instant) -> dict[str, str]:
+        """Some meters in turn: those that count nothing any more are given up, here and kept."""
+        if not self._round:
+            self._round = list(self._meters)
+        some, self._round = self._round[:LOOKED_AT], self._round[LOOKED_AT:]
+        empty = [key for key in some if self._meters[key].is_empty(now)]
+        for key in empty:
+            del self._meters[key]
+        return {f"meter:{key}": "" for key in empty}
 
     def _forget(self) -> None:
         if len(self._known) <= FORGET:
@@ -357,3 +371,9 @@ class Shaper:
         if not isinstance(kept, dict):
             raise TypeError("a meter is a mapping")
         self._kept[key] = text
+
+
+def _a_minute(rates: Sequence[Rate]) -> float | None:
+    """RCPTs a minute that the shortest window allows: longer ones say how many, not how fast."""
+    shortest = min(rates, key=lambda rate: rate.window, default=None)
+    return shortest.count * MINUTE / millis(shortest.window) if shortest else None

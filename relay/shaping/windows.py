@@ -85,6 +85,11 @@ class Window:
         while self._slices and self._slices[0][0] < now - self.span:
             self._total -= self._slices.popleft()[1]
 
+    def is_empty(self, now: Instant) -> bool:
+        """True where nothing is counted any more."""
+        self._forget(now)
+        return not self._slices
+
     def dump(self) -> list[list[int]]:
         """What is counted, for the store: pairs of time and units."""
         return [[latest, units] for latest, units, _ in self._slices]
@@ -118,10 +123,10 @@ class Meter:
         """The limits that are counted."""
         return tuple(window.rate for window in self.windows)
 
-    @property
-    def latest(self) -> Instant:
-        """When something was counted last."""
-        return self._latest
+    def is_empty(self, now: Instant) -> bool:
+        """True where nothing is counted any more, so that a new meter would say the same."""
+        now = self._forward(now)
+        return self._next_at <= now and all(window.is_empty(now) for window in self.windows)
 
     def free_at(self, units: int, now: Instant, ahead: int = 0) -> Instant:
         """When so many units may be written, after `ahead` others; `now` or earlier: at once."""
