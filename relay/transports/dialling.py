@@ -22,11 +22,13 @@ from relay.transports.deadlines import Deadlines
 from relay.transports.forbidden import Frontier
 from relay.transports.memo import Memo
 from relay.transports.opening import Opening, Plan
+from relay.transports.ours import is_ours
 from relay.transports.session import Session
 from relay.transports.tls import Contexts
 from relay.transports.transaction import Ended, Result
 
 MAX_ADDRESSES: Final = 8  # tried for one letter; a hostile MX set names thousands
+ENOUGH: Final = 600.0  # seconds of dialling after which no further address is tried
 BROKEN_TLS: Final = 3600.0  # seconds that a host whose STARTTLS failed is spoken to in the clear
 NO_EHLO: Final = 600.0  # seconds that a host which hung up on EHLO is greeted with HELO
 SHUNNED: Final = 300.0  # seconds that an address which did not answer is tried last
@@ -66,6 +68,7 @@ class Dialler:
         self._frontier = frontier
         self._contexts = contexts
         self._deadlines = deadlines
+        self._clock = clock
         self._helo = helo
         self._may_fall_over = may_fall_over
         self._source = source
@@ -76,6 +79,7 @@ class Dialler:
 
     async def dial(self, route: Route) -> Session | Unreached:
         """A ready session with the best host that answers, or why there is none."""
+        until = self._clock.monotonic() + ENOUGH
         worst: Unreached | None = None
         hopeless: Unreached | None = None
         async for host, ip, failure in self._places(route):
@@ -94,6 +98,8 @@ class Dialler:
                 return opened
             if not isinstance(opened.result, Reply) and _is_final(opened.result):
                 return opened
+            if self._clock.monotonic() >= until:
+                break
         nobody = Failure(FailureKind.NO_ADDRESS, "the route names no host")
         return worst or hopeless or Unreached(nobody)
 
@@ -120,7 +126,7 @@ class Dialler:
             yield host, ip, None
 
     def _forbidden(self, route: Route, ip: str) -> Failure | None:
-        why = self._frontier.why_forbidden(ip, route.may_be_private)
+        why = self._frontier.why_forbidden(ip, route.may_be_private, is_ours(ip))
         if why is not None:
             text = f"{ip} is never dialled ({why})"
             return Failure(FailureKind.FORBIDDEN_ADDRESS, text)

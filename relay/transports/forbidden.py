@@ -53,17 +53,20 @@ _NAT64_LOCAL: Final = IPv6Network("64:ff9b:1::/48")
 class Frontier:
     """What this relay may dial besides public addresses.
 
-    ``allow``: `destinations.allow_networks`; ``own``: the relay's own addresses, dialling which
-    would be a loop; ``is_lab``: loopback is the whole internet then.
+    ``allow``: `destinations.allow_networks`; ``own``: further addresses of the relay's own (behind
+    a NAT), dialling which would be a loop; ``is_lab``: loopback is the whole internet then.
     """
 
     allow: tuple[Network, ...] = ()
     own: Collection[Address] = ()
     is_lab: bool = False
 
-    def why_forbidden(self, ip: str | Address, may_be_private: bool = False) -> str | None:
+    def why_forbidden(
+        self, ip: str | Address, may_be_private: bool = False, is_ours: bool = False
+    ) -> str | None:
         """What kind of address this is, if it must not be dialled; None if it may.
 
+        ``is_ours``: the machine itself has the address; to dial it would be a loop.
         ``may_be_private``: the host stands in `routes:`, so loopback and private addresses are
         the administrator's own choice; what leads nowhere stays forbidden.
         """
@@ -86,6 +89,8 @@ class Frontier:
         local = _kind(address, _LOCAL) or (_kind(inner, _LOCAL) if inner else None)
         if local:
             return local
+        if is_ours:
+            return "our own"
         if isinstance(address, IPv6Address) and address not in _NAT64:
             return None if address in _GLOBAL_UNICAST else "reserved"
         return None

@@ -38,19 +38,23 @@ class LookupFailed(Exception):
 
 
 def resolver_of(settings: DnsSettings) -> dns.resolver.Resolver:
-    """A blocking resolver, for commands. Raises ValueError for a bad server."""
-    return _configured(dns.resolver.Resolver(configure=not settings.servers), settings)
+    """A blocking resolver, for commands. Raises ValueError for a bad server, or for none."""
+    return _configured(dns.resolver.Resolver, settings)
 
 
 def async_resolver_of(settings: DnsSettings) -> dns.asyncresolver.Resolver:
-    """The resolver of the running relay. Raises ValueError for a bad server."""
-    return _configured(dns.asyncresolver.Resolver(configure=not settings.servers), settings)
+    """The resolver of the running relay. Raises ValueError for a bad server, or for none."""
+    return _configured(dns.asyncresolver.Resolver, settings)
 
 
 R = TypeVar("R", bound=dns.resolver.BaseResolver)
 
 
-def _configured(resolver: R, settings: DnsSettings) -> R:
+def _configured(kind: type[R], settings: DnsSettings) -> R:
+    try:
+        resolver = kind(configure=not settings.servers)
+    except dns.resolver.NoResolverConfiguration:
+        raise ValueError("the system names no name server; write dns: {servers: [...]}") from None
     if settings.servers:
         resolver.nameservers = [server(text) for text in settings.servers]
     resolver.lifetime = settings.timeout.total_seconds()

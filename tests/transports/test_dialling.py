@@ -12,9 +12,10 @@ from relay.clock import SystemClock
 from relay.mail.delivery import Failure, FailureKind
 from relay.mail.reply import Reply, Stage
 from relay.transports.base import Host
-from relay.transports.dialling import MAX_ADDRESSES, Dialler, Unreached
+from relay.transports.dialling import ENOUGH, MAX_ADDRESSES, Dialler, Unreached
 from relay.transports.forbidden import Frontier
 from relay.transports.opening import Plan
+from relay.transports.ours import is_ours
 from relay.transports.session import Session
 from relay.transports.tls import Contexts
 from tests.transports.house import House, brief, job, route, to
@@ -121,6 +122,39 @@ async def test_a_route_may_be_private() -> None:
         house = House(is_lab=False)
         assert (await house.attempt(job(to(peer, may_be_private=True)))).is_accepted
         await house.close()
+
+
+async def test_an_address_that_this_machine_has_is_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relay.transports.dialling.is_ours", lambda ip: ip == "8.8.8.8")
+    house = House(is_lab=False)
+    house.addresses["mx.example.net"] = ("8.8.8.8",)
+    attempt = await house.attempt(job(route(Host("mx.example.net", 25))))
+    assert attempt.failure is not None
+    assert attempt.failure.kind is FailureKind.FORBIDDEN_ADDRESS
+
+
+@pytest.mark.parametrize(
+    ("ip", "expected"),
+    [("127.0.0.1", True), ("8.8.8.8", False), ("2607:f8b0::1", False)],
+)
+def test_the_kernel_knows_which_addresses_are_ours(ip: str, expected: bool) -> None:
+    assert is_ours(ip) is expected
+
+
+async def test_after_a_while_no_further_address_is_tried() -> None:
+    class Late(SystemClock):
+        seconds = 0.0
+
+        def monotonic(self) -> float:
+            self.seconds += ENOUGH / 2
+            return self.seconds
+
+    tried: list[str] = []
+    addresses: dict[str, Sequence[str]] = {"a": [f"8.8.8.{n}" for n in range(6)]}
+    late = dialler(tried, addresses)
+    late._clock = Late()
+    assert isinstance(await late.dial(route(Host("a", 25))), Unreached)
+    assert len(tried) == 2
 
 
 async def test_our_own_address_is_a_loop() -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import dns.asyncresolver
+import dns.resolver
 import pytest
 
 from relay.clock import SystemClock
@@ -372,6 +373,15 @@ def test_name_servers(text: str, address: str, port: int) -> None:
 def test_bad_name_servers(text: str) -> None:
     with pytest.raises(ValueError, match="is no name server"):
         server(text)
+
+
+def test_a_system_without_name_servers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise dns.resolver.NoResolverConfiguration
+
+    monkeypatch.setattr(dns.resolver.Resolver, "read_resolv_conf", missing)
+    with pytest.raises(ValueError, match=r"dns: \{servers"):
+        resolver_of(DnsSettings())
 
 
 def test_resolvers_are_configured() -> None:
