@@ -32,12 +32,13 @@ from relay.observe.notify import Notify, listen_fds
 from relay.observe.pulse import Pulse
 from relay.observe.sampler import Sampler
 from relay.observe.serving import Serving
-from relay.service import build
+from relay.service import build, published
 from relay.service.build import Road
 from relay.service.commands import Commands
 from relay.service.secrets import link_key
 from relay.store import sqlite
 from relay.store.base import Store
+from relay.transports.lookup import async_resolver_of
 from relay.web.app import inbox_app
 from relay.web.links import Linker
 
@@ -121,6 +122,7 @@ class Running:
             asyncio.create_task(self._pulse.run(), name="pulse"),
             asyncio.create_task(self._sampler.run(), name="sampler"),
         ]
+        self._compare_keys()
         stack.push_async_callback(self._end_background)
         about = await self._open(stack)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -131,10 +133,18 @@ class Running:
         await self._wait()
         await self._drain()
 
+    def _compare_keys(self) -> None:
+        """In the background: DNS may be slow, and letters need not wait for it."""
+        resolver = async_resolver_of(self.config.settings.dns)
+        keys = dict(self.config.keys)
+        comparing = published.compare(keys, resolver, self._alerts, self._clock)
+        self._comparing = asyncio.create_task(comparing, name="published keys")
+
     async def _end_background(self) -> None:
-        for task in self._background:
+        tasks = [*self._background, self._comparing]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _open(self, stack: AsyncExitStack) -> dict[str, Any]:
         """Everything that listens, the door last; each is closed at the end, in reverse."""
@@ -252,4 +262,5 @@ class Running:
         self._door.swap(policy)
         self._metrics.set_providers(new.profiles.names)
         self.config = new
+        self._compare_keys()
         return notes
