@@ -24,7 +24,7 @@ from relay.mail.instant import DAY, Instant
 from relay.mail.reply import Stage
 from relay.mail.urgency import Urgency
 from relay.scheduler import Parts, Scheduler, Tuning
-from relay.shaping.destination import Destination
+from relay.shaping.destination import Profile
 from relay.shaping.profiles import Layer, Profiles, parse
 from relay.shaping.settings import LimitSettings, PauseSettings, RetrySettings
 from relay.shaping.shaper import Shaper
@@ -47,13 +47,13 @@ MX = {"gmail.com": "gmail-smtp-in.l.google.com", "yahoo.com": "mta5.am0.yahoodns
 
 
 @cache
-def shipped_profiles() -> tuple[object, ...]:
+def shipped_profiles() -> tuple[Profile, ...]:
     return tuple(parse(text, where) for where, text in profile_texts().items())
 
 
 def profiles(**limits: LimitSettings) -> Profiles:
     named = {key.replace("_", "."): limit for key, limit in limits.items()}
-    return Profiles(shipped_profiles(), [Layer(named, {}, "relay.yaml")])  # type: ignore[arg-type]
+    return Profiles(shipped_profiles(), [Layer(named, {}, "relay.yaml")])
 
 
 @dataclass
@@ -276,7 +276,3 @@ def most_in(times: list[Instant], window: timedelta) -> int:
             first += 1
         most = max(most, last - first + 1)
     return most
-
-
-def key_of(destination: Destination) -> str:
-    return destination.key

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
 from relay.lab.virtual_time import VirtualClock, run
 from relay.mail import events
-from relay.mail.delivery import Delivery, Failure, FailureKind, State
+from relay.mail.delivery import Attempt, Delivery, Failure, FailureKind, State
 from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant
 from relay.mail.reply import Stage
 from relay.mail.urgency import Urgency
+from relay.shaping.profiles import Layer, Profiles
+from relay.shaping.settings import ProviderSettings
 from relay.store.base import Selector, Settlement, StoreError
 from relay.store.memory import MemoryStore
-from relay.transports.base import Route
+from relay.transports.base import Job, NotYet, Permits, Route
 from tests.scheduling import (
     BLOCKED,
     OK,
@@ -26,6 +29,7 @@ from tests.scheduling import (
     most_in,
     per_minute,
     profiles,
+    shipped_profiles,
 )
 
 UNKNOWN = "550-5.1.1 The email account that you tried to reach does not exist. gsmtp"
@@ -474,5 +478,66 @@ def test_a_settlement_is_one_transaction_with_its_report() -> None:
             assert first.dsn is not None
             assert first.attempt is not None
             assert first.attempt.classification is not None
+
+    run(main)
+
+
+def test_a_letter_that_cannot_be_signed_waits_alone_and_alerts_once() -> None:
+    unsigned = Failure(FailureKind.SIGNING, "the key is missing", Stage.MAIL)
+
+    def gmail(delivery: Delivery, now: Instant) -> Answer:
+        return unsigned if delivery.recipient.startswith("x") else OK
+
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, gmail) as h:
+            bad = [await h.put(f"x{n}@gmail.com") for n in range(5)]
+            good = [await h.put(f"v{n}@gmail.com") for n in range(5)]
+            await asyncio.sleep(60)
+            assert {await h.state(one) for one in good} == {State.DELIVERED}
+            assert {await h.state(one) for one in bad} == {State.WAITING}
+            assert len(h.of(events.Alert)) == 1
+            assert not h.of(events.Paused)
+
+    run(main)
+
+
+def test_our_own_fault_that_a_provider_names_pauses_it_and_keeps_the_mail() -> None:
+    spf = "550 5.7.27 This message was blocked because it didn't pass SPF authentication. gsmtp"
+
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, lambda d, now: spf if d.domain == "gmail.com" else OK) as h:
+            for n in range(20):
+                await h.put(f"v{n}@gmail.com")
+            other = await h.put("v@yahoo.com")
+            await asyncio.sleep(9 * 60)
+            assert len(h.written("gmail.com")) <= 2
+            assert h.shaper.is_paused("gmail", clock.now())
+            assert await h.state(other) is State.DELIVERED
+            assert not h.of(events.Bounced)
+            alerts = [e.name for e in h.events if isinstance(e, events.Alert)]
+            assert any("fix_config" in name for name in alerts)
+
+    run(main)
+
+
+def test_several_recipients_go_in_one_transaction_where_a_profile_allows_it() -> None:
+    async def main(clock: VirtualClock) -> None:
+        allowed = ProviderSettings(recipients_per_transaction=10, rate=("100/min",))  # type: ignore[arg-type]
+        book = Profiles(shipped_profiles(), [Layer({}, {"gmail": allowed}, "r")])
+        jobs: list[int] = []
+        async with house(clock, accept, book=book) as h:
+            carried = h.transport.deliver
+
+            async def deliver(job: Job, permits: Permits) -> Sequence[Attempt] | NotYet:
+                jobs.append(len(job.deliveries))
+                return await carried(job, permits)
+
+            h.transport.deliver = deliver  # type: ignore[method-assign]
+            one = await h.put(*(f"v{n}@gmail.com" for n in range(25)), "v@kampus.ac.id")
+            await asyncio.sleep(60)
+            assert await h.states() == {State.DELIVERED: 26}
+            assert await h.state(one, 25) is State.DELIVERED
+        assert max(jobs) == 10
+        assert sum(jobs) >= 26
 
     run(main)

@@ -20,7 +20,7 @@ from relay.mail.delivery import (
     Outcome,
 )
 from relay.mail.events import Event
-from relay.mail.instant import Instant, millis
+from relay.mail.instant import MINUTE, Instant, millis
 from relay.mail.letter import Letter
 from relay.mail.reply import Stage
 from relay.scheduler import reports
@@ -32,6 +32,7 @@ from relay.shaping.destination import Destination
 from relay.store.base import Settlement
 
 OTHER = "other"
+ALERT_EVERY = 10 * MINUTE
 TOO_LATE = "its time was over"
 _MISSING = (FailureKind.NXDOMAIN, FailureKind.NO_ADDRESS)
 
@@ -44,6 +45,7 @@ class Outcomes:
         self._parts = parts
         self._steady = steady
         self._ledger = ledger
+        self._alerted_at: dict[str, Instant] = {}
 
     async def attempted(
         self,
@@ -123,12 +125,22 @@ class Outcomes:
         tuning, now = self._parts.tuning, self._parts.clock.now()
         earlier = await self._earlier(delivery, attempt)
         outcome = settle(delivery, attempt, read, now, tuning.retry, tuning.nxdomain, earlier)
-        is_ours = read is not None and read.scope is Scope.OURSELVES
-        if read is not None and is_ours and (attempt.reply is None or not read.keeps_the_mail):
-            detail = f"{delivery.ref}: {attempt.said()}"
-            self._parts.emit(events.Alert(now, f"ourselves:{read.rule}", detail))
+        self._alert(delivery, attempt, read, now)
         attempt = replace(attempt, classification=read)
         return await self._write(delivery, attempt, outcome, read, label, letter)
+
+    def _alert(
+        self, delivery: Delivery, attempt: Attempt, read: Classification | None, now: Instant
+    ) -> None:
+        """Our own fault that no provider's pause tells of: once in a while for each rule."""
+        if read is None or read.scope is not Scope.OURSELVES:
+            return
+        if attempt.reply is not None and read.keeps_the_mail:
+            return  # the shaper pauses the provider, and alerts
+        if now - self._alerted_at.get(read.rule, 0) >= ALERT_EVERY:
+            self._alerted_at[read.rule] = now
+            detail = f"{delivery.ref}: {attempt.said()}"
+            self._parts.emit(events.Alert(now, f"ourselves:{read.rule}", detail))
 
     async def _earlier(self, delivery: Delivery, attempt: Attempt) -> Earlier:
         """Look-ups in a row that found no domain; asked only where this one found none."""
