@@ -29,7 +29,9 @@ CONTENT = (
 
 
 @asynccontextmanager
-async def postfix_site(folder: Path, server: dict[str, object]) -> AsyncIterator[tuple[Site, Postfix]]:
+async def postfix_site(
+    folder: Path, server: dict[str, object]
+) -> AsyncIterator[tuple[Site, Postfix]]:
     """A site whose DNS names a real Postfix as the MX of `DOMAIN`."""
     async with site(folder) as world:
         port = world.internet.port
@@ -71,9 +73,7 @@ async def test_what_postfix_kept_is_verified_by_mail_dkim(tmp_path: Path) -> Non
     async with postfix_site(tmp_path, {}) as (world, postfix):
         await world.send(f"direktur@{DOMAIN}", content=CONTENT)
         (letter,) = await asyncio.to_thread(postfix.await_arrived, 1)
-        judged = await asyncio.to_thread(
-            verify, letter.content, keys=dict(world.internet.zone.txt)
-        )
+        judged = await asyncio.to_thread(verify, letter.content, keys=dict(world.internet.zone.txt))
         assert [one.result for one in judged] == ["pass"]
 
 
@@ -143,6 +143,9 @@ async def test_a_smart_host_that_is_down_keeps_the_mail(tmp_path: Path) -> None:
         await world.send(*(f"v{n}@gmail.com" for n in range(10)))
         await world.until(lambda: world.events("deferred"), "nobody answers")
         assert not world.events("bounced")
+        (standing,) = (await world.relay.call("providers"))["providers"]
+        assert (standing["state"], standing["last_reply"]) == ("paused", "connection refused")
         with SmtpSink(port=port) as sink:
+            await world.relay.call("resume", provider=standing["provider"], reason="mended")
             await asyncio.to_thread(sink.await_messages, 10)
             await world.settled()
