@@ -1,4 +1,4 @@
-"""A tiny stand-in for init's last steps: puts a socket at descriptor 3, names it, becomes the relay.
+"""Stands for init: a socket at descriptor 3, its name in the environment, then the relay itself.
 
     python handing_in.py DESCRIPTOR PROGRAM...
 
@@ -20,4 +20,4 @@ os.environ["LISTEN_FDS"] = "1"
 os.environ["LISTEN_FDNAMES"] = "smtp"
 os.environ["LISTEN_PID"] = str(os.getpid())
 os.environ.pop("WATCHDOG_PID", None)
-os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - the caller's own words
+os.execv(sys.argv[2], sys.argv[2:])

@@ -1,4 +1,4 @@
-"""A small parent in init's place: it holds the listening socket and hears what the relay notifies."""
+"""A small parent in the place of init: it holds the socket and hears what the relay notifies."""
 
 from __future__ import annotations
 

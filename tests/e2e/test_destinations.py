@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -30,7 +30,7 @@ CONTENT = (
 
 @asynccontextmanager
 async def postfix_site(
-    folder: Path, server: dict[str, object]
+    folder: Path, server: Mapping[str, object]
 ) -> AsyncIterator[tuple[Site, Postfix]]:
     """A site whose DNS names a real Postfix as the MX of `DOMAIN`."""
     async with site(folder) as world:

@@ -1,4 +1,4 @@
-"""Under init: the socket is handed in, a restart is felt by nobody, and the relay says how it is."""
+"""Under init: the socket is handed in, nobody feels a restart, the relay says how it is."""
 
 from __future__ import annotations
 
