@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import pwd
 import socket
@@ -20,6 +21,8 @@ from typing import Any, Final
 
 LINE_LIMIT: Final = 1024 * 1024
 CLIENT_TIMEOUT: Final = 120.0  # seconds; a change of a million rows is slow, not dead
+
+logger = logging.getLogger(__name__)
 
 Command = Callable[[dict[str, Any], str], Awaitable[dict[str, Any]]]
 
@@ -106,8 +109,13 @@ class ControlServer:
             return {"ok": True, **await command(request, who)}
         except ControlError as error:
             return _refused(str(error))
-        except (KeyError, TypeError, ValueError) as error:
+        except KeyError as error:
+            return _refused(f"{name}: {error.args[0] if error.args else 'a key'} is missing")
+        except (TypeError, ValueError) as error:
             return _refused(f"{name}: {error or type(error).__name__}")
+        except Exception as error:  # the administrator must hear of it; so must the log
+            logger.exception("%s failed", name)
+            return _refused(f"{name} failed: {error or type(error).__name__}")
 
 
 class ControlClient:
@@ -120,25 +128,36 @@ class ControlClient:
     def call(self, command: str, **params: Any) -> dict[str, Any]:
         """Raises Unreachable where no relay runs, ControlError where it refuses."""
         request = json.dumps({"command": command, **params}).encode() + b"\n"
+        if len(request) > LINE_LIMIT:
+            raise ControlError(f"{command}: what is asked is longer than {LINE_LIMIT} octets")
+        line = self._ask(request)
+        if not line.endswith(b"\n"):
+            raise Unreachable(f"the relay at {self._path} hung up without an answer")
+        answer: dict[str, Any] = json.loads(line)
+        if not answer.pop("ok", False):
+            raise ControlError(str(answer.get("error", "refused")))
+        return answer
+
+    def _ask(self, request: bytes) -> bytes:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.settimeout(CLIENT_TIMEOUT)
                 connection.connect(str(self._path))
                 connection.sendall(request)
                 with connection.makefile("rb") as answers:
-                    line = answers.readline()
+                    return answers.readline()
         except PermissionError:
             raise Unreachable(
                 f"{self._path}: only root and the relay's own user may control it"
             ) from None
+        except TimeoutError:
+            raise Unreachable(
+                f"the relay at {self._path} did not answer within {CLIENT_TIMEOUT:.0f} s; "
+                "what was asked may still be done"
+            ) from None
         except OSError as error:
-            raise Unreachable(f"no relay answers at {self._path} ({error.strerror})") from None
-        if not line:
-            raise Unreachable(f"the relay at {self._path} hung up without an answer")
-        answer: dict[str, Any] = json.loads(line)
-        if not answer.pop("ok", False):
-            raise ControlError(str(answer.get("error", "refused")))
-        return answer
+            reason = error.strerror or error
+            raise Unreachable(f"no relay answers at {self._path} ({reason})") from None
 
 
 def _refused(message: str) -> dict[str, Any]:

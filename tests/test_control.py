@@ -49,7 +49,7 @@ async def test_refusals_and_bad_parameters_are_errors_that_name_the_command(tmp_
     client = ControlClient(tmp_path / "c.sock")
     with pytest.raises(ControlError, match="not today"):
         await asyncio.to_thread(client.call, "refuse")
-    with pytest.raises(ControlError, match="stumble: 'reason'"):
+    with pytest.raises(ControlError, match="stumble: reason is missing"):
         await asyncio.to_thread(client.call, "stumble")
     with pytest.raises(ControlError, match="unknown command 'eco': one of echo, refuse, stumble"):
         await asyncio.to_thread(client.call, "eco")

@@ -1,23 +1,27 @@
 """The command line: `lpse-relay …`, a file a command group; it prints what others compute.
 
 Exit codes: 0 done; 1 refused, or done in part; 2 usage or configuration; 3 the relay cannot be
-reached (and the command needs it).
+reached (and the command needs it). What a command needs is imported when it runs: asking a running
+relay takes neither the store nor the road with it.
 """
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Annotated
 
 import typer
 
 from relay import __version__
 from relay.cli import check, classify, inbox, keys, providers, queue, run, users
-from relay.cli.terminal import console
+from relay.cli.terminal import say
 
 app = typer.Typer(
     name="lpse-relay",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="An SMTP relay for LPSE: no letter lost, each provider's pace kept.",
 )
 app.command()(run.run)
@@ -32,16 +36,27 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(users.app, name="users")
 
 
-@app.callback(invoke_without_command=True)
-def version(
-    show: Annotated[bool, typer.Option("--version", help="print the version and end")] = False,
+def _version(asked: bool) -> None:
+    if asked:
+        say(f"lpse-relay {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="print the version and end"
+        ),
+    ] = False,
 ) -> None:
     """An SMTP relay for LPSE: no letter lost, each provider's pace kept."""
-    if show:
-        console.print(f"lpse-relay {__version__}")
-        raise typer.Exit
 
 
 def main() -> None:
     """The entry of `lpse-relay` and of `python -m relay`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal of another encoding is no reason
+            stream.reconfigure(errors="backslashreplace")  # to die over a letter's subject
     app()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
 
 from relay.cli.site import ConfigOption, JsonOption, StateOption, config_file
 from relay.cli.terminal import REFUSED, USAGE, as_json, note, say
-from relay.config import Problem, SourceError, load
-from relay.service.live import examine
+from relay.config import Problem, SourceError
 
 
 def shape(problem: Problem) -> dict[str, Any]:
@@ -32,24 +32,36 @@ def check(
     config: ConfigOption = None,
     state_dir: StateOption = None,
 ) -> None:
-    """Check relay.yaml and site.d: exit 2 and every fault with file, line, key and suggestion."""
+    """Check relay.yaml and site.d: exit 2 and every fault with file, line, key and suggestion.
+
+    With --live, exit 1 where the world does not see the relay as it should.
+    """
+    from relay.config import load
+
     file = config_file(config)
     try:
         loaded = load(file, state_dir)
     except SourceError as error:
-        if json:
-            as_json([shape(problem) for problem in error.problems])
-        else:
-            for problem in error.problems:
-                say(problem)
-            note(f"{len(error.problems)} problems: nothing would start with this")
+        _tell(error.problems, json)
+        many = "1 fault" if len(error.problems) == 1 else f"{len(error.problems)} faults"
+        note(f"{many}: nothing would start with this")
         raise typer.Exit(USAGE) from None
-    found = asyncio.run(examine(loaded)) if live else []
-    if json:
-        as_json([shape(problem) for problem in found])
-    else:
-        for problem in found:
-            say(problem)
-        say(f"{file}: {'read without a fault' if not found else f'{len(found)} to look at'}")
+    found: list[Problem] = []
+    if live:
+        from relay.service.live import examine
+
+        found = asyncio.run(examine(loaded))
+    _tell(found, json)
     if found:
+        note(f"{file}: read without a fault; seen from outside: {len(found)} to look at")
         raise typer.Exit(REFUSED)
+    if not json:
+        say(f"{file}: read without a fault")
+
+
+def _tell(problems: Iterable[Problem], json: bool) -> None:
+    if json:
+        as_json([shape(problem) for problem in problems])
+        return
+    for problem in problems:
+        say(problem)

@@ -7,16 +7,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from relay.cli.site import ConfigOption, JsonOption
+from relay.cli.site import ConfigOption, JsonOption, config_file
 from relay.cli.terminal import REFUSED, USAGE, as_json, fail, say
-from relay.config import SourceError, shipped_classifier, site_classifier
+from relay.config import SourceError
 from relay.mail.reply import Stage
-from relay.replies.classify import Classifier
-from relay.replies.rows import classify_line, classify_row
+
+if TYPE_CHECKING:
+    from relay.replies.classify import Classifier
 
 MEANINGS = {
     "bounce_address": "give up for this recipient: the address is at fault",
@@ -42,12 +43,17 @@ def classify(
     config: ConfigOption = None,
 ) -> None:
     """Say what a rejection is about, how sure that is, and what is right to do."""
+    from relay.config import shipped_classifier, site_classifier
+    from relay.replies.rows import classify_row
+
     if (reply is None) is (jsonl is None):
-        fail("give a reply, or --jsonl FILE", USAGE)
+        fail("classify: give a reply, or --jsonl FILE", USAGE)
+    if jsonl is not None and (mx or stage):
+        fail("classify: with --jsonl each row says its own mx and stage", USAGE)
     if stage and Stage.of(stage) is None:
-        fail(f"unknown stage {stage!r}: one of {', '.join(s.word for s in Stage)}", USAGE)
+        fail(f"--stage: unknown stage {stage!r}: one of {', '.join(s.word for s in Stage)}", USAGE)
     try:
-        classifier = site_classifier(config) if config else shipped_classifier()
+        classifier = site_classifier(config_file(config)) if config else shipped_classifier()
     except SourceError as error:
         fail(error, USAGE)
     if jsonl is not None:
@@ -72,6 +78,8 @@ def _one(said: dict[str, Any], json: bool) -> None:
 
 def _rows(classifier: Classifier, source: str) -> int:
     """Answer every row in its order; exit code 1 if one was bad."""
+    from relay.replies.rows import classify_line
+
     worst = 0
     with _lines(source) as lines:
         for line in lines:
@@ -79,7 +87,7 @@ def _rows(classifier: Classifier, source: str) -> int:
                 continue
             answer = classify_line(classifier, line)
             worst = max(worst, REFUSED if "error" in answer else 0)
-            sys.stdout.write(jsonlib.dumps(answer) + "\n")
+            typer.echo(jsonlib.dumps(answer))
     return worst
 
 

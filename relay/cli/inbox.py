@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Annotated, Any
+from collections.abc import Coroutine
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
-from relay.cli.terminal import REFUSED, as_json, fail, note, say, table
-from relay.service import offline
-from relay.store.base import StoreError
+from relay.cli.terminal import REFUSED, USAGE, as_json, fail, note, say, table
+from relay.mail import ids
 
 app = typer.Typer(no_args_is_help=True, help="A vendor's inbox: letters, states, a signed link.")
 
 AddressArgument = Annotated[str, typer.Argument(help="the vendor's address")]
 IdArgument = Annotated[str, typer.Argument(help="ID, or ID.n")]
+
+LISTED = ("id", "received_at", "class", "state", "category", "read_at", "subject")
+T = TypeVar("T")
 
 
 @app.command("ls")
@@ -29,29 +32,49 @@ def ls(
 ) -> None:
     """List the letters in the inbox of an address, the newest first."""
     site = Site.of(config, state_dir)
-    rows = _read(site, offline.inbox_ls(site.state_dir, address, limit))
+    from relay.service import offline
+
+    rows = _read(offline.inbox_ls(site.state_dir, address, limit))
     if json:
         as_json(rows)
         return
-    keys = ("id", "received_at", "subject", "class", "state", "category", "read_at")
-    table([key.replace("_at", "") for key in keys], ([row[key] for key in keys] for row in rows))
+    table(
+        [key.removesuffix("_at") for key in LISTED], ([row[key] for key in LISTED] for row in rows)
+    )
 
 
 @app.command("show")
-def show(id: IdArgument, config: ConfigOption = None, state_dir: StateOption = None) -> None:
-    """Show a letter as text, escaped for the terminal."""
-    site = Site.of(config, state_dir)
-    for line in (
-        _read(site, offline.inbox_raw(site.state_dir, id)).decode("utf-8", "replace").split("\n")
-    ):
-        say(line.rstrip("\r"))
+def show(
+    id: IdArgument,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+    state_dir: StateOption = None,
+) -> None:
+    """Show a letter as text: HTML without its marks, everything escaped for the terminal."""
+    octets = _octets(id, Site.of(config, state_dir))
+    from relay.service import legible
+
+    letter = {"id": id.strip().upper()} | legible.letter(octets)
+    if json:
+        as_json(letter)
+        return
+    for key in ("from", "to", "subject"):
+        say(f"{key.capitalize():8} {letter[key]}")
+    say()
+    for line in str(letter["text"]).split("\n"):
+        say(line.replace("\t", "    ").rstrip("\r"))
+    for one in letter["attachments"]:
+        say(f"[attached: {one['name']}, {one['type']}, {one['octets']} octets]")
+    if letter["is_cut"]:
+        note("not all of it could be shown: see `lpse-relay inbox raw`")
 
 
 @app.command("raw")
 def raw(id: IdArgument, config: ConfigOption = None, state_dir: StateOption = None) -> None:
     """Write a letter's octets as they were received to standard output."""
-    site = Site.of(config, state_dir)
-    sys.stdout.buffer.write(_read(site, offline.inbox_raw(site.state_dir, id)))
+    octets = _octets(id, Site.of(config, state_dir))
+    sys.stdout.buffer.write(octets)
+    sys.stdout.buffer.flush()
 
 
 @app.command("link")
@@ -66,12 +89,26 @@ def link(
     if json:
         as_json(answer)
     else:
-        sys.stdout.write(answer["url"] + "\n")
+        say(answer["url"])
         note(f"good once, until {answer['until']}")
 
 
-def _read(site: Site, reading: Any) -> Any:
+def _octets(id: str, site: Site) -> bytes:
+    try:
+        ids.read(id)
+    except ValueError as error:
+        fail(error, USAGE)
+    from relay.service import offline
+
+    return _read(offline.inbox_raw(site.state_dir, id))
+
+
+def _read(reading: Coroutine[Any, Any, T]) -> T:
+    """What the store tells; it is read whether a relay runs or not."""
+    from relay.service.offline import NoLetter
+    from relay.store.base import StoreError
+
     try:
         return asyncio.run(reading)
-    except (StoreError, KeyError, ValueError, OSError) as error:
-        fail(error.args[0] if error.args else error, REFUSED)
+    except (StoreError, NoLetter, OSError) as error:
+        fail(error, REFUSED)

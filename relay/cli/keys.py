@@ -2,93 +2,133 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import dns.exception
-import dns.resolver
 import typer
 
-from relay.cli.site import ConfigOption, JsonOption, config_file
+from relay.cli.site import CANDIDATES, ConfigOption, JsonOption, config_file
 from relay.cli.terminal import REFUSED, USAGE, as_json, fail, note, say, table
-from relay.clock import SystemClock
-from relay.config import SourceError, keys, read_all
-from relay.mail.dkim import (
-    DkimKeyError,
-    Key,
-    SigningError,
-    dns_record,
-    load_key,
-    public_matches,
-    referee,
-)
-from relay.transports.mx import resolver_of
+
+if TYPE_CHECKING:
+    import dns.resolver
+
+    from relay.mail.dkim import Key
 
 app = typer.Typer(no_args_is_help=True, help="DKIM keys: make one, check what is published.")
+
+STRING = 255  # octets of one string of a TXT record (RFC 1035 3.3)
 
 
 @app.command("new")
 def new(
     domain: Annotated[str, typer.Argument(help="the From domain that it signs for")],
     selector: Annotated[str, typer.Option(help="its name in DNS")] = "s1",
-    bits: Annotated[int, typer.Option(min=1024, max=4096)] = keys.BITS,
-    out: Annotated[Path | None, typer.Option(help="default: keys/SELECTOR.DOMAIN.pem")] = None,
+    bits: Annotated[int, typer.Option(min=1024, max=4096)] = 2048,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="default: keys/SELECTOR.DOMAIN.pem beside relay.yaml"),
+    ] = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
 ) -> None:
-    """Make a key and print the DNS record that publishes it, and the line for relay.yaml."""
-    file = out or Path("keys") / f"{selector}.{domain}.pem"
+    """Make a key and print the DNS record that publishes it, and the lines for relay.yaml."""
+    from relay.config import keys
+    from relay.mail.dkim import DkimKeyError, dns_record
+
+    home = _home(config)
+    file = out or home / "keys" / f"{selector}.{domain}.pem"
     try:
-        keys.make(file, bits)
-        key = load_key(file.read_bytes(), domain, selector)
+        key = keys.new(file, domain, selector, bits)
+    except DkimKeyError as error:
+        fail(f"keys new: {error}", USAGE)
     except FileExistsError:
         fail(f"{file} exists; a key is never overwritten (--out another, or --selector s2)")
-    except DkimKeyError as error:
-        file.unlink()
-        fail(error, USAGE)
     except OSError as error:
-        fail(f"{file}: {error.strerror}")
+        fail(f"{error.filename or file}: {error.strerror}")
+    shown = _shown(file, home)
+    if json:
+        as_json(
+            {
+                "domain": key.domain,
+                "selector": key.selector,
+                "key_file": shown,
+                "record_name": key.record_name,
+                "record": dns_record(key),
+            }
+        )
+        return
     note(f"made {file} (mode 0600)")
     say("Publish this record:")
     say(f'{key.record_name}. IN TXT "{_quoted(dns_record(key))}"')
     say("and write into relay.yaml:")
-    say(f"dkim:\n  - {{domain: {domain}, selector: {selector}, key_file: {file}}}")
+    say("dkim:")
+    say(f"  - {{domain: {key.domain}, selector: {key.selector}, key_file: {shown}}}")
+
+
+def _home(config: Path | None) -> Path:
+    """The folder that a relative `key_file` is relative to; the working one without relay.yaml."""
+    if config is not None or os.environ.get("RELAY_CONFIG"):
+        return config_file(config).parent
+    return next((file.parent for file in CANDIDATES if file.is_file()), Path())
+
+
+def _shown(file: Path, home: Path) -> str:
+    """The file as relay.yaml should name it."""
+    absolute = file.absolute()
+    folder = home.absolute()
+    inside = absolute.is_relative_to(folder)
+    return str(absolute.relative_to(folder) if inside else absolute)
 
 
 def _quoted(record: str) -> str:
     """A TXT record in strings of at most 255 octets, as zone files want it."""
-    return '" "'.join(record[i : i + 255] for i in range(0, len(record), 255))
+    return '" "'.join(record[i : i + STRING] for i in range(0, len(record), STRING))
 
 
 @app.command("check")
 def check(json: JsonOption = False, config: ConfigOption = None) -> None:
     """Sign a sample with every key, and compare the published records; exit 1 if one differs."""
+    from relay.config import keys, read_all
+    from relay.transports.lookup import resolver_of
+
     file = config_file(config)
     try:
         read = read_all(file)
-    except SourceError as error:
+        resolver = resolver_of(read.settings.dns)
+    except ValueError as error:  # SourceError is one
         fail(error, USAGE)
     found, problems = keys.load(read.main, read.settings.dkim)
-    resolver = resolver_of(read.settings.dns)
-    rows = [[p.key, "", str(p.message)] for p in problems]
+    rows = [[p.key, "", p.message] for p in problems]
     rows += [[key.domain, key.record_name, _verdict(key, resolver)] for key in found.values()]
     if json:
         as_json([{"domain": d, "record": r, "problem": p or None} for d, r, p in rows])
-    else:
+    elif rows:
         table(["domain", "record", ""], ([d, r, p or "ok"] for d, r, p in rows))
-        if not rows:
-            say("no keys are configured: letters leave unsigned")
+    else:
+        say("no keys are configured: letters leave unsigned")
     if any(problem for *_, problem in rows):
         raise typer.Exit(REFUSED)
 
 
 def _verdict(key: Key, resolver: dns.resolver.Resolver) -> str:
     """What is wrong with a key, its published record included; empty where nothing is."""
+    import dns.exception
+    import dns.resolver
+
+    from relay.clock import SystemClock
+    from relay.mail.dkim import SigningError, dns_record, public_matches, referee
+
     try:
-        answer = resolver.resolve(key.record_name, "TXT")
-        record = b"".join(next(iter(answer)).strings).decode("ascii", "replace")
-    except dns.resolver.NXDOMAIN:
+        answer = list(resolver.resolve(key.record_name, "TXT"))
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
         return f'not published; add: "{dns_record(key)}"'
     except (dns.exception.DNSException, OSError) as error:
         return f"DNS does not tell: {type(error).__name__}"
+    if len(answer) > 1:
+        return f"{len(answer)} TXT records are published: receivers may take any; leave one"
+    record = b"".join(answer[0].strings).decode("ascii", "replace")
     differs = public_matches(record, key)
     if differs:
         return differs

@@ -9,6 +9,28 @@ import typer
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
 from relay.cli.terminal import USAGE, as_json, fail, say, table
 
+KEYS = (
+    "provider",
+    "state",
+    "paused_until",
+    "limits",
+    "rate_now",
+    "queued",
+    "oldest_s",
+    "last_reply",
+)
+
+COLUMNS = (
+    "provider",
+    "state",
+    "until",
+    "limits",
+    "now/min",
+    "queued",
+    "oldest",
+    "why, or its last reply",
+)
+
 ProviderArgument = Annotated[
     str | None, typer.Argument(help="gmail, yahoo, …, a site's name, or a domain")
 ]
@@ -22,10 +44,10 @@ def providers(
     """Show each provider's state, limits, rate now, queue and last reply."""
     answer = Site.of(config, state_dir).call("providers")["providers"]
     if json:
-        as_json(answer)
+        as_json([{key: row[key] for key in KEYS} for row in answer])
         return
     table(
-        ["provider", "state", "until", "limits", "now/min", "queued", "oldest", "last reply"],
+        list(COLUMNS),
         (
             [
                 row["provider"],
@@ -35,7 +57,7 @@ def providers(
                 "" if row["rate_now"] is None else f"{row['rate_now']:g}",
                 row["queued"],
                 f"{row['oldest_s']} s" if row["queued"] else "",
-                row["last_reply"],
+                row["why"] or row["last_reply"],
             ]
             for row in answer
         ),
@@ -69,9 +91,11 @@ def resume(
 def _ask(what: str, provider: str | None, every: bool, reason: str, json: bool, site: Site) -> None:
     if (provider is None) is not every:
         fail(f"{what}: name one provider, or --all", USAGE)
+    if provider is not None and not provider.strip():
+        fail(f"{what}: the provider's name is empty", USAGE)
     if not reason.strip():
-        fail("--reason is needed: it is kept in the audit trail", USAGE)
-    answer = site.call(what, provider=provider or "*", reason=reason)
+        fail(f"{what}: --reason is needed: it is kept in the audit trail", USAGE)
+    answer = site.call(what, provider="*" if provider is None else provider, reason=reason)
     if json:
         as_json(answer)
     else:

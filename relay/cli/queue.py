@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
-from relay.cli.terminal import REFUSED, USAGE, as_json, console, fail, note, say, table
+from relay.cli.terminal import REFUSED, USAGE, as_json, fail, note, say, table
+from relay.config import SourceError
 from relay.mail import ids
+from relay.mail.delivery import State
 from relay.mail.urgency import Urgency
-from relay.service.offline import queue_ls, queue_show
-from relay.store.base import StoreError
 
 app = typer.Typer(no_args_is_help=True, help="The queue: what waits, why, and what to do with it.")
 
@@ -24,37 +26,54 @@ ClassOption = Annotated[
     str | None, typer.Option("--class", help="kritis, mendesak, transaksi or massal")
 ]
 DomainOption = Annotated[str | None, typer.Option("--domain", help="the recipient's domain")]
-ProviderOption = Annotated[str | None, typer.Option("--provider", help="gmail, yahoo, …")]
+ProviderOption = Annotated[
+    str | None, typer.Option("--provider", help="gmail, yahoo, …, or other: the sites")
+]
 RecipientOption = Annotated[str | None, typer.Option("--recipient", help="one address")]
 YesOption = Annotated[bool, typer.Option("--yes", help="do it; without it only a preview is shown")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="kept in the audit trail")]
 
+LISTED = ("id", "recipient", "subject", "class", "provider", "state", "tries", "due_at", "why")
+SAMPLED = ("id", "recipient", "class", "state", "subject")
+SHOWN = ("sender", "subject", "class", "provider", "due_at", "expires_at", "category", "why")
 
-def selector(
-    message: str | None,
-    subject: str | None,
-    urgency: str | None,
-    domain: str | None,
-    provider: str | None,
-    recipient: str | None,
-) -> dict[str, Any]:
-    """The selector as the control socket takes it. A value that cannot be ends with code 2."""
-    try:
-        if message:
-            ids.read(message)
-        if urgency:
-            Urgency.of(urgency)
-    except ValueError as error:
-        fail(error, USAGE)
-    given = {
-        "message": message,
-        "subject": subject,
-        "class": urgency,
-        "domain": domain,
-        "provider": provider,
-        "recipient": recipient,
-    }
-    return {key: value for key, value in given.items() if value is not None}
+
+def _domain(text: str) -> None:
+    from relay.mail.address import parse_domain
+
+    parse_domain(text.strip())
+
+
+def _state(text: str) -> None:
+    words = [state.word for state in State if not state.is_final]
+    if text.strip().lower() not in words:
+        raise ValueError(f"unknown state {text!r}: one of {', '.join(words)}")
+
+
+CHECKS: dict[str, Callable[[str], object]] = {
+    "message": ids.read,
+    "class": Urgency.of,
+    "domain": _domain,
+    "state": _state,
+}
+
+
+def selector(**given: str | None) -> dict[str, str]:
+    """The selector as the control socket takes it. A value that cannot be ends with code 2.
+
+    An empty value is refused: an unset variable of a script must not mean everything.
+    """
+    wanted = {key.replace("urgency", "class"): value for key, value in given.items()}
+    for key, value in wanted.items():
+        if value is None:
+            continue
+        if not value.strip():
+            fail(f"--{key}: the value is empty", USAGE)
+        try:
+            CHECKS.get(key, str)(value)
+        except ValueError as error:
+            fail(f"--{key}: {error}", USAGE)
+    return {key: value for key, value in wanted.items() if value is not None}
 
 
 @app.command("ls")
@@ -72,39 +91,39 @@ def ls(
     state_dir: StateOption = None,
 ) -> None:
     """List what is not finished: totals by state and provider, then the oldest deliveries."""
+    wanted = selector(
+        message=message,
+        subject=subject,
+        urgency=urgency,
+        domain=domain,
+        provider=provider,
+        recipient=recipient,
+        state=state,
+    )
     site = Site.of(config, state_dir)
-    wanted = selector(message, subject, urgency, domain, provider, recipient)
-    if state:
-        wanted["state"] = state
     answer = site.try_call("queue.ls", selector=wanted, limit=limit)
     if answer is None:
+        from relay.service.offline import queue_ls
+
         answer = _from_store(site, queue_ls, wanted, limit)
     if json:
         as_json(answer)
-        return
-    states = ", ".join(f"{count} {name}" for name, count in answer["by_state"].items() if count)
-    providers = ", ".join(f"{name} {count}" for name, count in answer["by_provider"].items())
-    say(f"{answer['total']} deliveries" + (f": {states}" if states else ""))
-    if providers:
-        say(f"by provider: {providers}")
+    else:
+        _list(answer)
+
+
+def _list(answer: dict[str, Any]) -> None:
+    for title, counts in (("in the queue", "by_state"), ("by provider", "by_provider")):
+        told = ", ".join(f"{name} {count}" for name, count in answer[counts].items())
+        say(f"{title}: {told or 'nothing'}")
     if answer["deliveries"]:
-        keys = (
-            "id",
-            "recipient",
-            "subject",
-            "class",
-            "provider",
-            "state",
-            "tries",
-            "due_at",
-            "why",
-        )
         table(
-            [key.replace("_at", "").replace("_", " ") for key in keys],
-            ([row[key] for key in keys] for row in answer["deliveries"]),
+            [key.removesuffix("_at") for key in LISTED],
+            ([row[key] for key in LISTED] for row in answer["deliveries"]),
         )
-    if answer["total"] > len(answer["deliveries"]):
-        say(f"… and {answer['total'] - len(answer['deliveries'])} more (--limit)")
+    more = answer["total"] - len(answer["deliveries"])
+    if more > 0:
+        say(f"… and {more} more (--limit)")
 
 
 @app.command("show")
@@ -122,11 +141,13 @@ def show(
     site = Site.of(config, state_dir)
     answer = site.try_call("queue.show", id=id)
     if answer is None:
+        from relay.service.offline import queue_show
+
         answer = _from_store(site, queue_show, id)
     if not answer["deliveries"]:
         fail(f"no letter {id}", REFUSED)
     if json:
-        as_json(answer["deliveries"][0] if "." in id else answer)
+        as_json(answer)
         return
     for row in answer["deliveries"]:
         _show_delivery(row)
@@ -134,66 +155,76 @@ def show(
 
 def _show_delivery(row: dict[str, Any]) -> None:
     say(f"{row['id']}  {row['recipient']}  {row['state']}")
-    for key in (
-        "sender",
-        "subject",
-        "class",
-        "provider",
-        "due_at",
-        "expires_at",
-        "category",
-        "why",
-    ):
-        if row.get(key) not in (None, ""):
-            say(f"  {key.replace('_at', '').replace('_', ' '):10} {row[key]}")
+    for key in SHOWN:
+        if row[key] not in (None, ""):
+            say(f"  {key.removesuffix('_at'):9} {row[key]}")
     for attempt in row["attempts"]:
+        where = f"{attempt['mx']}[{attempt['ip']}]" if attempt["mx"] else "(no host)"
         code = " ".join(str(attempt[k]) for k in ("code", "enhanced") if attempt[k])
-        say(
-            f"  {attempt['started_at']}  {attempt['mx']}[{attempt['ip']}]  {attempt['stage']}  "
-            f"{code} {attempt['text']}".rstrip()
-        )
+        said = " ".join(filter(None, (code, " ".join(attempt["text"].split()))))
+        say(f"  {attempt['started_at']}  {where}  {attempt['tls'] or 'plain'}  {attempt['stage']}")
+        say(f"    {said}  ({attempt['took_ms']:g} ms)")
         if attempt["category"]:
-            say(f"    → {attempt['category']} ({attempt['rule']}), {attempt['took_ms']} ms")
-    console.print()
+            say(f"    → {attempt['category']} (rule {attempt['rule']})")
+    say()
 
 
-def _from_store(site: Site, read: Any, *args: Any) -> dict[str, Any]:
+def _from_store(
+    site: Site,
+    read: Callable[..., Coroutine[Any, Any, dict[str, Any]]],
+    *args: object,
+) -> dict[str, Any]:
     """Without a running relay: read the store, and say so."""
-    note(f"no relay answers at {site.control}: reading {site.state_dir}")
+    from relay.store.base import StoreError
+
+    note(f"no relay answers at {site.control}: reading the store in {site.state_dir}")
+    file: Path = site.file
     try:
-        answer: dict[str, Any] = asyncio.run(read(site.file, site.state_dir, *args))
+        return asyncio.run(read(file, site.state_dir, *args))
+    except SourceError as error:
+        fail(error, USAGE)
     except (StoreError, OSError, ValueError) as error:
         fail(error, REFUSED)
-    return answer
 
 
-def _change(
-    what: str, wanted: dict[str, Any], yes: bool, reason: str, json: bool, site: Site
-) -> None:
-    """Preview, then — with `--yes` — the change; exit 1 where something was in flight."""
+def _asked(what: str, wanted: dict[str, str], yes: bool, reason: str) -> tuple[str, dict[str, Any]]:
+    """What is asked of the relay: a preview, or with `--yes` the change."""
     if not wanted:
-        fail("name what is meant: --message, --subject, --class, --domain, …", USAGE)
+        fail(f"{what}: name what is meant: --message, --subject, --class, --domain, …", USAGE)
     if yes and not reason.strip():
-        fail("--reason is needed: it is kept in the audit trail", USAGE)
-    if not yes:
-        answer = site.call("queue.preview", change=what, selector=wanted)
-        if json:
-            as_json(answer | {"done": False})
-        else:
-            say(f"{what} would move {answer['count']} deliveries")
-            keys = ("id", "recipient", "subject", "class", "state")
-            table(keys, ([row[key] for key in keys] for row in answer["sample"]))
-            say("nothing was changed; say it again with --yes --reason '…'")
-        raise typer.Exit(REFUSED)
-    answer = site.call("queue.change", change=what, selector=wanted, reason=reason)
+        fail(f"{what}: --reason is needed: it is kept in the audit trail", USAGE)
+    asked = {"change": "remove" if what == "rm" else what, "selector": wanted}
+    return ("queue.change", asked | {"reason": reason}) if yes else ("queue.preview", asked)
+
+
+def _previewed(what: str, answer: dict[str, Any], json: bool) -> int:
+    if json:
+        as_json(answer | {"done": False})
+        return REFUSED
+    say(f"{what} would move {_many(answer['count'])}")
+    if answer["sample"]:
+        table(SAMPLED, ([row[key] for key in SAMPLED] for row in answer["sample"]))
+    if answer["count"] > len(answer["sample"]):
+        say(f"… and {answer['count'] - len(answer['sample'])} more")
+    if answer["count"]:
+        say(f"nothing was changed yet: say {what} again with --yes --reason '…'")
+    return REFUSED
+
+
+def _changed(what: str, answer: dict[str, Any], json: bool) -> int:
+    """What is being sent at this moment can neither be held nor removed: done in part."""
+    escaped = answer["in_flight"] if what in ("hold", "rm") else 0
     if json:
         as_json(answer | {"done": True})
     else:
-        say(f"{what}: {answer['moved']} deliveries")
-        if answer["in_flight"]:
-            say(f"{answer['in_flight']} are being sent at this moment and were left alone")
-    if answer["in_flight"]:
-        raise typer.Exit(REFUSED)
+        say(f"{what}: {_many(answer['moved'])} moved")
+        if escaped:
+            say(f"{_many(escaped)} being sent at this moment: left alone")
+    return REFUSED if escaped or not answer["moved"] else 0
+
+
+def _many(count: int) -> str:
+    return "1 delivery" if count == 1 else f"{count} deliveries"
 
 
 def _command(what: str, text: str) -> None:
@@ -211,9 +242,18 @@ def _command(what: str, text: str) -> None:
         config: ConfigOption = None,
         state_dir: StateOption = None,
     ) -> None:
-        site = Site.of(config, state_dir)
-        wanted = selector(message, subject, urgency, domain, provider, recipient)
-        _change({"rm": "remove"}.get(what, what), wanted, yes, reason, json, site)
+        wanted = selector(
+            message=message,
+            subject=subject,
+            urgency=urgency,
+            domain=domain,
+            provider=provider,
+            recipient=recipient,
+        )
+        command, params = _asked(what, wanted, yes, reason)
+        answer = Site.of(config, state_dir).call(command, **params)
+        done = _changed(what, answer, json) if yes else _previewed(what, answer, json)
+        raise typer.Exit(done)
 
 
 _command("hold", "Stop deliveries until they are released: a wrong announcement, for instance.")

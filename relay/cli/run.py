@@ -8,9 +8,7 @@ import typer
 
 from relay.cli.site import ConfigOption, StateOption, config_file
 from relay.cli.terminal import REFUSED, USAGE, fail, note
-from relay.config import SourceError, keys, load, read_all
-from relay.service import serve
-from relay.store.base import StoreError
+from relay.config import SourceError
 
 
 def run(
@@ -21,6 +19,10 @@ def run(
     ] = False,
 ) -> None:
     """Run the relay until TERM or INT; HUP reads the configuration anew."""
+    from relay.config import keys, load, read_all
+    from relay.service import serve
+    from relay.store.base import StoreError
+
     file = config_file(config)
     try:
         if make_keys:
@@ -29,7 +31,11 @@ def run(
         loaded = load(file, state_dir)
     except SourceError as error:
         fail(error, USAGE)
+    except OSError as error:
+        fail(f"--make-keys: {error.filename or ''}: {error.strerror}", USAGE)
     try:
         serve(loaded)
+    except SourceError as error:
+        fail(error, USAGE)
     except (StoreError, OSError) as error:
         fail(error, REFUSED)

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from relay.cli.terminal import REFUSED, UNREACHABLE, USAGE, fail
-from relay.config import SourceError, locate
+from relay.config import SourceError
+from relay.config.places import locate
 from relay.control import ControlClient, ControlError, Unreachable
 
 CANDIDATES = (Path("/etc/lpse-relay/relay.yaml"), Path("config/relay.yaml"))
@@ -48,7 +49,7 @@ class Site:
 
     @classmethod
     def of(cls, config: Path | None, state: Path | None) -> Site:
-        """Read no more of the file than where things lie. A broken file ends with code 2."""
+        """Read no more of the file than where things lie. No YAML at all ends with code 2."""
         file = config_file(config)
         try:
             state_dir, control = locate(file, state)

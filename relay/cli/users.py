@@ -23,26 +23,38 @@ def add(
     password_file: Annotated[
         Path | None, typer.Option(help="read the password from this file's first line")
     ] = None,
+    json: JsonOption = False,
     config: ConfigOption = None,
     state_dir: StateOption = None,
 ) -> None:
     """Add a user, or give one a new password; it is asked for, or read from standard input."""
+    if not name or not name.isprintable() or len(name) > 255:
+        fail(f"users add: {name!r} is no name: 1–255 printable characters", USAGE)
     site = Site.of(config, state_dir)
-    if password_file is not None:
-        try:
-            password = password_file.read_text().split("\n", 1)[0]
-        except OSError as error:
-            fail(f"{password_file}: {error.strerror}", USAGE)
-    elif sys.stdin.isatty():
-        password = getpass.getpass(f"password for {name}: ")
-        if password != getpass.getpass("again: "):
-            fail("the two are not the same", USAGE)
-    else:
-        password = sys.stdin.readline().rstrip("\n")
+    password = _password(name, password_file)
     if not password:
-        fail("a password may not be empty", USAGE)
+        fail("users add: a password may not be empty", USAGE)
     site.call("users.add", name=name, password=password)
-    say(f"user {name} may authenticate now")
+    if json:
+        as_json({"name": name, "added": True})
+    else:
+        say(f"user {name} may authenticate now")
+
+
+def _password(name: str, file: Path | None) -> str:
+    if file is not None:
+        try:
+            return file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+        except OSError as error:
+            fail(f"{file}: {error.strerror}", USAGE)
+        except UnicodeDecodeError:
+            fail(f"{file}: not UTF-8", USAGE)
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    password = getpass.getpass(f"password for {name}: ")
+    if password != getpass.getpass("again: "):
+        fail("users add: the two are not the same", USAGE)
+    return password
 
 
 @app.command("ls")
@@ -58,7 +70,15 @@ def ls(
 
 
 @app.command("rm")
-def rm(name: NameArgument, config: ConfigOption = None, state_dir: StateOption = None) -> None:
+def rm(
+    name: NameArgument,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+    state_dir: StateOption = None,
+) -> None:
     """Remove a user."""
     Site.of(config, state_dir).call("users.rm", name=name)
-    say(f"user {name} is gone")
+    if json:
+        as_json({"name": name, "removed": True})
+    else:
+        say(f"user {name} is gone")

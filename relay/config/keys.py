@@ -20,20 +20,44 @@ from relay.strict_yaml import Problem
 BITS: Final = 2048  # Google advises it; verifiers must bear up to 2048 (RFC 8301)
 
 
-def make(file: Path, bits: int = BITS) -> None:
-    """Write a new RSA key as PKCS #8 PEM, mode 0600. Raises OSError, FileExistsError too."""
+def generate(bits: int = BITS) -> bytes:
+    """A new RSA key as PKCS #8 PEM."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
-    pem = key.private_bytes(
+    return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
+
+
+def make(file: Path, bits: int = BITS) -> None:
+    """Write a new key, mode 0600. Raises OSError, FileExistsError too."""
+    _write(file, generate(bits))
+
+
+def new(file: Path, domain: str, selector: str, bits: int = BITS) -> Key:
+    """Make a key for a domain; nothing is written where the names or the size cannot be.
+
+    Raises DkimKeyError, OSError, FileExistsError.
+    """
+    pem = generate(bits)
+    key = load_key(pem, domain, selector)
+    _write(file, pem)
+    return key
+
+
+def _write(file: Path, pem: bytes) -> None:
+    """Whole, or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(handle, "wb") as writing:  # noqa: PTH123 - a file handle
-        writing.write(pem)
-        writing.flush()
-        os.fsync(handle)
+    try:
+        with open(handle, "wb") as writing:  # noqa: PTH123 - a file handle
+            writing.write(pem)
+            writing.flush()
+            os.fsync(handle)
+    except OSError:
+        file.unlink()
+        raise
 
 
 def make_missing(file: Path, settings: RelaySettings) -> list[Path]:

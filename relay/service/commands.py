@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from argon2 import PasswordHasher
 
 from relay.clock import Clock
 from relay.control import Command, ControlError
-from relay.mail import address, ids
-from relay.mail.delivery import State
+from relay.mail import ids
 from relay.mail.events import Emit, Held, Paused, Released, Removed, Resumed
 from relay.mail.instant import Instant, iso
-from relay.service import shapes
-from relay.service.selecting import selector
+from relay.service import listing, shapes
+from relay.service.listing import OTHER
+from relay.service.selecting import mailbox_key, selector
 from relay.shaping.base import Shaping
 from relay.store.base import Account, Change, Changed, Selector, Store
+from relay.store.changing import MOVES, movable
 
 SAMPLE: Final = 10
-MOVES: Final[dict[Change, frozenset[State]]] = {
-    "hold": frozenset({State.READY, State.WAITING}),
-    "release": frozenset({State.HELD}),
-    "retry": frozenset({State.WAITING}),
-    "remove": frozenset({State.READY, State.WAITING, State.HELD}),
-}
 MAX_ROWS: Final = 100_000
 
 
@@ -117,36 +111,24 @@ class Commands:
     async def queue_ls(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """Totals and the oldest unfinished deliveries."""
         wanted = await self._selector(params)
-        limit = min(int(params.get("limit", SAMPLE)), MAX_ROWS)
-        counts = await self._store.count(wanted)
-        rows = await self._store.rows(wanted, limit)
-        depths = [d for d in await self._store.depths() if _meant(wanted, d.domain)]
-        return {
-            "total": sum(counts.values()),
-            "by_state": {state.word: count for state, count in counts.items()},
-            "by_provider": shapes.by_provider(depths, self._destinations.provider_of),
-            "deliveries": [shapes.delivery(r, self._destinations.provider_of) for r in rows],
-        }
+        limit = min(_number(params, "limit", SAMPLE), MAX_ROWS)
+        return await listing.waiting(self._store, wanted, limit, self._destinations.provider_of)
 
     async def queue_show(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """A letter's deliveries in any state, with their attempts."""
         message_id, n = ids.read(str(params["id"]))
-        shown = []
-        for row in await self._store.find(message_id, n):
-            made = await self._store.attempts(message_id, row.delivery.n)
-            shape = shapes.delivery(row, self._destinations.provider_of)
-            shown.append(shape | {"attempts": [shapes.attempt(a) for a in made]})
-        return {"deliveries": shown}
+        return await listing.letter(self._store, message_id, n, self._destinations.provider_of)
 
     async def queue_preview(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """What a change would move, and some of it."""
         wanted = await self._selector(params)
-        movable = MOVES[_change(params)]
-        wanted = replace(wanted, states=movable & (wanted.states or movable))
-        await self._deliveries.recall(wanted.domains)
-        count = sum((await self._store.count(wanted)).values())
-        rows = await self._store.rows(wanted, SAMPLE)
-        self._deliveries.nudge()
+        wanted = movable(_change(params), wanted)
+        try:
+            await self._deliveries.recall(wanted.domains)
+            count = sum((await self._store.count(wanted)).values())
+            rows = await self._store.rows(wanted, SAMPLE)
+        finally:
+            self._deliveries.nudge()
         return {
             "count": count,
             "sample": [shapes.delivery(r, self._destinations.provider_of) for r in rows],
@@ -192,10 +174,12 @@ class Commands:
         reason, now = _reason(params), self._clock.now()
         key = await self._key(params)
         self._shaper.pause(key, None, f"{who}: {reason}", now)
-        await self._keep(who, "pause", key, reason, now)
-        self._emit(Paused(now, self._label(key), key, None, reason, who))
-        await self._deliveries.recall(None)
-        self._deliveries.nudge()
+        try:
+            await self._keep(who, "pause", key, reason, now)
+            self._emit(Paused(now, self._label(key), key, None, reason, who))
+            await self._deliveries.recall(None)
+        finally:
+            self._deliveries.nudge()
         return {"said": f"{_shown(key)} is paused until `resume`"}
 
     async def resume(self, params: dict[str, Any], who: str) -> dict[str, Any]:
@@ -204,9 +188,11 @@ class Commands:
         key = await self._key(params)
         if not self._shaper.resume(key, f"{who}: {reason}", now):
             raise ControlError(f"{_shown(key)} was not paused")
-        await self._keep(who, "resume", key, reason, now)
-        self._emit(Resumed(now, self._label(key), key, reason, who))
-        self._deliveries.nudge()
+        try:
+            await self._keep(who, "resume", key, reason, now)
+            self._emit(Resumed(now, self._label(key), key, reason, who))
+        finally:
+            self._deliveries.nudge()
         return {"said": f"{_shown(key)} goes on"}
 
     async def _keep(self, who: str, action: str, key: str, reason: str, now: Instant) -> None:
@@ -215,7 +201,7 @@ class Commands:
 
     async def inbox_link(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """A signed link to an address' inbox."""
-        key = address.parse(str(params["address"])).key
+        key = mailbox_key(str(params["address"]))
         mailbox = await self._store.mailbox(key)
         if mailbox is None:
             raise ControlError(f"no letter ever came for {key}")
@@ -253,16 +239,24 @@ class Commands:
         return {}
 
     async def _selector(self, params: dict[str, Any]) -> Selector:
-        depths = await self._store.depths()
-        destinations = self._destinations
+        given = params.get("selector") or {}
+        if not isinstance(given, dict):
+            raise ControlError('a selector is {"domain": "…", …}')
+        name = given.get("provider")
+        domains = await self._domains(name.strip().lower()) if isinstance(name, str) else set()
+        return selector(given, lambda _: domains)
 
-        def domains_of(name: str) -> set[str]:
-            domains = {depth.domain for depth in depths}
-            return {
-                d for d in domains if name in (destinations.provider_of(d), destinations.key_of(d))
-            }
-
-        return selector(params.get("selector") or {}, domains_of)
+    async def _domains(self, name: str) -> set[str]:
+        """The domains with mail that a provider, a destination's key or a domain's name means."""
+        provider_of, key_of = self._destinations.provider_of, self._destinations.key_of
+        domains = {depth.domain for depth in await self._store.depths()}
+        if name == OTHER:
+            return {d for d in domains if (provider_of(d) or OTHER) == OTHER}
+        found = {d for d in domains if name in (provider_of(d), key_of(d))}
+        if found or not name:
+            return found
+        key = await self._key({"provider": name})
+        return {d for d in domains if key_of(d) == key}
 
     async def _key(self, params: dict[str, Any]) -> str:
         name = str(params["provider"])
@@ -292,8 +286,11 @@ def _reason(params: dict[str, Any]) -> str:
     return reason
 
 
-def _meant(wanted: Selector, domain: str) -> bool:
-    return wanted.domains is None or domain in wanted.domains
+def _number(params: dict[str, Any], name: str, default: int) -> int:
+    value = params.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ControlError(f"{name} must be a whole number from 1, not {value!r}")
+    return value
 
 
 def _shown(key: str) -> str:

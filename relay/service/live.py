@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Final
 
-import dns.asyncresolver
 import dns.exception
 import dns.resolver
 import dns.reversename
@@ -16,6 +15,7 @@ import dns.reversename
 from relay.clock import SystemClock
 from relay.config import Config, Problem
 from relay.mail.dkim import Key, SigningError, dns_record, public_matches, referee
+from relay.transports.lookup import async_resolver_of
 
 PORT_25: Final = "gmail.com"  # a domain whose MX takes connections from everywhere
 PATIENCE: Final = 10.0  # seconds for the connection
@@ -25,8 +25,7 @@ Ask = Callable[[str, str], Awaitable[list[str] | None]]
 
 async def examine(config: Config) -> list[Problem]:
     """Every fault that DNS shows, each with the record to publish. Empty: nothing to mend."""
-    servers = config.settings.dns.servers
-    resolver = _resolver(servers)
+    resolver = async_resolver_of(config.settings.dns)
 
     async def ask(name: str, kind: str) -> list[str] | None:
         """The records; [] where there is none, None where DNS does not answer."""
@@ -49,20 +48,6 @@ async def examine(config: Config) -> list[Problem]:
     if not config.settings.lab:
         found += await _port(config, ask)
     return found
-
-
-def _resolver(servers: tuple[str, ...]) -> dns.asyncresolver.Resolver:
-    if not servers:
-        return dns.asyncresolver.Resolver()
-    made = dns.asyncresolver.Resolver(configure=False)
-    host, colon, port = servers[0].rpartition(":")
-    plain = not colon or ":" in host.strip("[]") or "." not in servers[0].rpartition(":")[0]
-    if plain and not host.startswith("["):
-        made.nameservers = [servers[0]]
-    else:
-        made.nameservers, made.port = [host.strip("[]")], int(port)
-    made.lifetime = PATIENCE
-    return made
 
 
 async def _host(config: Config, ask: Ask) -> list[Problem]:

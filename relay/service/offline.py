@@ -6,75 +6,71 @@ from pathlib import Path
 from typing import Any
 
 from relay.config import profiles_of, read_all
-from relay.mail import address, ids
-from relay.service import shapes
-from relay.service.selecting import selector
+from relay.mail import ids
+from relay.service import listing, shapes
+from relay.service.listing import OTHER
+from relay.service.selecting import mailbox_key, selector
 from relay.store.reader import open_readonly
+
+
+class NoLetter(ValueError):
+    """The letter or mailbox that was asked for is not there; the message says which."""
 
 
 async def queue_ls(
     file: Path, state_dir: Path, wanted: dict[str, Any], limit: int
 ) -> dict[str, Any]:
     """`queue ls` without a relay: providers are known by their own domains only."""
-    provider_of = _providers(file)
+    profiles = profiles_of(read_all(file))
     store = await open_readonly(state_dir)
     try:
-        depths = await store.depths()
-        domains = {depth.domain for depth in depths}
-        means = selector(wanted, lambda name: {d for d in domains if provider_of(d) == name})
-        counts = await store.count(means)
-        rows = await store.rows(means, limit)
-        meant = [d for d in depths if means.domains is None or d.domain in means.domains]
+        domains = {depth.domain for depth in await store.depths()}
+
+        def domains_of(name: str) -> set[str]:
+            if name not in {*profiles.names, OTHER}:
+                known = ", ".join(sorted(profiles.names))
+                raise ValueError(f"unknown provider {name!r}: one of {known}")
+            return {d for d in domains if (profiles.named(d) or OTHER) == name}
+
+        means = selector(wanted, domains_of)
+        return await listing.waiting(store, means, limit, profiles.named)
     finally:
         await store.close()
-    return {
-        "total": sum(counts.values()),
-        "by_state": {state.word: count for state, count in counts.items()},
-        "by_provider": shapes.by_provider(meant, provider_of),
-        "deliveries": [shapes.delivery(row, provider_of) for row in rows],
-    }
 
 
 async def queue_show(file: Path, state_dir: Path, shown: str) -> dict[str, Any]:
     """`queue show` without a relay."""
     message_id, n = ids.read(shown)
-    provider_of = _providers(file)
+    provider_of = profiles_of(read_all(file)).named
     store = await open_readonly(state_dir)
     try:
-        rows = []
-        for row in await store.find(message_id, n):
-            made = await store.attempts(message_id, row.delivery.n)
-            shape = shapes.delivery(row, provider_of)
-            rows.append(shape | {"attempts": [shapes.attempt(one) for one in made]})
+        return await listing.letter(store, message_id, n, provider_of)
     finally:
         await store.close()
-    return {"deliveries": rows}
 
 
 async def inbox_ls(state_dir: Path, given: str, limit: int) -> list[dict[str, Any]]:
-    """`inbox ls`: always read from the store. Raises KeyError with a sentence."""
-    key = address.parse(given).key
+    """`inbox ls`: always read from the store. Raises NoLetter."""
+    key = mailbox_key(given)
     store = await open_readonly(state_dir)
     try:
         mailbox = await store.mailbox(key)
         if mailbox is None:
-            raise KeyError(f"no letter ever came for {key}")
+            raise NoLetter(f"no letter ever came for {key}")
         return [shapes.inbox_row(row) for row in await store.page(mailbox.id, limit)]
     finally:
         await store.close()
 
 
 async def inbox_raw(state_dir: Path, shown: str) -> bytes:
-    """A letter's octets as received. Raises KeyError with a sentence."""
-    message_id, _ = ids.read(shown)
+    """A letter's octets as received. Raises NoLetter, ValueError for a bad id."""
+    message_id, n = ids.read(shown)
     store = await open_readonly(state_dir)
     try:
+        if not await store.find(message_id, n):
+            raise NoLetter(f"no letter {shown}")
         return await store.original(message_id)
     except KeyError:
-        raise KeyError(f"no letter {shown}") from None
+        raise NoLetter(f"no letter {shown}") from None
     finally:
         await store.close()
-
-
-def _providers(file: Path) -> shapes.ProviderOf:
-    return profiles_of(read_all(file)).named

@@ -7,11 +7,13 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from relay.store.base import StoreError
+
 KEY_SIZE: Final = 32
 
 
 def link_key(state_dir: Path) -> bytes:
-    """The key in `keys/link.key`, made where it is missing. Raises OSError, ValueError."""
+    """The key in `keys/link.key`, made where it is missing. Raises OSError, StoreError."""
     path = state_dir / "keys" / "link.key"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
@@ -19,7 +21,7 @@ def link_key(state_dir: Path) -> bytes:
     except FileExistsError:
         key = path.read_bytes()
         if len(key) < KEY_SIZE:
-            raise ValueError(f"{path}: a key of {len(key)} octets, not {KEY_SIZE}") from None
+            raise StoreError(f"{path}: a key of {len(key)} octets, not {KEY_SIZE}") from None
         return key
     key = secrets.token_bytes(KEY_SIZE)
     with open(handle, "wb") as writing:  # noqa: PTH123 - a file handle

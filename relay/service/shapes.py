@@ -71,19 +71,13 @@ def inbox_row(row: InboxRow) -> dict[str, Any]:
     }
 
 
-def by_provider(depths: Iterable[Depth], provider_of: ProviderOf) -> dict[str, int]:
-    """Unfinished deliveries by provider, the most first; `other` holds the sites."""
-    counts: dict[str, int] = {}
-    for depth in depths:
-        label = provider_of(depth.domain) or "other"
-        counts[label] = counts.get(label, 0) + depth.count
-    return dict(sorted(counts.items(), key=lambda item: -item[1]))
-
-
 def provider(
     standing: Standing, depths: Iterable[Depth], key_of: ProviderOf, now: Instant
 ) -> dict[str, Any]:
-    """One row of `providers`: `key_of` says which destination a domain's mail goes to."""
+    """One row of `providers`: `key_of` says which destination a domain's mail goes to.
+
+    `why` is for people: `providers --json` leaves it out.
+    """
     queued, oldest_at = 0, now
     for depth in depths:
         if key_of(depth.domain) == standing.key:
@@ -99,5 +93,4 @@ def provider(
         "oldest_s": (now - oldest_at) // 1000,
         "last_reply": standing.last_reply,
         "why": standing.why,
-        "connections": standing.connections_open,
     }

@@ -1,0 +1,124 @@
+"""Listing: what `queue ls` and `queue show` tell, of a running relay's store or of a file at rest.
+
+Pages are counted and read in pieces, so that a listing of a million deliveries is slow, not large.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Protocol
+
+from relay.mail.delivery import Attempt, State
+from relay.service import shapes
+from relay.service.shapes import ProviderOf
+from relay.store.base import Depth, QueueRow, Selector
+
+PIECE: Final = 2_000  # rows that are read at once to be counted
+OTHER: Final = "other"  # the sites without a provider
+
+
+class Reads(Protocol):
+    """What a listing asks of a store."""
+
+    async def count(self, selector: Selector) -> dict[State, int]:
+        """See Queue.count."""
+        ...
+
+    async def rows(
+        self, selector: Selector, limit: int = 100, after: tuple[int, int] | None = None
+    ) -> list[QueueRow]:
+        """See Queue.rows."""
+        ...
+
+    async def depths(self) -> list[Depth]:
+        """See Queue.depths."""
+        ...
+
+    async def find(self, message_id: int, n: int | None = None) -> list[QueueRow]:
+        """See Queue.find."""
+        ...
+
+    async def attempts(self, message_id: int, n: int) -> list[Attempt]:
+        """See Queue.attempts."""
+        ...
+
+
+async def waiting(
+    store: Reads, wanted: Selector, limit: int, provider_of: ProviderOf
+) -> dict[str, Any]:
+    """`queue ls`: totals of what is meant, and the oldest of it."""
+    counts = await store.count(wanted)
+    rows = await store.rows(wanted, limit)
+    total = sum(counts.values())
+    by_domain = (
+        Counter(row.delivery.domain for row in rows)
+        if len(rows) == total
+        else await _by_domain(store, wanted)
+    )
+    return _document(
+        {state.word: count for state, count in counts.items()},
+        by_domain,
+        [shapes.delivery(row, provider_of) for row in rows],
+        provider_of,
+    )
+
+
+async def letter(
+    store: Reads, message_id: int, n: int | None, provider_of: ProviderOf
+) -> dict[str, Any]:
+    """`queue show`: the same shape for one letter's deliveries in any state, each with attempts."""
+    shown = []
+    by_state: Counter[str] = Counter()
+    by_domain: Counter[str] = Counter()
+    for row in await store.find(message_id, n):
+        made = await store.attempts(message_id, row.delivery.n)
+        shape = shapes.delivery(row, provider_of)
+        shown.append(shape | {"attempts": [shapes.attempt(one) for one in made]})
+        by_state[row.delivery.state.word] += 1
+        by_domain[row.delivery.domain] += 1
+    return _document(by_state, by_domain, shown, provider_of)
+
+
+def _document(
+    by_state: Mapping[str, int],
+    by_domain: Mapping[str, int],
+    deliveries: list[dict[str, Any]],
+    provider_of: ProviderOf,
+) -> dict[str, Any]:
+    return {
+        "total": sum(by_state.values()),
+        "by_state": {word: count for word, count in by_state.items() if count},
+        "by_provider": by_provider(by_domain, provider_of),
+        "deliveries": deliveries,
+    }
+
+
+def by_provider(by_domain: Mapping[str, int], provider_of: ProviderOf) -> dict[str, int]:
+    """Deliveries by provider, the most first; `other` holds the sites."""
+    counts: Counter[str] = Counter()
+    for domain, count in by_domain.items():
+        counts[provider_of(domain) or OTHER] += count
+    return dict(counts.most_common())
+
+
+async def _by_domain(store: Reads, wanted: Selector) -> Counter[str]:
+    """From the depths where domain and state are all that is asked for, else row by row."""
+    if wanted == Selector(domains=wanted.domains, states=wanted.states):
+        return _of_depths(await store.depths(), wanted)
+    found: Counter[str] = Counter()
+    after: tuple[int, int] | None = None
+    while rows := await store.rows(wanted, PIECE, after):
+        found.update(row.delivery.domain for row in rows)
+        after = rows[-1].delivery.message_id, rows[-1].delivery.n
+    return found
+
+
+def _of_depths(depths: Iterable[Depth], wanted: Selector) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for depth in depths:
+        if (wanted.domains is None or depth.domain in wanted.domains) and (
+            wanted.states is None or depth.state in wanted.states
+        ):
+            found[depth.domain] += depth.count
+    return found
