@@ -5,7 +5,7 @@ What is promised
 - Once the final dot is handed over, everything but a clear 2yz, 4yz or 5yz is AMBIGUOUS: lost,
   late, junk, or our own task cancelled. Before that dot nothing can have been delivered.
 - The letter is never sent to nobody: where no RCPT was accepted and DATA is answered with 354
-  all the same, a lone dot goes out, and the session is given up unless that is refused (RFC 2920).
+  all the same, a lone dot goes out, and the session is given up (RFC 2920 3.1).
 - The dialogue never gets out of step: whoever cannot say which reply answers what, is `is_spent`.
 """
 
@@ -134,12 +134,12 @@ class Transaction:
 
     async def _step_by_step(self) -> bool:
         self._wire.write(commands.mail(self._parcel, self._offered))
-        if not self._mail(await self._read(Stage.MAIL, self._deadlines.mail)):
+        if not self._mail(await self._only(Stage.MAIL, self._deadlines.mail)):
             return False
         for n, to in enumerate(self._parcel.addressees):
             self._written += 1
             self._wire.write(commands.rcpt(to, self._offered))
-            self._rcpt(n, await self._read(Stage.RCPT, self._deadlines.rcpt))
+            self._rcpt(n, await self._only(Stage.RCPT, self._deadlines.rcpt))
         if all(self._results):
             self.needs_reset = True
             return False
@@ -167,9 +167,10 @@ class Transaction:
         return False
 
     async def _lone_dot(self) -> None:
+        # A server that takes a letter for nobody may mean anything by its next replies, too.
+        self.is_spent = True
         self._wire.write(b".\r\n")
-        spoken = await self._read(Stage.EOD, self._deadlines.data)
-        self.is_spent = self.is_spent or spoken.code < 400 or spoken.code == CLOSING
+        await self._read(Stage.EOD, self._deadlines.data)
 
     # The content
 
@@ -214,7 +215,7 @@ class Transaction:
             spoken = await self._read(Stage.EOD, 0)
         if spoken.code // 100 == 3:
             raise Ended(_ambiguous(f"{spoken.code} was said after the letter's end"))
-        self.is_spent = self.is_spent or spoken.code == CLOSING
+        self.is_spent = spoken.code == CLOSING or self._was_stopped
         self._settle(spoken.reply(Stage.EOD))
 
     # Results
@@ -222,6 +223,14 @@ class Transaction:
     async def _read(self, stage: Stage, seconds: float) -> Spoken:
         spoken = await read(self._wire, stage, seconds)
         self._is_answered = True
+        return spoken
+
+    async def _only(self, stage: Stage, seconds: float) -> Spoken:
+        """The one reply to the one command. Raises Ended where there are more of them."""
+        spoken = await self._read(stage, seconds)
+        if self._wire.has_reply:
+            text = f"more than one answer to {stage.name}"
+            raise Ended(Failure(FailureKind.PROTOCOL, text, stage))
         return spoken
 
     def _refusal(self, spoken: Spoken, stage: Stage) -> Reply:
