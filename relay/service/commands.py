@@ -141,8 +141,8 @@ class Commands:
         if wanted.is_everything:
             raise ControlError("name what is meant: a selector is needed")
         now = self._clock.now()
-        await self._deliveries.recall(wanted.domains)
         try:
+            await self._deliveries.recall(wanted.domains)
             changed = await self._store.change(what, wanted, who, reason, now)
         finally:
             self._deliveries.nudge()

@@ -17,7 +17,8 @@ from relay.config import Config, Problem
 from relay.mail.dkim import Key, SigningError, dns_record, public_matches, referee
 from relay.transports.lookup import async_resolver_of
 
-PORT_25: Final = "gmail.com"  # a domain whose MX takes connections from everywhere
+PROBED: Final = "gmail.com"  # a domain whose MX takes connections from everywhere
+SMTP_PORT: Final = 25
 PATIENCE: Final = 10.0  # seconds for the connection
 
 Ask = Callable[[str, str], Awaitable[list[str] | None]]
@@ -80,6 +81,9 @@ async def _key(config: Config, key: Key, ask: Ask) -> list[Problem]:
         return [config.problem(at, f"DNS does not tell {key.record_name}", "try again")]
     if not records:
         return [config.problem(at, f"{key.record_name} is not published", dns_record(key))]
+    if len(records) > 1:
+        message = f"{key.record_name} has {len(records)} records: receivers may take any of them"
+        return [config.problem(at, message, "leave the one that `keys check` prints")]
     differs = public_matches(records[0], key)
     if differs is None:
         try:
@@ -110,16 +114,16 @@ async def _domain(config: Config, domain: str, ask: Ask) -> list[Problem]:
 
 async def _port(config: Config, ask: Ask) -> list[Problem]:
     """Port 25 is open outwards; many lines close it."""
-    exchanges = await ask(PORT_25, "MX")
+    exchanges = await ask(PROBED, "MX")
     if not exchanges:
-        return [config.problem((), f"DNS does not tell the MX of {PORT_25}", "try again")]
+        return [config.problem((), f"DNS does not tell the MX of {PROBED}", "try again")]
     host = min(exchanges, key=lambda text: int(text.split()[0])).split()[1]
     try:
         async with asyncio.timeout(PATIENCE):
-            _, writer = await asyncio.open_connection(host, 25)
+            _, writer = await asyncio.open_connection(host, SMTP_PORT)
     except (OSError, TimeoutError):
-        hint = "ask the line's provider to open port 25, or use a smarthost in routes"
-        return [config.problem((), f"port 25 of {host} cannot be reached", hint)]
+        hint = f"ask the line's provider to open port {SMTP_PORT}, or use a smarthost in routes"
+        return [config.problem((), f"port {SMTP_PORT} of {host} cannot be reached", hint)]
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()

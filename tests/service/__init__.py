@@ -1,0 +1,1 @@
+"""Commands, listings and checks, over a store in memory and a real shaper."""

@@ -1,0 +1,112 @@
+"""A relay's commands without a road: a store in memory, the real shaper, deliveries that note."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from relay.mail.events import Event
+from relay.mail.instant import Instant
+from relay.service.commands import Commands
+from relay.shaping.destination import Destination, Profile, Rate
+from relay.shaping.settings import PauseSettings
+from relay.shaping.shaper import Shaper
+from relay.store.base import Entry, Settlement, StoreError
+from relay.store.memory import MemoryStore
+from tests.store.letters import Post, SteppingClock, attempt, deferred
+
+GMAIL = Destination(
+    "gmail",
+    Profile("gmail", rates=(Rate(20, timedelta(minutes=1)), Rate(1500, timedelta(days=1)))),
+    "gmail",
+)
+SITE = Destination("mx1.dinas.example.go.id", Profile("default"))
+WHERE = {"gmail.com": GMAIL, "kampus.example.ac.id": GMAIL, "dinas.example.go.id": SITE}
+
+
+@dataclass
+class Deliveries:
+    """Notes what was asked of the scheduler; may be made to fail."""
+
+    asked: list[str] = field(default_factory=list)
+    fails: bool = False
+
+    async def recall(self, domains: frozenset[str] | None = None) -> None:
+        self.asked.append("recall " + ("all" if domains is None else ",".join(sorted(domains))))
+        if self.fails:
+            raise StoreError("the disk is full")
+
+    def nudge(self) -> None:
+        self.asked.append("nudge")
+
+
+class Destinations:
+    """Who is where, from a table."""
+
+    def provider_of(self, domain: str) -> str | None:
+        found = WHERE.get(domain)
+        return found.label if found else None
+
+    def key_of(self, domain: str) -> str | None:
+        found = WHERE.get(domain)
+        return found.key if found else None
+
+    async def destination(self, name: str) -> str | None:
+        if name in {"gmail", SITE.key}:
+            return name
+        return self.key_of(name)
+
+
+@dataclass
+class House:
+    """The commands and everything that they touch."""
+
+    store: MemoryStore = field(default_factory=MemoryStore)
+    shaper: Shaper = field(default_factory=lambda: Shaper(PauseSettings(), lambda _: ()))
+    deliveries: Deliveries = field(default_factory=Deliveries)
+    clock: SteppingClock = field(default_factory=SteppingClock)
+    events: list[Event] = field(default_factory=list)
+    post: Post = field(default_factory=Post)
+
+    @property
+    def commands(self) -> Commands:
+        return Commands(
+            self.store,
+            self.shaper,
+            self.deliveries,
+            Destinations(),
+            self.clock,
+            self.events.append,
+            self.reload,
+            self.link,
+            {"version": "1.2.3"},
+        )
+
+    async def reload(self) -> list[str]:
+        return ["web changed: this needs a restart; the old value is kept"]
+
+    def link(self, link_id: bytes, now: Instant) -> tuple[str, Instant]:
+        return f"http://127.0.0.1:8025/masuk?t={link_id.hex()}", now + 900_000
+
+    async def ask(self, command: str, /, **params: Any) -> dict[str, Any]:
+        return await self.commands.table()[command](params, "siti")
+
+    async def put(self, *to: str, **message: Any) -> Entry:
+        entry = self.post.entry(to or ("vendor@gmail.com",), **message)
+        await self.store.put(entry)
+        return entry
+
+    async def defer(self, entry: Entry) -> None:
+        """The first delivery is tried, and waits."""
+        domain = entry.placements[0].delivery.domain
+        (leased,) = await self.store.claim([domain], 1, self.clock.at, self.clock.at + 60_000)
+        later = self.clock.at + 300_000
+        await self.store.settle([deferred(leased, later)], self.clock.at)
+
+    async def lease(self, domain: str, limit: int = 1) -> None:
+        await self.store.claim([domain], limit, self.clock.at, self.clock.at + 60_000)
+
+
+def settled(delivery: Any, outcome: Any, **changes: Any) -> Settlement:
+    return Settlement(delivery, outcome, attempt(delivery, **changes))

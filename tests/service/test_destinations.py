@@ -1,0 +1,67 @@
+"""What a name on the command line means: a provider, a key, or a domain by way of DNS."""
+
+from __future__ import annotations
+
+import pytest
+
+from relay.config.shipped import profile_texts
+from relay.mail.delivery import Failure, FailureKind
+from relay.mail.reply import Stage
+from relay.service.destinations import Directory
+from relay.shaping.destination import Destination, Profile
+from relay.shaping.profiles import Profiles, parse
+from relay.shaping.settings import PauseSettings
+from relay.shaping.shaper import Shaper
+from relay.transports.base import Route
+
+SITE = Destination("mx1.dinas.example.go.id", Profile("site"))
+
+
+class Router:
+    """Knows one site after it was asked; DNS fails for the rest."""
+
+    def __init__(self) -> None:
+        self.cache: dict[str, Route] = {}
+
+    def known(self, domain: str) -> Route | None:
+        return self.cache.get(domain)
+
+    async def route(self, domain: str) -> Route | Failure:
+        if domain != "dinas.example.go.id":
+            return Failure(FailureKind.DNS, "no such domain", Stage.CONNECT)
+        self.cache[domain] = Route(SITE, ())
+        return self.cache[domain]
+
+
+def profiles() -> Profiles:
+    return Profiles([parse(text, where) for where, text in profile_texts().items()])
+
+
+@pytest.fixture
+def directory() -> Directory:
+    return Directory(Router(), Shaper(PauseSettings(), lambda _: ()), profiles())
+
+
+async def test_names_that_people_write(directory: Directory) -> None:
+    assert await directory.destination("gmail") == "gmail"
+    assert await directory.destination("googlemail.com") == "gmail"
+    assert await directory.destination("dinas.example.go.id") == SITE.key
+    assert await directory.destination("nowhere.example") is None
+    assert await directory.destination("not a domain") is None
+
+
+async def test_a_key_with_a_standing_is_itself(directory: Directory) -> None:
+    shaper = Shaper(PauseSettings(), lambda _: ())
+    shaper.pause("smtp://127.0.0.1:26", None, "by hand", 0)
+    directory = Directory(Router(), shaper, profiles())
+    assert await directory.destination("smtp://127.0.0.1:26") == "smtp://127.0.0.1:26"
+
+
+async def test_labels_and_keys_come_without_dns(directory: Directory) -> None:
+    assert directory.provider_of("gmail.com") == directory.key_of("gmail.com") == "gmail"
+    assert directory.provider_of("dinas.example.go.id") is None
+    await directory.destination("dinas.example.go.id")
+    assert directory.provider_of("dinas.example.go.id") == "other"
+    assert directory.key_of("dinas.example.go.id") == SITE.key
+    directory.use(Router(), profiles())
+    assert directory.key_of("dinas.example.go.id") is None

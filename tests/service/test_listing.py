@@ -1,0 +1,79 @@
+"""Listings count in pieces what the depths do not tell; a file at rest tells the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relay.mail import ids
+from relay.service import listing, offline
+from relay.service.offline import NoLetter
+from relay.store.base import Selector, StoreError
+from relay.store.memory import MemoryStore
+from relay.strict_yaml import SourceError
+from tests.store.letters import Post
+from tests.store.opening import opened
+
+
+async def test_by_provider_is_counted_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "PIECE", 3)
+    store, post = MemoryStore(), Post()
+    for n in range(10):
+        await store.put(post.entry((f"a{n}@gmail.com", f"b{n}@x.id"), subject=f"Tender {n % 2}"))
+    wanted = Selector(subject="tender 1")
+    answer = await listing.waiting(store, wanted, 1, {"gmail.com": "gmail"}.get)
+    assert answer["total"] == 10
+    assert answer["by_provider"] == {"gmail": 5, "other": 5}
+    assert len(answer["deliveries"]) == 1
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> Path:
+    """A store at rest with two letters, and a configuration beside it."""
+    (tmp_path / "relay.yaml").write_text("lab: true\nstate_dir: state\n")
+    post = Post()
+    async with opened(tmp_path / "state") as store:
+        await store.put(post.entry(("Vendor@gmail.com", "b@x.id"), subject="Satu"))
+        await store.put(post.entry(("vendor@gmail.com",), subject="Dua"))
+    return tmp_path
+
+
+async def test_a_queue_at_rest(site: Path) -> None:
+    file, state = site / "relay.yaml", site / "state"
+    answer = await offline.queue_ls(file, state, {}, 10)
+    assert (answer["total"], answer["by_provider"]) == (3, {"gmail": 2, "other": 1})
+    assert [row["provider"] for row in answer["deliveries"]] == ["gmail", None, "gmail"]
+    gmail = await offline.queue_ls(file, state, {"provider": "gmail"}, 10)
+    assert gmail["total"] == 2
+    other = await offline.queue_ls(file, state, {"provider": "other"}, 10)
+    assert [row["recipient"] for row in other["deliveries"]] == ["b@x.id"]
+    with pytest.raises(ValueError, match=r"unknown provider 'gmial': one of .*gmail"):
+        await offline.queue_ls(file, state, {"provider": "gmial"}, 10)
+    shown = await offline.queue_show(file, state, answer["deliveries"][0]["id"])
+    assert [row["subject"] for row in shown["deliveries"]] == ["Satu"]
+    assert shown["deliveries"][0]["attempts"] == []
+
+
+async def test_an_inbox_at_rest(site: Path) -> None:
+    state = site / "state"
+    rows = await offline.inbox_ls(state, "VENDOR@gmail.com", 10)
+    assert [row["subject"] for row in rows] == ["Dua", "Satu"]
+    assert len(await offline.inbox_ls(state, "vendor@gmail.com", 1)) == 1
+    letter = await offline.inbox_raw(state, rows[1]["id"])
+    assert letter.startswith(b"Subject: Satu\r\n")
+    assert letter.endswith(b"Yth. Penyedia\r\n")
+    message_id, _ = ids.read(rows[1]["id"])
+    for missing in (ids.show(message_id, 9), ids.show(5)):
+        with pytest.raises(NoLetter, match=f"no letter {missing}"):
+            await offline.inbox_raw(state, missing)
+    with pytest.raises(NoLetter, match=r"no letter ever came for c@x\.id"):
+        await offline.inbox_ls(state, "c@x.id", 10)
+
+
+async def test_no_store_and_a_broken_configuration(site: Path) -> None:
+    with pytest.raises(StoreError, match="there is no store in"):
+        await offline.inbox_ls(site / "elsewhere", "a@x.id", 10)
+    (site / "relay.yaml").write_text("limits: {gmail.com: fast}\n")
+    with pytest.raises(SourceError, match="not a rate"):
+        await offline.queue_ls(site / "relay.yaml", site / "state", {}, 10)
