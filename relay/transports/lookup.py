@@ -18,7 +18,7 @@ import dns.resolver
 
 from relay.clock import Clock
 from relay.mail.delivery import Failure, FailureKind
-from relay.transports.settings import DnsSettings
+from relay.transports.settings import DnsSettings, name_server
 
 SHORTEST: Final = 30.0  # seconds an answer is kept at least, so that a TTL of 0 is no storm
 LONGEST: Final = 3600.0
@@ -64,19 +64,8 @@ def _configured(kind: type[R], settings: DnsSettings) -> R:
 
 
 def server(text: str) -> dns.nameserver.Nameserver:
-    """A name server: `ip`, `ip:port` or `[v6]:port`. Raises ValueError."""
-    text = text.strip()
-    host, colon, port = text.rpartition(":")
-    if not colon or text.endswith("]") or (":" in host and not host.startswith("[")):
-        host, port = text, "53"
-    try:
-        address = str(ip_address(host.removeprefix("[").removesuffix("]")))
-        number = int(port)
-    except ValueError:
-        number = 0
-    if not 0 < number < 65_536:
-        raise ValueError(f"{text!r} is no name server (write 192.0.2.53 or 192.0.2.53:5353)")
-    return dns.nameserver.Do53Nameserver(address, number)
+    """A name server as settings write it. Raises ValueError."""
+    return dns.nameserver.Do53Nameserver(*name_server(text))
 
 
 class TtlCache(Generic[T]):

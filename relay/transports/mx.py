@@ -9,7 +9,8 @@ from relay.clock import Clock
 from relay.mail.delivery import Failure, FailureKind
 from relay.shaping.destination import Destination, Profile
 from relay.transports.base import Credentials, Host, Route, TlsPolicy
-from relay.transports.hops import Hop, Hops
+from relay.transports.hop import Hop
+from relay.transports.hops import Hops
 from relay.transports.lookup import (
     CAPACITY,
     Lookup,

@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from relay.settings import Duration, Settings
+from relay.transports.hop import parse_hop
+
+
+def name_server(text: str) -> tuple[str, int]:
+    """Read `ip`, `ip:port` or `[v6]:port`; the port is 53 by default. Raises ValueError."""
+    host, colon, port = text.strip().rpartition(":")
+    if not colon or port.endswith("]") or (":" in host and not host.startswith("[")):
+        host, port = text.strip(), "53"
+    try:
+        address = str(ip_address(host.removeprefix("[").removesuffix("]")))
+        number = int(port)
+    except ValueError:
+        number = 0
+    if not 0 < number < 65_536:
+        raise ValueError(f"{text!r} is no name server (write 192.0.2.53 or 192.0.2.53:5353)")
+    return address, number
+
+
+def _checked(text: str) -> str:
+    name_server(text)
+    return text
 
 
 class DnsSettings(Settings):
     """Name servers as `ip` or `ip:port`; none: the system's."""
 
-    servers: tuple[str, ...] = ()
+    servers: tuple[Annotated[str, AfterValidator(_checked)], ...] = ()
     timeout: Duration = timedelta(seconds=10)
 
 
@@ -23,6 +45,11 @@ class RouteSettings(Settings):
 
     to: str = "mx"
     password_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        parse_hop(self.to, None if self.password_file is None else "")
+        return self
 
 
 class DestinationsSettings(Settings):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from relay.transports.hops import Hop, Hops, RouteError, parse_hop
+import pytest
+from pydantic import ValidationError
+
+from relay.transports.hop import Hop, parse_hop
+from relay.transports.hops import Hops, RouteError
 from relay.transports.settings import RouteSettings
 
 
@@ -55,8 +59,10 @@ def test_faults(text: str, password: str | None, fault: str) -> None:
     assert "geheim" not in str(caught.value)
 
 
-def table(**routes: str) -> Hops:
-    return Hops({key: RouteSettings(to=to) for key, to in routes.items()})
+@pytest.mark.parametrize("to", ["hub.go.id", "smtp://user@hub.go.id", "smtp://a:b@hub.go.id"])
+def test_settings_refuse_what_cannot_be_read(to: str) -> None:
+    with pytest.raises(ValidationError):
+        RouteSettings(to=to)
 
 
 def test_the_nearest_entry_counts() -> None:
@@ -92,6 +98,12 @@ def test_a_bad_key_is_named(key: str) -> None:
     with pytest.raises(RouteError) as caught:
         Hops({key: RouteSettings(to="mx")})
     assert caught.value.key == key
+
+
+def test_a_password_that_was_not_handed_in_is_named() -> None:
+    routes = {"go.id": RouteSettings(to="smtps://u@hub.go.id", password_file=Path("p"))}
+    with pytest.raises(RouteError, match=r"routes: go.id: .*password_file is missing"):
+        Hops(routes, {})
 
 
 def test_one_domain_twice() -> None:

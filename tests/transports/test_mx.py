@@ -9,6 +9,7 @@ from pathlib import Path
 import dns.asyncresolver
 import dns.resolver
 import pytest
+from pydantic import ValidationError
 
 from relay.clock import SystemClock
 from relay.mail.delivery import Failure, FailureKind
@@ -373,6 +374,8 @@ def test_name_servers(text: str, address: str, port: int) -> None:
 def test_bad_name_servers(text: str) -> None:
     with pytest.raises(ValueError, match="is no name server"):
         server(text)
+    with pytest.raises(ValidationError):
+        DnsSettings(servers=(text,))
 
 
 def test_a_system_without_name_servers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
