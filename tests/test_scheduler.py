@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -16,7 +17,7 @@ from relay.mail.reply import Stage
 from relay.mail.urgency import Urgency
 from relay.shaping.profiles import Layer, Profiles
 from relay.shaping.settings import ProviderSettings
-from relay.store.base import Selector, Settlement, StoreError
+from relay.store.base import Selector, Settlement, StoreDead, StoreError
 from relay.store.memory import MemoryStore
 from relay.transports.base import Job, NotYet, Permits, Route
 from tests.scheduling import (
@@ -539,5 +540,146 @@ def test_several_recipients_go_in_one_transaction_where_a_profile_allows_it() ->
             assert await h.state(one, 25) is State.DELIVERED
         assert max(jobs) == 10
         assert sum(jobs) >= 26
+
+    run(main)
+
+
+def test_a_dead_store_ends_the_run_and_nothing_flies_again() -> None:
+    class Dying(MemoryStore):
+        async def settle(self, settlements, now):  # type: ignore[no-untyped-def]
+            self.dead.set()
+            raise StoreDead("fsync failed")
+
+    async def main(clock: VirtualClock) -> None:
+        written = 0
+        with pytest.raises(StoreDead):
+            async with house(clock, accept, store=Dying()) as h:
+                for n in range(20):
+                    await h.put(f"v{n}@gmail.com")
+                await asyncio.sleep(1)
+                written = len(h.transport.written)
+                await asyncio.sleep(600)
+                assert len(h.transport.written) == written
+                ids = [d.message_id for _, d in h.transport.written]
+                assert len(ids) == len(set(ids))
+        assert written >= 1
+
+    run(main)
+
+
+def test_attempts_that_cannot_be_read_send_no_letter_twice() -> None:
+    class Flaky(MemoryStore):
+        failures = 3
+
+        async def attempts(self, message_id, n):  # type: ignore[no-untyped-def]
+            if self.failures:
+                self.failures -= 1
+                raise StoreError("busy")
+            return await super().attempts(message_id, n)
+
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, lambda d, now: UNKNOWN, store=Flaky()) as h:
+            one = await h.put("dead@gmail.com")
+            await asyncio.sleep(60)
+            assert await h.state(one) is State.BOUNCED
+            assert [d.message_id for _, d in h.transport.written].count(one) == 1
+
+    run(main)
+
+
+def test_what_a_permit_put_off_flies_later_and_counts_no_try() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, accept) as h:
+            carried, asked = h.transport.deliver, 0
+
+            async def deliver(job: Job, permits: Permits) -> Sequence[Attempt] | NotYet:
+                nonlocal asked
+                asked += 1
+                if asked <= 2:
+                    return NotYet(clock.now() + 5 * SECOND, "not yet")
+                return await carried(job, permits)
+
+            h.transport.deliver = deliver  # type: ignore[method-assign]
+            one = await h.put("vendor@gmail.com")
+            await asyncio.sleep(9)
+            assert asked == 2
+            await asyncio.sleep(5)
+            assert await h.state(one) is State.DELIVERED
+            assert len(await h.store.attempts(one, 0)) == 1
+
+    run(main)
+
+
+def test_a_domain_that_moved_is_sent_to_its_new_place() -> None:
+    async def main(clock: VirtualClock) -> None:
+        book = profiles(gmail_com=per_minute(1))
+        async with house(clock, accept, book=book) as h:
+            await h.put("a@gmail.com")
+            await asyncio.sleep(2)
+            gmail = h.router.routes["gmail.com"]
+            h.router.routes["pindah.example.co.id"] = gmail
+            await h.put(*(f"v{n}@pindah.example.co.id" for n in range(3)))
+            await asyncio.sleep(2)
+            del h.router.routes["pindah.example.co.id"]  # the cached answer has run out
+            await asyncio.sleep(75)
+            keys = {
+                (await h.store.attempts(d.message_id, d.n))[0].route_key
+                for _, d in h.transport.written
+                if d.domain == "pindah.example.co.id"
+            }
+            assert keys == {"mx.pindah.example.co.id"}
+            assert (await h.states())[State.DELIVERED] == 4
+
+    run(main)
+
+
+def test_a_recall_that_nobody_ends_ends_by_itself() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, accept) as h:
+            await h.scheduler.recall(None)
+            one = await h.put("vendor@gmail.com")
+            await asyncio.sleep(50)
+            assert await h.state(one) is State.READY
+            await asyncio.sleep(15)
+            assert await h.state(one) is State.DELIVERED
+
+    run(main)
+
+
+def test_a_store_that_cannot_be_asked_is_asked_again() -> None:
+    class Flaky(MemoryStore):
+        calls = 0
+
+        def _fail(self) -> None:
+            self.calls += 1
+            if self.calls % 3 == 1:
+                raise StoreError("busy")
+
+        async def wake(self, now, limit=5000):  # type: ignore[no-untyped-def]
+            self._fail()
+            return await super().wake(now, limit)
+
+        async def save_shaping(self, states, now):  # type: ignore[no-untyped-def]
+            self._fail()
+            await super().save_shaping(states, now)
+
+        async def give_back(self, deliveries):  # type: ignore[no-untyped-def]
+            self._fail()
+            await super().give_back(deliveries)
+
+    async def main(clock: VirtualClock) -> None:
+        store = Flaky()
+        answers = ["451 4.3.0 later", *[OK] * 20]
+        book = profiles(gmail_com=per_minute(5))
+        async with house(clock, lambda d, now: answers.pop(0), book=book, store=store) as h:
+            for n in range(10):
+                await h.put(f"v{n}@gmail.com")
+            await asyncio.sleep(20)
+            await h.scheduler.recall(None)
+            h.scheduler.nudge()
+            await asyncio.sleep(60)
+            assert json.loads((await store.load_shaping())["meter:gmail"])
+            await asyncio.sleep(1200)
+            assert await h.states() == {State.DELIVERED: 10}
 
     run(main)

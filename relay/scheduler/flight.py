@@ -21,6 +21,11 @@ PutBack = Callable[[Lane, Sequence[Delivery], Instant], None]
 Admitted = Callable[[Lane, int], None]
 
 
+class Unwritten(Exception):
+    """The letter was carried, and what came of it could not be written: it must not fly again
+    in this process. Its lease ends with the process, as after a crash."""
+
+
 class Flights:
     """Carries jobs. A flight ends when its outcome is written, so that no more copies than flights
     are at stake in a crash."""
@@ -41,7 +46,8 @@ class Flights:
         self._admitted = admitted
 
     async def carry(self, lane: Lane, deliveries: Sequence[Delivery]) -> None:
-        """One job, to its end. Raises StoreError, and CancelledError before the final dot."""
+        """One job, to its end. Raises StoreError, and CancelledError before the final dot, both
+        with nothing sent; Unwritten after it."""
         permits = DestinationPermits(self._parts.shaper, lane.destination, self._steady)
         permits.on_admitted = lambda: self._admitted(lane, len(deliveries))
         try:
@@ -62,7 +68,10 @@ class Flights:
         if isinstance(made, NotYet):
             self._put_back(lane, alive, made.until)
             return
-        readings = await self._outcomes.attempted(lane.destination, letter, alive, made)
+        try:
+            readings = await self._outcomes.attempted(lane.destination, letter, alive, made)
+        except Exception as error:
+            raise Unwritten(f"the outcome of {alive[0].ref} could not be written") from error
         for delivery, read in zip(alive, readings, strict=True):
             _remember(lane, delivery, read)
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 from relay.mail.delivery import Delivery
 from relay.mail.instant import SECOND, Instant
 from relay.mail.urgency import Urgency
+from relay.scheduler.flight import Unwritten
 from relay.scheduler.lane import APPETITE, Lane
 from relay.scheduler.parts import Parts
 from relay.scheduler.steady import Steady
@@ -267,7 +268,9 @@ class Lanes:
         lane.flying.discard(task)
         self._flights -= 1
         error = None if task.cancelled() else task.exception()
-        if task.cancelled() or error is not None:
+        if self._parts.store.dead.is_set():
+            self.is_halted = True  # nothing that flies from now on could be written down
+        if task.cancelled() or (error is not None and not isinstance(error, Unwritten)):
             # The transport raises only before the letter's dot: it goes back as it was.
             self.put_back(lane, deliveries)
         if error is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -29,9 +30,11 @@ from relay.scheduler.parts import Parts
 from relay.scheduler.steady import Steady
 from relay.settle import Earlier, settle
 from relay.shaping.destination import Destination
-from relay.store.base import Settlement
+from relay.store.base import Settlement, StoreDead, StoreError
 
+LOG = logging.getLogger(__name__)
 OTHER = "other"
+AGAIN = 1.0  # seconds
 ALERT_EVERY = 10 * MINUTE
 TOO_LATE = "its time was over"
 _MISSING = (FailureKind.NXDOMAIN, FailureKind.NO_ADDRESS)
@@ -95,7 +98,7 @@ class Outcomes:
     async def expire(self, delivery: Delivery, label: str = OTHER) -> None:
         """Its time was over before it could be tried (again); the cause is what was said last."""
         letter = await self._parts.store.letter(delivery.message_id)
-        past = await self._parts.store.attempts(delivery.message_id, delivery.n)
+        past = await self._past(delivery)
         last = past[-1] if past else None
         cause = f"{TOO_LATE}; last: {last.said()}" if last else TOO_LATE
         if last is None and delivery.why:
@@ -142,12 +145,24 @@ class Outcomes:
             detail = f"{delivery.ref}: {attempt.said()}"
             self._parts.emit(events.Alert(now, f"ourselves:{read.rule}", detail))
 
+    async def _past(self, delivery: Delivery) -> list[Attempt]:
+        """Earlier attempts; a store that could not say is asked again: the letter was carried, and
+        must not fly once more for that. Raises StoreDead."""
+        while True:
+            try:
+                return await self._parts.store.attempts(delivery.message_id, delivery.n)
+            except StoreDead:
+                raise
+            except StoreError as error:
+                LOG.error("attempts of %s could not be read yet: %s", delivery.ref, error)
+                await asyncio.sleep(AGAIN)
+
     async def _earlier(self, delivery: Delivery, attempt: Attempt) -> Earlier:
         """Look-ups in a row that found no domain; asked only where this one found none."""
         if attempt.failure is None or attempt.failure.kind not in _MISSING:
             return Earlier()
         missing, since = 0, 0
-        past = await self._parts.store.attempts(delivery.message_id, delivery.n)
+        past = await self._past(delivery)
         for one in reversed(past):
             if one.failure is None or one.failure.kind not in _MISSING:
                 break
@@ -166,7 +181,7 @@ class Outcomes:
         now = self._parts.clock.now()
         dsn = None
         if isinstance(outcome, Bounced | Expired) and reports.is_wanted(letter, delivery):
-            past = await self._parts.store.attempts(delivery.message_id, delivery.n)
+            past = await self._past(delivery)
             tuning = self._parts.tuning
             dsn = reports.report(
                 letter,

@@ -32,6 +32,7 @@ from relay.transports.base import Route
 
 FLOOR: Final = 0.02  # seconds: no timer is shorter
 SWEEP: Final = 1.0  # seconds between two looks at what is due or over
+LAST_TRIES: Final = 3  # to keep what was learned, at the end
 RECALLED: Final = 60.0  # seconds after which a recall ends by itself
 WOKEN: Final = 5_000  # deliveries woken in one step
 OVER: Final = 500  # deliveries whose time is over, ended in one step
@@ -125,7 +126,19 @@ class Scheduler:
         await self._lanes.land(grace)
         await self._ledger.flush()
         await self._lanes.give_back()
-        await self._keep_learned()
+        await self._keep_last()
+
+    async def _keep_last(self) -> None:
+        """What was learned, for the next start; a store that cannot keep it does not stop the end.
+        Raises StoreDead."""
+        for _ in range(LAST_TRIES):
+            try:
+                return await self._keep_learned()
+            except StoreDead:
+                raise
+            except StoreError as error:
+                logger.error("what was learned could not be kept: %s", error)
+                await asyncio.sleep(SWEEP)
 
     # --- what an operator's change needs
 
