@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from relay.strict_yaml import Problem, SourceError
 
 if TYPE_CHECKING:
-    from relay.config.config import Config, load, needs_restart, profiles_of
+    from relay.config.config import Config, load, needs_restart
+    from relay.config.limits import profiles_of
     from relay.config.places import locate
     from relay.config.shipped import shipped_classifier
     from relay.config.written import read_all, site_classifier
@@ -34,7 +35,7 @@ _HOMES: Final = {
     "Config": "config",
     "load": "config",
     "needs_restart": "config",
-    "profiles_of": "config",
+    "profiles_of": "limits",
     "locate": "places",
     "shipped_classifier": "shipped",
     "read_all": "written",

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from relay.config import checks, keys, parts, source
+from relay.config import checks, keys, parts
+from relay.config.limits import profiles_of
 from relay.config.places import places
-from relay.config.settings import RelaySettings, SiteSettings
-from relay.config.shipped import profile_texts
-from relay.config.written import Read, Written, classifier_of, read_all
+from relay.config.settings import RelaySettings
+from relay.config.written import Written, classifier_of, read_all
 from relay.mail.dkim import Key
 from relay.replies.classify import Classifier
-from relay.shaping.profiles import Layer, Profiles, parse
-from relay.strict_yaml import Fields, Problem, SourceError
+from relay.shaping.profiles import Profiles
+from relay.strict_yaml import Problem, SourceError
 
 LAB_HOSTNAME: Final = "relay.lab.invalid"
 RESTART: Final = (
@@ -86,33 +86,3 @@ def needs_restart(old: Config, new: Config) -> list[str]:
     """The keys that differ and that a reload cannot take: a sentence each."""
     changed = [key for key in RESTART if getattr(old.settings, key) != getattr(new.settings, key)]
     return [f"{key} changed: this needs a restart; the old value is kept" for key in changed]
-
-
-def profiles_of(read: Read) -> Profiles:
-    """Shipped profiles under the limits of all files. Raises SourceError with every fault."""
-    shipped = [parse(text, where) for where, text in profile_texts().items()]
-    layers = []
-    for written in (read.main, *read.site):
-        settings = written.settings
-        assert isinstance(settings, RelaySettings | SiteSettings)  # noqa: S101 - read as such
-        layers.append(Layer(settings.limits, settings.providers, str(written.file)))
-    try:
-        return Profiles(shipped, layers)
-    except SourceError as error:
-        files = {str(written.file): written for written in (read.main, *read.site)}
-        raise SourceError(_placed(problem, files) for problem in error.problems) from None
-
-
-def _placed(problem: Problem, files: Mapping[str, Written]) -> Problem:
-    """The problem of a pure package with the line of its key: a name may hold dots."""
-    written = files[problem.file]
-    section, _, key = problem.key.partition(".")
-    name, dot, inner = key.rpartition(".")
-    is_inner = dot and not _stands(written, section, key) and _stands(written, section, name)
-    path = (section, name, inner) if is_inner else (section, key)
-    return written.problem(path, problem.message, problem.suggestion)
-
-
-def _stands(written: Written, section: str, key: str) -> bool:
-    node = source.at(written.root, (section,))
-    return isinstance(node, Fields) and key in node.values

@@ -140,9 +140,10 @@ async def test_port_25_is_tried_only_by_a_real_relay(
         text = site.config.file.read_text().replace("lab: true\n", "lab: false\n")
         site.config.file.write_text(text)
         site.config = load(site.config.file)
-        assert (await site.found())[-1].endswith(
-            "DNS does not tell the MX of gmail.com | try again"
-        )
+        assert "DNS does not tell the MX of gmail.com" in (await site.found())[-1]
         site.zone.domain("gmail.com", "localhost")
-        monkeypatch.setattr(live, "SMTP_PORT", 1)  # nobody listens there
-        assert (await site.found())[-1].startswith("(file): port 1 of localhost cannot be reached")
+        with socket.socket() as deaf:
+            deaf.bind(("127.0.0.1", 0))  # nobody listens there
+            port = deaf.getsockname()[1]
+            monkeypatch.setattr(live, "SMTP_PORT", port)
+            assert f"port {port} of localhost cannot be reached" in (await site.found())[-1]
