@@ -67,12 +67,13 @@ def selector(**given: str | None) -> dict[str, str]:
     for key, value in wanted.items():
         if value is None:
             continue
+        option = "--in-state" if key == "state" else f"--{key}"
         if not value.strip():
-            fail(f"--{key}: the value is empty", USAGE)
+            fail(f"{option}: the value is empty", USAGE)
         try:
             CHECKS.get(key, str)(value)
         except ValueError as error:
-            fail(f"--{key}: {error}", USAGE)
+            fail(f"{option}: {error}", USAGE)
     return {key: value for key, value in wanted.items() if value is not None}
 
 
@@ -84,7 +85,9 @@ def ls(
     domain: DomainOption = None,
     provider: ProviderOption = None,
     recipient: RecipientOption = None,
-    state: Annotated[str | None, typer.Option(help="ready, waiting, leased or held")] = None,
+    state: Annotated[
+        str | None, typer.Option("--in-state", help="ready, waiting, leased or held")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,
     json: JsonOption = False,
     config: ConfigOption = None,
