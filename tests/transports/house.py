@@ -137,6 +137,7 @@ class House:
         depart: Callable[[Departure], Awaitable[Headers]] | None = None,
         frontier: Frontier | None = None,
         helo: str = "relay.lpse.example.go.id",
+        source: str | None = None,
     ) -> None:
         self.addresses: dict[str, Sequence[str] | Failure] = {}
         self.bodies = {7: BODY}
@@ -151,6 +152,7 @@ class House:
             clock,
             helo,
             may_fall_over,
+            source,
         )
         self.departures = Departures(depart or _unchanged, keys or {}, clock)
         self.transport = SmtpTransport(
@@ -159,6 +161,7 @@ class House:
             self,
             clock,
             deadlines.idle,
+            source,
             per_connection=lambda destination: per_connection,
         )
 

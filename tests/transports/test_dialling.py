@@ -239,6 +239,23 @@ async def test_a_hostile_mx_set_gets_so_many_tries_only() -> None:
     assert len(tried) == MAX_ADDRESSES
 
 
+async def test_the_source_address_is_the_one_configured() -> None:
+    async with Peer(GOOD) as peer:
+        house = House(source="127.0.0.9")
+        attempt = await house.attempt(job(to(peer)))
+        await house.close()
+    assert attempt.source_ip == "127.0.0.9" and attempt.ip == "127.0.0.1"
+
+
+async def test_a_source_address_that_is_not_ours_is_no_reply_of_theirs() -> None:
+    async with Peer([Hang()]) as peer:
+        house = House(source="8.8.8.8")
+        attempt = await house.attempt(job(to(peer)))
+        assert not peer.heard
+    assert attempt.failure is not None and attempt.failure.kind is FailureKind.UNREACHABLE
+    assert attempt.source_ip == "8.8.8.8"
+
+
 async def test_an_address_of_the_other_family_than_the_source_is_passed_over() -> None:
     tried: list[str] = []
     addresses: dict[str, Sequence[str]] = {"a": ["2607:f8b0::1", "8.8.8.8"]}
