@@ -26,9 +26,9 @@ class Departures:
     """Makes the header block that leaves.
 
     ``keys`` may be replaced at any time by another mapping From domain → key; a domain without
-    one goes unsigned. ``executor`` None signs on the loop, which costs it 0.3 ms a letter; handed
-    to two threads a signature costs a tenth to a third more CPU and, on two cores, gains nothing
-    that can be told from noise (tests/bench/client.py). In virtual time it must be None.
+    one goes unsigned. ``executor`` None signs on the loop, which holds it for 0.3 ms a letter;
+    two threads cost a tenth to a third more CPU and send up to a quarter more letters a second,
+    where a core is free for them (tests/bench/client.py). In virtual time it must be None.
     """
 
     def __init__(
