@@ -26,6 +26,7 @@ from relay.observe.settings import LogSettings
 from relay.scheduler import Scheduler, Tuning
 from relay.scheduler.scheduler import Parts
 from relay.service.destinations import Directory
+from relay.shaping.destination import Destination
 from relay.shaping.shaper import Shaper
 from relay.store.base import Store
 from relay.strict_yaml import Problem
@@ -188,7 +189,12 @@ class Road:
             source,
         )
         idle = settings.delivery.timeouts.idle.total_seconds()
-        return SmtpTransport(dialler, self._departures, self._store, self._clock, idle, source)
+        return SmtpTransport(
+            dialler, self._departures, self._store, self._clock, idle, source, self._per_connection
+        )
+
+    def _per_connection(self, destination: Destination) -> int | None:
+        return self.shaper.messages_per_connection(destination, self._clock.now())
 
     def _router(self, config: Config) -> MxRouter:
         profiles = config.profiles
