@@ -1,0 +1,123 @@
+"""`check`: every fault at once, with the fixed shape; and what other commands say of a bad file."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.cli.house import Site, run
+
+KEYS = ["file", "line", "key", "message", "suggestion"]
+
+
+def test_a_good_file(site: Site) -> None:
+    answer = site.run("check")
+    assert (answer.code, answer.out) == (0, f"{site.file}: read without a fault\n")
+    assert site.run("check", "--json").json == []
+
+
+def test_faults_in_json(site: Site) -> None:
+    site.write("lab: true\nhostnam: x\nlimits:\n  gmail.com: 0/min\n")
+    answer = site.run("check", "--json")
+    assert answer.code == 2
+    assert [list(row) for row in answer.json] == [KEYS, KEYS]
+    assert answer.json[0] == {
+        "file": str(site.file),
+        "line": 2,
+        "key": "hostnam",
+        "message": "unknown key",
+        "suggestion": "did you mean hostname?",
+    }
+    assert answer.err == "2 faults: nothing would start with this\n"
+
+
+def test_faults_for_people(site: Site) -> None:
+    site.write("lab: true\n'a\\x1b[1m': x\n\"b\\e[1m\": y\n")
+    answer = site.run("check")
+    assert answer.code == 2
+    assert f"{site.file}:2: " in answer.out
+    assert "\x1b" not in answer.out + answer.err
+
+
+def test_the_state_of_the_command_line_counts(site: Site) -> None:
+    deep = "/".join(["d" * 50] * 3)
+    answer = site.run("check", "--state", str(site.folder / deep))
+    assert answer.code == 2
+    assert "control: " in answer.out
+
+
+def test_live_says_what_dns_does_not_tell(site: Site) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as deaf:
+        deaf.bind(("127.0.0.1", 0))  # a name server that never answers
+        server = f"127.0.0.1:{deaf.getsockname()[1]}"
+        site.write(
+            f"lab: true\nhostname: relay.lab.invalid\ndns: {{servers: ['{server}'], timeout: 1s}}\n"
+        )
+        answer = site.run("check", "--live", "--json")
+    assert answer.code == 1
+    assert [row["key"] for row in answer.json] == ["hostname"]
+    assert "does not tell the address" in answer.json[0]["message"]
+    assert "1 to look at" in answer.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check",),
+        ("queue", "ls"),
+        ("queue", "hold", "--domain", "x.id"),
+        ("providers",),
+        ("inbox", "ls", "a@x.id"),
+        ("inbox", "show", "0000000000001"),
+        ("inbox", "link", "a@x.id"),
+        ("users", "ls"),
+        ("keys", "check"),
+        ("run",),
+    ],
+)
+def test_no_configuration_is_code_2_for_every_command(words: tuple[str, ...]) -> None:
+    missing = run(*words, "--config", "nowhere.yaml")
+    assert (missing.code, missing.err) == (2, "lpse-relay: nowhere.yaml: no such file\n")
+    none = run(*words)
+    assert none.code == 2
+    assert none.err.startswith("lpse-relay: no configuration: --config FILE (looked for /etc/")
+
+
+@pytest.mark.parametrize("words", [("check",), ("queue", "ls"), ("providers",), ("run",)])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: [\n", "not YAML"),
+        ("state_dir: [a]\n", "state_dir"),
+        ("state_dir:\n", "state_dir"),
+    ],
+)
+def test_a_file_that_does_not_say_where_the_relay_is(
+    site: Site, words: tuple[str, ...], text: str, says: str
+) -> None:
+    site.write(text)
+    answer = site.run(*words)
+    assert answer.code == 2
+    assert says in answer.out + answer.err
+
+
+def test_the_environment_and_the_usual_places_name_the_file(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (site.folder / "config").mkdir()
+    (site.folder / "config" / "relay.yaml").write_text("lab: true\n")
+    assert run("check").out == f"{Path('config/relay.yaml')}: read without a fault\n"
+    monkeypatch.setenv("RELAY_CONFIG", str(site.file))
+    assert run("check").out == f"{site.file}: read without a fault\n"
+    monkeypatch.setenv("RELAY_CONFIG", "gone.yaml")
+    assert run("check").err == "lpse-relay: gone.yaml: no such file\n"
+
+
+def test_run_refuses_what_check_refuses(site: Site) -> None:
+    site.write("lab: true\nstate_dir: state\nfilters: [access, nothing.here:Filter]\n")
+    answer = site.run("run")
+    assert answer.code == 2
+    assert "relay.yaml:3: filters[1].use: no module nothing" in answer.err
+    assert not site.state.exists()

@@ -1,0 +1,97 @@
+"""What reaches a terminal: no foreign octet that means something, columns that stand."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from subprocess import run as run_program
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.cli import terminal
+from tests.cli.house import Site, run
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Pengumuman – Ω 漢", "Pengumuman – Ω 漢"),
+        ("a\tb\nc\r", "a\\tb\\nc\\r"),
+        ("\x1b]8;;http://x\x07", "\\x1b]8;;http://x\\x07"),
+        ("\u202e\u2066\u200f\ufeff", "\\u202e\\u2066\\u200f\\ufeff"),
+        ("\x85\x9b\xa0", "\\x85\\x9b\\xa0"),
+        ("\udcff\ue000\u2028", "\\udcff\\ue000\\u2028"),
+        ("[red]x[/red] :smile:", "[red]x[/red] :smile:"),
+        (None, "None"),
+    ],
+)
+def test_foreign_text(text: object, shown: str) -> None:
+    assert terminal.safe(text) == shown
+
+
+@given(st.text(st.characters()))
+def test_nothing_that_means_something_passes(text: str) -> None:
+    shown = terminal.safe(text)
+    assert shown.isprintable()
+    shown.encode()  # and nothing that cannot be written
+
+
+def test_columns_stand_under_one_another(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.table(["a", "b", "c"], [["漢字", 1, None], ["e\u0301", "xx", "end"]])
+    assert capsys.readouterr().out == "a     b   c\n漢字  1\ne\u0301     xx  end\n"
+
+
+def test_a_screen_gets_shortened_cells_and_a_pipe_all_of_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal.table(["a", "b"], [["x" * 100, "y" * 100]])
+    assert f"{'x' * 100}  {'y' * 100}" in capsys.readouterr().out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    terminal.table(["a", "b"], [["x" * 100, "y" * 100]])
+    assert f"{'x' * (terminal.WIDEST - 1)}…  {'y' * 100}" in capsys.readouterr().out
+
+
+def test_a_terminal_of_another_encoding_is_written_to(site: Site) -> None:
+    letter = site.put("a@x.id", subject="Ω – é")
+    assert letter
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
+    done = run_program(
+        [sys.executable, "-m", "relay", "queue", "ls", "--config", str(site.file)],
+        capture_output=True,
+        env=environment,
+        check=True,
+    )
+    assert b"\\u03a9 \\u2013 \xe9" in done.stdout
+
+
+@pytest.mark.parametrize("word", ["--help", "queue", "keys"])
+def test_help_is_plain(word: str) -> None:
+    answer = run(word)
+    assert "Usage: lpse-relay" in answer.out + answer.err
+    assert not {"\x1b", "╭"} & set(answer.out + answer.err)
+
+
+def test_version() -> None:
+    answer = run("--version")
+    assert answer.code == 0
+    assert answer.out.startswith("lpse-relay 0.")
+
+
+@pytest.mark.parametrize("words", [("quue",), ("--verson",), ()])
+def test_bad_usage_of_the_program(words: tuple[str, ...]) -> None:
+    assert run(*words).code == 2
+
+
+def test_asking_a_relay_loads_neither_the_road_nor_the_store(tmp_path: Path) -> None:
+    """So that it answers in a fraction of a second, however much the relay itself is made of."""
+    code = (
+        "import sys, relay.cli\n"
+        "from relay.cli.site import Site\n"
+        "heavy = {'pydantic_core', 'cryptography', 'starlette', 'aiosmtpd', 'dns', 're2', 'rich'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = run_program([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout == "[]\n"

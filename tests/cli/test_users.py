@@ -1,0 +1,64 @@
+"""`users`: added with a password from a file or from standard input, listed, removed."""
+
+from __future__ import annotations
+
+import pytest
+from argon2 import PasswordHasher
+
+from tests.cli.house import Running, Site
+
+
+def _secret(relay: Running, name: str) -> str:
+    account = relay.do(relay.house.store.account(name))
+    assert account is not None
+    return account.secret
+
+
+def test_a_user_comes_and_goes(site: Site, relay: Running) -> None:
+    added = site.run("users", "add", "spse", stdin="rahasia sekali\n")
+    assert (added.code, added.out) == (0, "user spse may authenticate now\n")
+    assert PasswordHasher().verify(_secret(relay, "spse"), "rahasia sekali")
+    (row,) = site.run("users", "ls", "--json").json
+    assert list(row) == ["name", "role", "changed_at"]
+    assert site.run("users", "ls").out.splitlines()[1].startswith("spse  smtp  20")
+    gone = site.run("users", "rm", "spse", "--json")
+    assert (gone.code, gone.json) == (0, {"name": "spse", "removed": True})
+    again = site.run("users", "rm", "spse")
+    assert (again.code, again.err) == (1, "lpse-relay: no user 'spse'\n")
+    assert site.run("users", "ls", "--json").json == []
+
+
+def test_a_password_from_a_file(site: Site, relay: Running) -> None:
+    file = site.folder / "password"
+    file.write_bytes(b"dari berkas\r\nbaris kedua\n")
+    words = ("users", "add", "spse", "--password-file", str(file), "--json")
+    assert site.run(*words).json == {"name": "spse", "added": True}
+    assert PasswordHasher().verify(_secret(relay, "spse"), "dari berkas")
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "says"),
+    [
+        (("spse",), "", "a password may not be empty"),
+        (("spse",), "\n", "a password may not be empty"),
+        (("",), "x\n", "'' is no name"),
+        (("a\x1b[1m",), "x\n", "is no name"),
+        (("a" * 256,), "x\n", "is no name"),
+        (("spse", "--password-file", "nowhere"), "x\n", "nowhere: No such file"),
+        (("spse", "--password-file", "latin"), "x\n", "latin: not UTF-8"),
+    ],
+)
+def test_what_cannot_be(
+    site: Site, relay: Running, words: tuple[str, ...], stdin: str, says: str
+) -> None:
+    (site.folder / "latin").write_bytes(b"\xff\n")
+    answer = site.run("users", "add", *words, stdin=stdin)
+    assert (answer.code, answer.out) == (2, "")
+    assert says in answer.err
+    assert "\x1b" not in answer.err
+    assert relay.do(relay.house.store.accounts()) == []
+
+
+@pytest.mark.parametrize("words", [("add", "a"), ("ls",), ("rm", "a")])
+def test_no_relay_is_code_3(site: Site, words: tuple[str, ...]) -> None:
+    assert site.run("users", *words, stdin="x\n").code == 3
