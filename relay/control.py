@@ -80,6 +80,7 @@ class ControlServer:
         try:
             uid = _peer_uid(writer.get_extra_info("socket"))
             if uid not in (0, os.geteuid()):
+                await reader.readline()  # heard first, so that the refusal is read
                 _write(writer, _refused(f"uid {uid} may not control this relay"))
                 return
             while line := await reader.readline():

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from relay import control
 from relay.control import ControlClient, ControlError, ControlServer, Unreachable
 
 
@@ -28,7 +31,12 @@ async def stumble(params: dict[str, Any], who: str) -> dict[str, Any]:
     return {"x": params["reason"]}
 
 
-COMMANDS = {"echo": echo, "refuse": refuse, "stumble": stumble}
+async def fall(params: dict[str, Any], who: str) -> dict[str, Any]:
+    """Meets what nobody thought of."""
+    raise OSError(28, "No space left on device")
+
+
+COMMANDS = {"echo": echo, "refuse": refuse, "stumble": stumble, "fall": fall}
 
 
 async def test_a_command_is_answered_with_the_caller_named(tmp_path: Path) -> None:
@@ -51,7 +59,7 @@ async def test_refusals_and_bad_parameters_are_errors_that_name_the_command(tmp_
         await asyncio.to_thread(client.call, "refuse")
     with pytest.raises(ControlError, match="stumble: reason is missing"):
         await asyncio.to_thread(client.call, "stumble")
-    with pytest.raises(ControlError, match="unknown command 'eco': one of echo, refuse, stumble"):
+    with pytest.raises(ControlError, match="unknown command 'eco': one of echo, fall, refuse"):
         await asyncio.to_thread(client.call, "eco")
     await server.stop()
 
@@ -91,3 +99,101 @@ async def test_a_stale_socket_is_replaced(tmp_path: Path) -> None:
     assert answer["params"] == {}
     await second.stop()
     await first.stop()
+
+
+async def test_a_command_that_fails_is_answered_and_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = ControlServer(tmp_path / "c.sock", COMMANDS)
+    await server.start()
+    client = ControlClient(tmp_path / "c.sock")
+    with pytest.raises(ControlError, match=r"fall failed: .*No space left on device"):
+        await asyncio.to_thread(client.call, "fall")
+    assert "Traceback" in caplog.text
+    assert (await asyncio.to_thread(client.call, "echo"))["params"] == {}  # and it goes on
+    await server.stop()
+
+
+async def test_many_requests_on_one_connection(tmp_path: Path) -> None:
+    server = ControlServer(tmp_path / "c.sock", COMMANDS)
+    await server.start()
+    reader, writer = await asyncio.open_unix_connection(str(tmp_path / "c.sock"))
+    writer.write(b'{"command": "echo", "n": 1}\n{"command": "refuse"}\n{"command": "echo", "n": 2}')
+    writer.write_eof()
+    answers = [json.loads(line) async for line in reader]
+    assert [a["ok"] for a in answers] == [True, False, True]
+    assert [a["params"]["n"] for a in answers if a["ok"]] == [1, 2]
+    writer.close()
+    await server.stop()
+
+
+async def test_stopping_ends_open_connections(tmp_path: Path) -> None:
+    server = ControlServer(tmp_path / "c.sock", COMMANDS)
+    await server.start()
+    reader, writer = await asyncio.open_unix_connection(str(tmp_path / "c.sock"))
+    writer.write(b'{"command": "echo"}\n')
+    assert json.loads(await reader.readline())["ok"]
+    await server.stop()
+    assert await reader.read() == b""
+    writer.close()
+
+
+@pytest.mark.parametrize("said", [b"", b'{"ok": tr'])
+def test_a_relay_that_hangs_up_is_unreachable(tmp_path: Path, said: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "c.sock"))
+        listener.listen(1)
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1024)
+                connection.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(Unreachable, match="hung up without an answer"):
+            ControlClient(tmp_path / "c.sock").call("echo")
+        thread.join(10)
+
+
+def test_a_relay_that_does_not_answer_is_unreachable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "CLIENT_TIMEOUT", 0.05)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "c.sock"))
+        listener.listen(1)
+        with pytest.raises(Unreachable, match=r"did not answer within .* may still be done"):
+            ControlClient(tmp_path / "c.sock").call("echo")
+
+
+def test_what_is_no_socket_and_a_path_too_long_are_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(Unreachable, match=r"file \(Connection refused\)"):
+        ControlClient(tmp_path / "file").call("echo")
+    with pytest.raises(Unreachable, match="path too long"):
+        ControlClient(tmp_path / ("x" * 120)).call("echo")
+    with pytest.raises(ControlError, match="longer than 1048576 octets"):
+        ControlClient(tmp_path / "c.sock").call("echo", a="x" * 1_100_000)
+
+
+async def test_what_stands_in_the_way_of_the_socket_is_named_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "c.sock").write_text("kept")
+    with pytest.raises(OSError, match=r"c\.sock"):
+        await ControlServer(tmp_path / "c.sock", COMMANDS).start()
+    assert (tmp_path / "c.sock").read_text() == "kept"
+
+
+async def test_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "_peer_uid", lambda _: 54321)
+    server = ControlServer(tmp_path / "c.sock", COMMANDS)
+    await server.start()
+    client = ControlClient(tmp_path / "c.sock")
+    with pytest.raises(ControlError, match="uid 54321 may not control this relay"):
+        await asyncio.to_thread(client.call, "echo")
+    await server.stop()
+
+
+def test_a_uid_without_a_name_is_shown_as_it_is() -> None:
+    assert control._name(4_000_000_000) == "uid 4000000000"
