@@ -33,7 +33,7 @@ from relay.mail.smtpdata import DataScanner
 from relay.mail.verdict import Accept, Defer, Discard, Reject, Verdict
 from relay.store.base import Entry, Placement, Store
 
-INLINE: Final = 256 * 1024  # octets of a letter that is worked on in the loop's own thread
+INLINE: Final = 32 * 1024  # octets of a letter that is worked on in the loop's own thread
 CHUNK: Final = 500  # recipients placed without letting others run
 CEILING: Final = "over ingress.ceiling recipients in an hour"
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from relay.ingress.settings import ListenSettings
+
+_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ def listeners(
                 sockets = [_bound(host.strip("[]"), int(port))]
                 opened += sockets
             for sock in sockets:
+                if sock.family not in _FAMILIES or sock.type != socket.SOCK_STREAM:
+                    raise OSError(f"{setting.address}: what was handed in is no TCP socket")
                 sock.setblocking(False)
                 sock.listen(backlog)
                 bound = sock.getsockname()

@@ -11,7 +11,6 @@ The contract
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,8 +31,7 @@ from relay.mail.ids import Ids
 from relay.store.base import Store
 
 AT_ONCE: Final = 100  # connections accepted without letting others run
-NO_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-PAUSE: Final = 1.0  # seconds until accepting is tried again after those
+PAUSE: Final = 1.0  # seconds until accepting is tried again, such as without descriptors
 LAST_WORD: Final = 10.0  # seconds for a put that is under way when drain's time is over
 
 
@@ -144,9 +142,7 @@ class Door:
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return None
         except OSError as error:
-            if error.errno not in NO_DESCRIPTORS:
-                raise
-            self._alerts.alert("no_descriptors", f"cannot accept: {error.strerror}")
+            self._alerts.alert("cannot_accept", f"{listener.name}: {error.strerror}")
             self._stop_accepting()
             self._loop.call_later(PAUSE, self._accept_again)
             return None
@@ -164,6 +160,10 @@ class Door:
                 ssl_handshake_timeout=HANDSHAKE if is_implicit else None,
             )
         except OSError:  # ssl.SSLError and a lost connection too: nobody came in
+            connection.close()
+            self.ended(session)
+        except Exception as error:
+            self.handler.fault("a client could not be let in", error)
             connection.close()
             self.ended(session)
         except asyncio.CancelledError:

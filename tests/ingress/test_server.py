@@ -131,6 +131,17 @@ async def test_a_stalled_session_gives_its_memory_back() -> None:
         await here.until(lambda: here.door.memory.used == 0)
 
 
+async def test_what_is_thrown_away_takes_no_memory() -> None:
+    async with house(size_limit=100_000) as here, here.client() as client:
+        await client.begin()
+        await client.say(b"x" * 90_000)
+        await here.until(lambda: here.door.memory.used >= 90_000)
+        await client.say(b"x" * 20_000)
+        await here.until(lambda: here.door.memory.used == 0)
+        await client.say(b"x" * 500_000 + b"\r\n.\r\n")
+        assert (await client.hear()).startswith("552")
+
+
 async def test_a_reload_counts_from_the_next_message_on() -> None:
     async with house() as here, here.client() as client:
         await client.ask("EHLO x")
@@ -176,8 +187,10 @@ async def test_drain_says_451_to_what_is_still_open() -> None:
             # What is being put is put, and answered.
             here.store.gate.set()
             assert (await busy.hear()).startswith("250")
+            assert (await busy.hear()).startswith("451 4.3.2")
+            assert await busy.is_closed()
             await draining
-        assert len(here.store.letters) == 1
+        assert len(here.store.letters) == 1 and not here.log.alerts
 
 
 async def test_sockets_of_systemd_by_their_name() -> None:
@@ -287,9 +300,11 @@ async def test_two_hundred_clients_across_a_restart() -> None:
             return House(door, store, log)
 
         here = await opened(1)
+        restarting = asyncio.Event()
 
         async def one(n: int) -> str:
-            await asyncio.sleep(0.001 * n)
+            if n >= 100:
+                await restarting.wait()
             async with here.client() as client:
                 await client.begin()
                 await client.say(letter(n) + b".\r\nQUIT\r\n")
@@ -297,7 +312,10 @@ async def test_two_hundred_clients_across_a_restart() -> None:
 
         sending = [asyncio.ensure_future(one(n)) for n in range(200)]
         await here.until(lambda: len(store.letters) > 50)
-        await here.door.drain()
+        draining = asyncio.ensure_future(here.door.drain())
+        await asyncio.sleep(0)
+        restarting.set()
+        await draining
         taken = len(store.letters)
         second = await opened(2)
         heard = await asyncio.gather(*sending)
@@ -330,6 +348,19 @@ async def test_without_descriptors_clients_wait(monkeypatch: pytest.MonkeyPatch)
 
         here.door._is_accepting = True
         here.door._accept(replace(listener, socket=Exhausted()))  # type: ignore[arg-type]
-        assert here.log.names() == {"no_descriptors"}
+        assert here.log.names() == {"cannot_accept"}
         async with here.client() as client:
             assert (await client.ask("NOOP")).startswith("250")
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
+async def test_a_socket_that_is_not_tcp_is_named(kind: socket.SocketKind) -> None:
+    family = socket.AF_INET if kind is socket.SOCK_DGRAM else socket.AF_UNIX
+    log = Log()
+    with socket.socket(family, kind) as handed:
+        listen = [ListenSettings(address="systemd:smtp")]
+        sockets = {"smtp": [handed]}
+        door = Door(policy(log), listen, Store(), SystemClock(), Ids(), log.emit, log, sockets)
+        with pytest.raises(OSError, match="systemd:smtp: what was handed in is no TCP socket"):
+            await door.start()
+        await door.drain()
