@@ -125,7 +125,7 @@ def endpoint_fault(text: str) -> str | None:
     host, colon, port = text.rpartition(":")
     if host == "systemd":
         return None if port else "systemd: needs the socket's name"
-    if not colon or not port.isdigit() or int(port) > 65_535:
+    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
         return f"{text!r} has no port"
     try:
         ip_address(host.strip("[]"))

@@ -81,6 +81,10 @@ def read_all(file: Path) -> Read:
         except SourceError as error:
             problems += error.problems
     if problems or main is None:
+        try:
+            classifier_of(rules)  # its faults too, at once
+        except SourceError as error:
+            problems += error.problems
         raise SourceError(problems)
     return Read(main, tuple(site), rules)
 

@@ -1,0 +1,224 @@
+"""What would end a start is found by `load`, with file, line, key and what to write instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relay.config import Config, SourceError, load, needs_restart, shipped_classifier
+from tests.ingress import tls
+
+GOOD = "hostname: relay.lpse.example.go.id\nallowed_senders: ['@lpse.example.go.id']\n"
+
+
+def loaded(folder: Path, text: str = GOOD, **site: str) -> Config:
+    (folder / "relay.yaml").write_text(text)
+    (folder / "site.d").mkdir(exist_ok=True)
+    for name, content in site.items():
+        (folder / "site.d" / f"{name}.yaml").write_text(content)
+    return load(folder / "relay.yaml", folder / "state")
+
+
+def faults(folder: Path, text: str, **site: str) -> list[str]:
+    """The problems as printed, without the folder's name."""
+    with pytest.raises(SourceError) as caught:
+        loaded(folder, text, **site)
+    return [str(problem).replace(f"{folder}/", "") for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        # listeners
+        ("listen: []", "listen: nothing would listen"),
+        ("listen: [{address: '127.0.0.1'}]", "listen[0].address: '127.0.0.1' has no port"),
+        ("listen: [{address: '127.0.0.1:²'}]", "listen[0].address: '127.0.0.1:²' has no port"),
+        ("listen: [{address: 'a.b:25'}]", "listen[0].address: 'a.b' is no IP address"),
+        ("listen: [{address: 'systemd:'}]", "listen[0].address: systemd: needs the socket's name"),
+        (
+            "listen: [{address: '127.0.0.1:25'}, {address: '127.0.0.1:25'}]",
+            "listen[1].address: 127.0.0.1:25 stands twice",
+        ),
+        (
+            "listen: [{address: '127.0.0.1:25', tls: starttls}]",
+            "listen[0].tls: tls: start",
+        ),
+        ("listen: [{address: '0.0.0.0:25'}]", "listen[0]: 0.0.0.0:25 is reachable from outside"),
+        ("trusted_networks: [10.0.0.0/8]", "trusted_networks[0]: 10.0.0.0/8 is wider than /24"),
+        ("trusted_networks: ['fd00::/48']", "trusted_networks[0]: fd00::/48 is wider than /64"),
+        ("auth: {enabled: true}", "auth: AUTH needs a listener with TLS"),
+        # who and where
+        ("store: mysql", "store: unknown store 'mysql'"),
+        ("store: postgresql://x", "store: PostgreSQL is not served by this version"),
+        ("testing_smtp_port: 2525", "testing_smtp_port: is for tests only"),
+        ("pause: {block: 2s}", "pause.block: short time constants are for a laboratory"),
+        ("retry: {schedule: [2s]}", "retry.schedule[0]: short time constants"),
+        ("retry: {schedule: []}", "retry.schedule: a schedule needs at least one step"),
+        ("retry: {ambiguous: 1s}", "retry.ambiguous: short time constants"),
+        ("nxdomain: {hold: 1s}", "nxdomain.hold: short time constants"),
+        # routes
+        ("routes: {a.id: 'smtp://u@h'}", "routes.a.id: 'smtp://…@h': password_file is missing"),
+        ("routes: {a.id: 'smtp://u:secret@h'}", "routes.a.id: the password stands in"),
+        ("routes: {a.id: 'http://x'}", "routes.a.id: 'http://x' is no route"),
+        ("routes: {'a b': mx}", "routes.a b: there is a space in the domain"),
+        ("routes: {a.id: mx, A.id: mx}", "routes.A.id: stands twice"),
+        (
+            "routes: {'*': {to: 'smtps://u@h', password_file: gone}}",
+            "routes.*.password_file: FOLDER/gone: no such file",
+        ),
+        (
+            "routes: {'*': {to: 'smtps://u@h', password_file: empty}}",
+            "routes.*.password_file: empty: its first line is empty",
+        ),
+        (
+            "routes: {'*': {to: mx, password_file: password}}",
+            "routes.*: mx takes no password",
+        ),
+        # what parts are built from
+        ("classes: [{class: massal, subject: '('}]", "classes[0]: no RE2 pattern: missing )"),
+        ("classes: [{class: massal}]", "classes[0]: a rule needs a subject, a header or a user"),
+        ("classes: [{class: massal, header: X}]", "classes[0]: a header rule is written"),
+        ("filters: [acces, access]", "filters[0].use: no filter is called 'acces'"),
+        ("filters: [loops]", "filters: without the filter access anybody's mail is relayed"),
+        (
+            "filters: [access, {use: loops, options: {max: 3}}]",
+            "filters[1].use: loops has no option 'max'",
+        ),
+        ("filters: [access, 'gone.x:Y']", "filters[1].use: no module gone"),
+        ("filters: [access, 'os:path']", "filters[1].use: os has no filter class 'path'"),
+        ("web: {listen: '0.0.0.0:80'}", "web.base_url: listening on 0.0.0.0:80, beyond"),
+        ("web: {listen: nine}", "web.listen: not an address to listen on: 'nine'"),
+        ("web: {base_url: 'ftp://x'}", "web.base_url: write it like https://"),
+        ("metrics: {listen: nine}", "metrics.listen: not an address to listen on"),
+        ("dns: {servers: ['192.0.2.1', foo]}", "dns.servers[1]: 'foo' is no name server"),
+        ("delivery: {source_address: foo}", "delivery.source_address: 'foo' is no IP address"),
+        ("certificate: {key_file: k.pem}", "certificate: a key_file, but no certificate_file"),
+        (
+            "certificate: {certificate_file: gone.pem}",
+            "certificate.certificate_file: gone.pem: no file",
+        ),
+        (
+            "certificate: {certificate_file: password}",
+            "certificate: FOLDER/password and FOLDER/password cannot be used",
+        ),
+        # keys
+        ("dkim: [{domain: x.id, selector: s, key_file: gone}]", "dkim[0].key_file: FOLDER/gone"),
+        (
+            "dkim: [{domain: x.id, selector: s, key_file: open}]",
+            "dkim[0].key_file: FOLDER/open: e",
+        ),
+        (
+            "dkim: [{domain: x.id, selector: s, key_file: group}]",
+            "dkim[0].key_file: FOLDER/group",
+        ),
+        ("dkim: [{domain: x.id, selector: s, key_file: '.'}]", "dkim[0].key_file: FOLDER: not a"),
+        (
+            "dkim: [{domain: x.id, selector: s, key_file: password}]",
+            "dkim[0].key_file: FOLDER/p",
+        ),
+        # limits
+        ("limits: {a@b.id: 1/min}", "limits.a@b.id: 'a@b.id' is an address (write the domain"),
+        ("limits: {gmail: 1/min}", "limits.gmail: 'gmail' is no domain"),
+        ("limits: {x.id: [1/min, 2/min]}", "limits.x.id: two limits for one window"),
+        ("providers: {gmial: {connections: 1}}", "providers.gmial: gmial is no shipped profile"),
+        ("providers: {gmail: {rate: [1/min, 2/min]}}", "providers.gmail.rate: two limits"),
+    ],
+)
+def test_a_fault_is_found_before_anything_starts(tmp_path: Path, line: str, says: str) -> None:
+    for name, mode in (("open", 0o644), ("group", 0o660), ("password", 0o600), ("empty", 0o600)):
+        (tmp_path / name).write_text("" if name == "empty" else "secret\n")
+        (tmp_path / name).chmod(mode)
+    says = says.replace("FOLDER/", "").replace("FOLDER", str(tmp_path))
+    found = faults(tmp_path, f"{GOOD}\n{line}\n")
+    assert [fault for fault in found if fault.startswith(f"relay.yaml:4: {says}")], found
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ("lpse.example.go.id", "'lpse.example.go.id' has no @ (write “@lpse.example.go.id”)"),
+        ("@a b", "neither @domain nor an address: there is a space in the domain"),
+        ("x@.a.id", "neither @domain nor an address: "),
+    ],
+)
+def test_a_sender_that_is_none(tmp_path: Path, entry: str, says: str) -> None:
+    found = faults(tmp_path, f"lab: true\nallowed_senders:\n  - '@a.id'\n  - '{entry}'\n")
+    assert len(found) == 1
+    assert found[0].startswith(f"relay.yaml:4: allowed_senders[1]: {says}")
+
+
+def test_a_name_is_needed_outside_of_a_laboratory(tmp_path: Path) -> None:
+    assert "hostname is missing" in faults(tmp_path, "{}\n")[0]
+    assert "is no full name" in faults(tmp_path, "hostname: relay\n")[0]
+    assert "no host name" in faults(tmp_path, "hostname: a_b.id\n")[0]
+    assert loaded(tmp_path, "lab: true\n").hostname == "relay.lab.invalid"
+
+
+RULE = "rules:\n  - id: x\n    category: nothing\n"
+
+
+def test_all_faults_of_all_files_come_in_the_order_of_the_files(tmp_path: Path) -> None:
+    text = "store: x\nhostname: relay\nlimits: {a@b: 1/s}\nclasses: [{class: massal}]\n"
+    found = faults(tmp_path, text, b="limits:\n  gmail: 1/min\n", a=RULE)
+    where = [fault.split(": ")[0] for fault in found]
+    assert where == sorted(where, key=lambda w: (not w.startswith("relay"), w))
+    assert set(where) >= {f"relay.yaml:{n}" for n in range(1, 5)} | {"site.d/b.yaml:2"}
+    assert where[-2].startswith("site.d/a.yaml")
+
+
+def test_a_value_that_cannot_be_read_does_not_hide_a_faulty_rule(tmp_path: Path) -> None:
+    found = faults(tmp_path, "lab: perhaps\n", a=RULE)
+    assert found[0].startswith("relay.yaml:1: lab: ")
+    assert any("no such category: 'nothing'" in fault for fault in found)
+
+
+def test_a_good_configuration_is_whole(tmp_path: Path) -> None:
+    config = loaded(
+        tmp_path,
+        GOOD
+        + "limits: {gmail.com: 20/min}\n"
+        + f"certificate: {{certificate_file: '{tls.made().certificate_file}', "
+        + f"key_file: '{tls.made().key_file}'}}\n",
+        limits="limits: {gmail.com: 5/min}\nproviders: {kantor: {match: [mx.example.net]}}\n",
+        empty="# nothing yet\n",
+    )
+    assert config.hostname == "relay.lpse.example.go.id"
+    assert config.control == tmp_path / "state" / "run" / "control.sock"
+    assert "kantor" in config.profiles.names
+    assert [str(rate) for rate in config.profiles.items()["gmail"].rates] == ["5/min"]
+    assert config.problem(("limits", "gmail.com"), "x").line == 3
+
+
+def test_files_of_site_d_that_would_be_passed_over_are_faults(tmp_path: Path) -> None:
+    (tmp_path / "site.d").mkdir()
+    (tmp_path / "site.d" / "limits.yml").write_text("limits: {}\n")
+    (tmp_path / "site.d" / "notes.txt").write_text("anything")
+    assert faults(tmp_path, GOOD) == [
+        "site.d/limits.yml:0: (file): only *.yaml is read here (rename it to limits.yaml)"
+    ]
+
+
+def test_a_site_d_that_is_no_folder_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "site.d").write_text("")
+    (tmp_path / "relay.yaml").write_text(GOOD)
+    with pytest.raises(SourceError, match=r"site\.d:0: \(file\): Not a directory"):
+        load(tmp_path / "relay.yaml")
+
+
+def test_what_a_reload_cannot_take_is_said(tmp_path: Path) -> None:
+    old = loaded(tmp_path)
+    new = loaded(tmp_path, GOOD + "web: {listen: '127.0.0.1:1'}\nlimits: {gmail.com: 1/min}\n")
+    assert needs_restart(old, new) == ["web changed: this needs a restart; the old value is kept"]
+    assert needs_restart(old, old) == []
+
+
+def test_shipped_files_are_read_once() -> None:
+    assert shipped_classifier() is shipped_classifier()
+
+
+def test_a_name_that_config_does_not_have() -> None:
+    import relay.config
+
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = relay.config.nothing
