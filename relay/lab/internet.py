@@ -24,6 +24,7 @@ WORKSPACE: Final = "aspmx.l.google.com"
 YAHOO: Final = "mta7.am0.yahoodns.net"
 OUTLOOK: Final = "outlook-com.olc.protection.outlook.com"
 GOVERNMENT: Final = "mail.dinas.example.go.id"
+TRIES: Final = 5  # the port that one address has free may be taken on another
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,28 @@ class Internet:
             self.zone.host(house.host, house.ip)
             for domain in house.domains:
                 self.zone.domain(domain, house.host)
-            provider = Provider(
-                house.host, house.model, self.ledger, self._clock, self.zone.txt.get, tls
+            self._providers.append(
+                Provider(house.host, house.model, self.ledger, self._clock, self.zone.txt.get, tls)
             )
-            self.port = await provider.start(house.ip, self.port)
-            self._providers.append(provider)
+        for tries_left in reversed(range(TRIES)):
+            try:
+                await self._listen()
+                break
+            except OSError:
+                if not tries_left:
+                    raise
         return await self._dns.start(), self.port
+
+    async def _listen(self) -> None:
+        """One port that is free on every host's address; the first host's choice."""
+        self.port = 0
+        try:
+            for house, provider in zip(self._houses, self._providers, strict=True):
+                self.port = await provider.start(house.ip, self.port)
+        except OSError:
+            for provider in self._providers:
+                await provider.stop()
+            raise
 
     async def stop(self) -> None:
         """Stop all of it."""

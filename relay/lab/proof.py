@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,12 +22,22 @@ METRICS: Final = ("lpse_received_total", "lpse_deliveries_total", "lpse_replies_
 Outcome = tuple[str, str | None, int, str]
 
 
+Check = tuple[str, bool]
+SHOWN: Final = re.compile(
+    r"lpse_received_total |lpse_deliveries_total.*(delivered|bounced)"
+    r"|lpse_replies_total.*(sender_blocked|unknown_user)"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """`outcomes`: state, category, count, what was said. `checks`: a sentence, and if it holds."""
+    """`outcomes`: state, category, count, what was said. `checks`: a sentence, and if it holds.
+    `page` and `metrics`: lines of what was looked at."""
 
     outcomes: tuple[Outcome, ...]
-    checks: tuple[tuple[str, bool], ...]
+    checks: tuple[Check, ...]
+    page: tuple[str, ...]
+    metrics: tuple[str, ...]
 
     @property
     def holds(self) -> bool:
@@ -58,7 +69,8 @@ async def prove(
             and [to for to, row in rows.items() if row["state"] == "bounced"] == [dead],
         ),
         (
-            f"every letter that arrived was DKIM-verified by the receiving side: {dict(signed)}",
+            "the receiving side verified the DKIM signature of every letter that arrived: "
+            + ", ".join(f"{count} {result}" for result, count in signed.items()),
             set(signed) == {"pass"},
         ),
         (
@@ -66,9 +78,9 @@ async def prove(
             len(rows) == len(sent) and all(row["subject"] for row in rows.values()),
         ),
     ]
-    checks.append(await _page(relay, sent[-1][0], sent[-1][1]))
-    checks.append(await _metrics(relay, len(sent)))
-    return Proof(await _outcomes(relay, rows), tuple(checks))
+    opened, page = await _page(relay, *sent[-1])
+    counted, metrics = await _metrics(relay, len(sent))
+    return Proof(await _outcomes(relay, rows), (*checks, opened, counted), page, metrics)
 
 
 async def _rows(relay: Relay, sent: Sequence[tuple[str, str]]) -> dict[str, dict[str, Any]]:
@@ -99,11 +111,11 @@ async def _outcomes(relay: Relay, rows: dict[str, dict[str, Any]]) -> tuple[Outc
         if live is None:
             counts[row["state"], row["category"], ""] += 1
         else:
-            counts["waiting", live["category"], live["why"]] += 1
+            counts[live["state"], live["category"], live["why"]] += 1
     return tuple((s, c, n, why) for (s, c, why), n in counts.most_common())
 
 
-async def _page(relay: Relay, vendor: str, subject: str) -> tuple[str, bool]:
+async def _page(relay: Relay, vendor: str, subject: str) -> tuple[Check, tuple[str, ...]]:
     """Open the inbox as a vendor does: the link, its button, the list."""
     link = (await relay.call("inbox.link", address=vendor))["url"]
     async with httpx.AsyncClient(follow_redirects=True, timeout=10) as browser:
@@ -115,10 +127,18 @@ async def _page(relay: Relay, vendor: str, subject: str) -> tuple[str, bool]:
         inbox = await browser.post(where, data=fields, headers={"Origin": origin})
         again = await browser.post(where, data=fields, headers={"Origin": origin})
     opened = inbox.status_code == 200 and subject in inbox.text and again.status_code >= 400
-    return f"the inbox page opens by a signed link, once, and shows “{subject}”", opened
+    said = f"the inbox page opens by a signed link, once, and shows “{subject}”"
+    return (said, opened), tuple(_lines(inbox.text))
 
 
-async def _metrics(relay: Relay, sent: int) -> tuple[str, bool]:
+def _lines(page: str) -> Iterator[str]:
+    """Heading and letters of the list, without their tags."""
+    for found in re.finditer(r"<(h1|li class)\b.*?</(h1|li)>", page, re.DOTALL):
+        words = re.sub(r"<[^>]*>", " ", found[0]).split()
+        yield html.unescape(" ".join(words))
+
+
+async def _metrics(relay: Relay, sent: int) -> tuple[Check, tuple[str, ...]]:
     about = await relay.call("status")
     async with httpx.AsyncClient(timeout=10) as client:
         page = (await client.get(f"http://{about['metrics']}/metrics")).text
@@ -126,4 +146,6 @@ async def _metrics(relay: Relay, sent: int) -> tuple[str, bool]:
     received = re.search(r"^lpse_received_total(?:\{[^}]*\})? ([0-9.e+]+)$", page, re.MULTILINE)
     counted = received is not None and float(received[1]) == sent
     named = all(name in page for name in METRICS)
-    return f"/metrics counts the {sent} letters; /healthz is well", counted and named and healthy
+    shown = tuple(line for line in page.splitlines() if SHOWN.match(line))
+    said = f"/metrics counts the {sent} letters; /healthz is well"
+    return (said, counted and named and healthy), shown

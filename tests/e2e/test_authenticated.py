@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import smtplib
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -98,9 +99,6 @@ async def test_a_wrong_password_is_refused_and_javamail_says_so(tmp_path: Path) 
         sent = await asyncio.to_thread(clients.javamail, known(world, "tebakan"), LETTER)
         assert sent.exit_code != 0
         assert "535 5.7.8" in sent.output
-        sent = await asyncio.to_thread(clients.swaks, known(world, "tebakan"), LETTER)
-        assert sent.exit_code != 0
-        assert "535 5.7.8" in sent.output
         assert "tebakan" not in (tmp_path / "relay.log").read_text()
 
 
@@ -120,6 +118,11 @@ async def test_a_user_who_was_removed_gets_in_no_more(tmp_path: Path) -> None:
         assert USER in listed.stdout
         removed = await asyncio.to_thread(users, tmp_path, "rm", USER)
         assert removed.returncode == 0
-        sent = await asyncio.to_thread(clients.swaks, known(world), LETTER)
-        assert sent.exit_code != 0
-        assert "535 5.7.8" in sent.output
+
+        def log_in() -> None:
+            with smtplib.SMTP(*world.door, timeout=30) as client:
+                client.starttls()
+                client.login(USER, PASSWORD)
+
+        with pytest.raises(smtplib.SMTPAuthenticationError, match=r"535, b'5\.7\.8"):
+            await asyncio.to_thread(log_in)

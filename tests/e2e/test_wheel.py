@@ -1,4 +1,4 @@
-"""The wheel, installed into a clean venv and run from `/`: rules, profiles, SQL, pages are inside."""
+"""The wheel in a clean venv, run from `/`: rules, profiles, SQL and pages are inside it."""
 
 from __future__ import annotations
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
+import socket
 import ssl
+from typing import Any
+from unittest import mock
 
 import dns.asyncresolver
 import dns.resolver
@@ -85,3 +88,30 @@ async def test_a_forged_signature_is_seen_by_the_receiving_side() -> None:
     await asyncio.to_thread(send)
     assert internet.ledger.arrivals[0].dkim == "fail"
     await internet.stop()
+
+
+async def test_a_port_that_one_address_has_taken_is_left_for_another() -> None:
+    """The first host's port is already taken at the second host's address: another is found."""
+    hosts = [
+        House(GMAIL, "127.0.1.1", models.Gmail(), ()),
+        House(YAHOO, "127.0.1.3", models.Yahoo(), ()),
+    ]
+    internet = Internet(SystemClock(), hosts)
+    taken: list[socket.socket] = []
+    listen = asyncio.get_running_loop().create_server
+
+    async def in_the_way(factory: Any, ip: str, port: int, **options: Any) -> asyncio.Server:
+        if ip == "127.0.1.3" and not taken:
+            taken.append(socket.create_server((ip, port)))
+        return await listen(factory, ip, port, **options)
+
+    with mock.patch.object(asyncio.get_running_loop(), "create_server", in_the_way):
+        _, port = await internet.start()
+    try:
+        assert port != taken[0].getsockname()[1]
+        for host in hosts:
+            with socket.create_connection((host.ip, port), timeout=5):
+                pass
+    finally:
+        taken[0].close()
+        await internet.stop()
