@@ -57,6 +57,7 @@ class Standing:
     connections: int = 1  # while slow
     step_at: Instant = 0  # when the next clean step is due
     is_asked: bool = False  # a probe is out
+    asked_at: Instant = 0  # since then
     accepted: deque[Instant] = field(default_factory=lambda: deque(maxlen=5000))
     last_reply: str = ""
     last_reply_at: Instant | None = None

@@ -23,6 +23,7 @@ from relay.shaping.windows import Meter
 
 EVERYTHING: Final = "*"
 LATER: Final = 10 * SECOND  # how soon is asked again where no moment is known
+PATIENCE: Final = 30 * MINUTE  # a probe that was never heard of again counts as gone
 MANY: Final = 100_000.0  # RCPTs a minute: as good as no limit
 LOOKED_AT: Final = 500  # meters a second that are looked at for emptiness
 FORGET: Final = 20_000  # destinations; above it those without any state are forgotten
@@ -121,7 +122,7 @@ class Shaper:
             return wait
         state = self._states.get(destination.key)
         if state is not None and state.mode is Mode.PROBING:
-            state.is_asked = True
+            state.is_asked, state.asked_at = True, now
         if state is not None and state.mode is Mode.SLOW and state.rate > 0:
             last = max(self._slow_next.get(destination.key, 0.0), float(now))
             self._slow_next[destination.key] = last + units * MINUTE / state.rate
@@ -174,7 +175,7 @@ class Shaper:
         if state.mode is Mode.PAUSED:
             until = now + LATER if state.by_hand else state.until
             return Wait(until, f"{destination.key} is paused: {state.why}")
-        if state.is_asked:
+        if state.is_asked and now - state.asked_at < PATIENCE:
             return Wait(now + SECOND, f"{destination.key} is asked with one letter")
         return None
 
@@ -355,6 +356,8 @@ class Shaper:
                     self._states[key] = self._believed(Standing.load(kept), now)
                 elif kind == "meter":
                     self._meters_kept(key, kept, text)
+                else:
+                    raise ValueError("neither a state nor a meter")
             except (ValueError, KeyError, TypeError) as error:
                 faults.append(f"{name}: {type(error).__name__}: {error}")
         if faults:

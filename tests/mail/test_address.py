@@ -164,7 +164,7 @@ def test_total_and_its_own_text_reads_the_same(text: str) -> None:
     ],
 )
 def test_hostile_text_costs_nothing(text: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(AddressError):
         parse(text)
-    assert time.perf_counter() - begun < 0.02
+    assert time.process_time() - begun < 0.1

@@ -146,7 +146,7 @@ def test_no_local_part_survives(local: str, frame: str) -> None:
 def test_masking_is_linear(text: str) -> None:
     started = time.process_time()
     mask_text(text)
-    assert time.process_time() - started < 0.05
+    assert time.process_time() - started < 0.25
 
 
 def test_masking_twice_changes_nothing_more() -> None:

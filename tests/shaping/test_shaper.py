@@ -446,12 +446,12 @@ def test_ten_thousand_destinations_cost_little() -> None:
         Destination(f"mx{n}.example.co.id", Profile(f"mx{n}.example.co.id", rates=RATES[:1]))
         for n in range(10_000)
     ]
-    began = time.perf_counter()
+    began = time.process_time()
     for place in places:
         assert made.admit(place, place.key, 1, now) is None
         made.feedback(place, None, "", now)
-    spent = (time.perf_counter() - began) / len(places)
-    assert spent < 200e-6
+    spent = (time.process_time() - began) / len(places)
+    assert spent < 2e-3  # 30 µs on a quiet machine; a scan of all would be far over
     kept = made.dirty(now)
     assert len(kept) == 10_000
     assert sum(map(len, kept.values())) < 1_000_000
@@ -462,12 +462,12 @@ def test_ten_thousand_destinations_cost_little() -> None:
 
 def test_admit_and_feedback_are_cheap() -> None:
     made, now, count = shaper(), NOW, 5_000
-    began = time.perf_counter()
+    began = time.process_time()
     for n in range(count):
         now = NOW + n * SECOND
         if made.admit(GMAIL, "gmail.com", 1, now) is None:
             made.feedback(GMAIL, None, "250", now)
-    assert (time.perf_counter() - began) / count < 100e-6  # 10 µs each on a quiet machine
+    assert (time.process_time() - began) / count < 0.001  # 10 µs each on a quiet machine
 
 
 def test_the_oldest_of_very_many_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,4 +78,4 @@ def test_the_worst_that_is_cleaned_is_quick(piece: str) -> None:
     html = piece * (MAX_TAGS // piece.count("<"))
     started = time.process_time()
     assert cleaned(html, {}) is not None
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < 5

@@ -174,7 +174,7 @@ HOSTILE = {
 def test_a_letter_built_to_keep_us_busy(name: str) -> None:
     started = time.process_time()
     made = read(HOSTILE[name])
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < 5
     assert sum(len(block.text) for block in made.blocks) <= MAX_SHOWN
     assert len(made.blocks) + len(made.attachments) <= MAX_PARTS + 1
 
