@@ -104,6 +104,18 @@ def test_a_probe_that_is_never_heard_of_again_does_not_shut_the_door() -> None:
     assert made.admit(PLAIN, "example.co.id", 1, NOW + 30 * MINUTE) is None
 
 
+def test_a_site_that_fails_under_a_pause_by_hand_keeps_the_hands_reason() -> None:
+    made = shaper()
+    down = Classification(
+        Category.NETWORK, Scope.DESTINATION, Action.RETRY_LATER, "failure.refused"
+    )
+    made.pause(PLAIN.key, None, "root: maintenance", NOW)
+    for _ in range(3):  # sessions that were under way
+        made.feedback(PLAIN, down, "connection refused", NOW)
+    (standing,) = made.standings(NOW)
+    assert (standing.state, standing.why) == ("paused", "root: maintenance")
+
+
 def test_words_of_rates() -> None:
     assert rate(Rate(1, timedelta(seconds=1))) == Rate(1, timedelta(seconds=1))
     assert rate("300/5m") == Rate(300, timedelta(minutes=5))
