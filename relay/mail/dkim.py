@@ -63,8 +63,6 @@ class DkimKeyError(ValueError):
     """A key that cannot sign; the message names what is wrong."""
 
 
-
-
 class SigningError(ValueError):
     """A letter that must not be signed, or a signature that its referee refuses."""
 
