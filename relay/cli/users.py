@@ -49,12 +49,17 @@ def _password(name: str, file: Path | None) -> str:
             fail(f"{file}: {error.strerror}", USAGE)
         except UnicodeDecodeError:
             fail(f"{file}: not UTF-8", USAGE)
-    if not sys.stdin.isatty():
+    if not _is_asked():
         return sys.stdin.readline().rstrip("\r\n")
     password = getpass.getpass(f"password for {name}: ")
     if password != getpass.getpass("again: "):
         fail("users add: the two are not the same", USAGE)
     return password
+
+
+def _is_asked() -> bool:
+    """A person sits there; otherwise the password is standard input's first line."""
+    return sys.stdin.isatty()
 
 
 @app.command("ls")

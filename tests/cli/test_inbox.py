@@ -92,3 +92,14 @@ def test_a_link(site: Site, relay: Running) -> None:
     nobody = site.run("inbox", "link", "nobody@gmail.com")
     assert (nobody.code, nobody.out) == (1, "")
     assert "no letter ever came for nobody@gmail.com" in nobody.err
+
+
+def test_attachments_are_named(site: Site) -> None:
+    letter = site.put(
+        "vendor@gmail.com",
+        received=b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n\r\nIsi.\r\n--b\r\n'
+        b"Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=a.pdf\r\n"
+        b"\r\n%PDF\r\n--b--\r\n",
+    )
+    out = site.run("inbox", "show", ids.show(letter)).out
+    assert out.endswith("Isi.\n[attached: a.pdf, application/pdf, 4 octets]\n")

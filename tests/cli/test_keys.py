@@ -32,6 +32,7 @@ def serving(zone: Zone) -> Iterator[str]:
         loop.call_soon_threadsafe(server.stop)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
+        loop.run_until_complete(asyncio.sleep(0))  # the transport's last word
         loop.close()
 
 

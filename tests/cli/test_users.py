@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from argon2 import PasswordHasher
 
+from relay.cli import users
 from tests.cli.house import Running, Site
 
 
@@ -62,3 +63,16 @@ def test_what_cannot_be(
 @pytest.mark.parametrize("words", [("add", "a"), ("ls",), ("rm", "a")])
 def test_no_relay_is_code_3(site: Site, words: tuple[str, ...]) -> None:
     assert site.run("users", *words, stdin="x\n").code == 3
+
+
+@pytest.mark.parametrize(("second", "code"), [("rahasia", 0), ("rahasai", 2)])
+def test_a_password_is_asked_for_twice(
+    site: Site, relay: Running, monkeypatch: pytest.MonkeyPatch, second: str, code: int
+) -> None:
+    answers = iter(["rahasia", second])
+    monkeypatch.setattr(users, "_is_asked", lambda: True)
+    monkeypatch.setattr("getpass.getpass", lambda prompt: next(answers))
+    answer = site.run("users", "add", "spse")
+    assert answer.code == code
+    assert ("not the same" in answer.err) is (code == 2)
+    assert len(relay.do(relay.house.store.accounts())) == (code == 0)

@@ -1,0 +1,56 @@
+"""`run`: what keeps it from starting is one sentence and a code; keys are made where asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from subprocess import PIPE
+from subprocess import run as run_program
+
+import pytest
+
+from tests.cli.house import Site
+from tests.store.opening import opened
+
+
+async def _run_beside(site: Site) -> tuple[int | None, str]:
+    """`lpse-relay run` while somebody else has the store open."""
+    async with opened(site.state):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "relay", "run", "--config", str(site.file),
+            stdout=PIPE, stderr=PIPE,
+        )  # fmt: skip
+        _, err = await asyncio.wait_for(process.communicate(), 30)
+        return process.returncode, err.decode()
+
+
+def test_a_state_directory_has_one_relay(site: Site) -> None:
+    code, err = asyncio.run(_run_beside(site))
+    assert code == 1
+    assert err.startswith("lpse-relay: ")
+    assert str(site.state) in err
+    assert "Traceback" not in err
+
+
+def test_keys_that_cannot_be_made(site: Site) -> None:
+    (site.folder / "keys").write_text("in the way")
+    site.write("lab: true\ndkim: [{domain: a.id, selector: s1, key_file: keys/a.pem}]\n")
+    answer = site.run("run", "--make-keys")
+    assert answer.code == 2
+    assert answer.err.startswith("lpse-relay: --make-keys: ")
+
+
+def test_keys_are_made_before_the_file_is_refused_for_them(site: Site) -> None:
+    text = "lab: true\nstate_dir: state\ndkim: [{domain: a.id, selector: s1, key_file: a.pem}]\n"
+    site.write(text + "web: {listen: nine}\n")
+    words = [sys.executable, "-m", "relay", "run", "--make-keys", "--config", str(site.file)]
+    done = run_program(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"made {site.folder}/a.pem" in done.stderr
+    assert "web.listen: not an address" in done.stderr
+    assert "a.pem: no such file" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("--port", "1"), ("now",)])
+def test_bad_usage(site: Site, words: tuple[str, ...]) -> None:
+    assert site.run("run", *words).code == 2
