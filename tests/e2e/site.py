@@ -100,10 +100,16 @@ class Site:
         return queue
 
     def events(self, kind: str = "") -> list[dict[str, Any]]:
-        """The relay's log."""
+        """The relay's log so far; it is written a moment after what it tells, see `logged`."""
         log = self.folder / "relay.log"
-        lines = log.read_text().splitlines() if log.exists() else []
-        return [e for e in map(json.loads, lines) if not kind or e["event"] == kind]
+        lines = log.read_text().splitlines(keepends=True) if log.exists() else []
+        events = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [e for e in events if not kind or e["event"] == kind]
+
+    async def logged(self, kind: str, count: int = 1) -> list[dict[str, Any]]:
+        """Wait until so many events of a kind are in the log."""
+        await self.until(lambda: len(self.events(kind)) >= count, f"{count} of {kind} are logged")
+        return self.events(kind)
 
     async def restart(self) -> None:
         """Start the relay again on what its state directory holds."""

@@ -80,7 +80,7 @@ async def test_a_client_authenticates_and_delivers(
         await world.settled()
         (arrival,) = world.internet.ledger.accepted(VENDOR)
         assert arrival.dkim == "pass"
-        (received,) = world.events("received")
+        (received,) = await world.logged("received")
         assert (received["user"], received["tls"][:3]) == (USER, "TLS")
         assert PASSWORD not in (tmp_path / "relay.log").read_text()
 

@@ -7,7 +7,9 @@ import os
 import re
 import signal
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,11 +59,10 @@ class Demo:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Where the demo makes its own folder."""
-    place = tmp_path / "t"
-    place.mkdir()
-    return place
+def folder() -> Iterator[Path]:
+    """Where the demo makes its own folder: a short path, as people have, for its control socket."""
+    with tempfile.TemporaryDirectory() as place:
+        yield Path(place)
 
 
 async def test_it_proves_everything_and_ends_in_time(folder: Path) -> None:

@@ -92,7 +92,7 @@ async def test_postfix_refuses_some_for_now_and_some_for_good(
         wanted = [f"{name}@{DOMAIN}" for name in ("a", "gone", "b", "later", "c")]
         await world.send(*wanted, content=CONTENT)
         await asyncio.to_thread(postfix.await_arrived, 3)
-        await world.until(lambda: len(world.events("deferred")) >= 2, "it is tried again")
+        await world.logged("deferred", 2)
         queue = await world.settled(left=1)
         (waiting,) = queue["deliveries"]
         assert waiting["recipient"] == f"later@{DOMAIN}"
@@ -116,7 +116,7 @@ async def test_smtp_sink_as_the_smart_host(tmp_path: Path, options: tuple[str, .
             await world.send(*(f"v{n}@gmail.com" for n in range(300)))
             await asyncio.to_thread(sink.await_messages, 300)
             await world.settled()
-            assert len(world.events("delivered")) == 300
+            assert len(await world.logged("delivered", 300)) == 300
         assert sink.messages() == 300
 
 
@@ -127,21 +127,21 @@ async def test_a_connection_lost_after_the_dot_is_tried_again_and_lost_by_nobody
     async with site(tmp_path, extra=route(port)) as world:
         with SmtpSink("-q", ".", port=port):
             await world.send("vendor@gmail.com")
-            await world.until(lambda: world.events("deferred"), "the reply is lost")
+            await world.logged("deferred")
             (attempt, *_) = world.events("attempted")
             assert attempt["stage"] == "eod"
             assert not world.events("delivered")
         with SmtpSink(port=port) as sink:
             await asyncio.to_thread(sink.await_messages, 1)
             await world.settled()
-            assert len(world.events("delivered")) == 1
+            assert len(await world.logged("delivered")) == 1
 
 
 async def test_a_smart_host_that_is_down_keeps_the_mail(tmp_path: Path) -> None:
     port = free_port()
     async with site(tmp_path, extra=route(port)) as world:
         await world.send(*(f"v{n}@gmail.com" for n in range(10)))
-        await world.until(lambda: world.events("deferred"), "nobody answers")
+        await world.logged("deferred")
         assert not world.events("bounced")
         (standing,) = (await world.relay.call("providers"))["providers"]
         assert (standing["state"], standing["last_reply"]) == ("paused", "connection refused")
