@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from relay.config import source
 from relay.config.places import read_text
 from relay.config.settings import RelaySettings, SiteSettings
-from relay.config.shipped import rule_texts
+from relay.config.shipped import rule_texts, shipped_classifier
 from relay.replies import load as load_rules
 from relay.replies.classify import Classifier
 from relay.settings import Settings
@@ -108,7 +108,7 @@ def _site_files(folder: Path, problems: list[Problem]) -> list[Path]:
 
 def classifier_of(rules: Mapping[str, str]) -> Classifier:
     """The shipped rules with the site's own before them. Raises SourceError."""
-    return load_rules({**rule_texts(), **rules})
+    return load_rules({**rule_texts(), **rules}) if rules else shipped_classifier()
 
 
 def site_classifier(file: Path) -> Classifier:
