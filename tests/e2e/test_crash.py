@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
 import smtplib
 import threading
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from relay.control import ControlError
+from relay.lab.internet import GMAIL, House
+from relay.lab.models import Try
 from relay.mail.delivery import State
+from relay.mail.instant import Instant
 from relay.mail.urgency import Urgency
 from relay.store.base import Selector
 from relay.store.reader import open_readonly
-from tests.e2e.site import LETTER, SENDER, Site, inbox, site
+from tests.e2e.site import FAST, LETTER, SENDER, Site, inbox, site
 from tests.peers.ports import free_port
 
 KILLS = int(os.environ.get("LPSE_KILLS", "20"))
@@ -117,3 +124,56 @@ async def test_ten_thousand_queued_survive_a_kill_and_start_quickly(tmp_path: Pa
     counts = await store.count(Selector(urgency=Urgency.MENDESAK))
     await store.close()
     assert sum(counts.values()) <= 200
+
+
+@dataclass(slots=True)
+class Killing:
+    """A provider in whose presence the relay dies, once: at a RCPT, or at the dot before its reply.
+
+    It takes the letter all the same, as a real one does that never sees its reply read.
+    """
+
+    stage: Literal["rcpt", "eod"]
+    pid: int = 0
+
+    def rcpt(self, tried: Try, now: Instant) -> str | None:
+        """The recipient is named, nothing is sent."""
+        self._kill("rcpt")
+        return None
+
+    def end(self, tried: Try, now: Instant) -> str | None:
+        """The letter is here, and nobody has said so."""
+        self._kill("eod")
+        return None
+
+    def _kill(self, stage: str) -> None:
+        if self.pid and stage == self.stage:
+            os.kill(self.pid, signal.SIGKILL)
+            self.pid = 0
+
+
+@pytest.mark.parametrize(("stage", "copies"), [("rcpt", 1), ("eod", 2)])
+async def test_a_kill_in_the_middle_of_a_transaction(
+    tmp_path: Path, stage: Literal["rcpt", "eod"], copies: int
+) -> None:
+    """Before the dot nothing is doubled; after it the one in flight is, and nothing else."""
+    provider = Killing(stage)
+    around = [House(GMAIL, "127.0.1.1", provider, ("gmail.com",))]
+    one = FAST.replace("connections: 10", "connections: 1")
+    vendors = [f"v{n}@gmail.com" for n in range(5)]
+    async with site(tmp_path, extra=one, around=around) as world:
+        await world.relay.call("pause", provider="gmail.com", reason="until all are queued")
+        await world.send(*vendors)
+        assert world.relay.process is not None
+        provider.pid = world.relay.process.pid
+        with contextlib.suppress(ControlError):  # it may die before it answers
+            await world.relay.call("resume", provider="gmail.com", reason="go")
+        assert await world.relay.process.wait() == -signal.SIGKILL
+        await world.restart()
+        await world.settled()
+        arrived = Counter(to for a in world.internet.ledger.arrivals for to in a.recipients)
+        assert sorted(arrived) == sorted(vendors)
+        assert sorted(arrived.values(), reverse=True) == [copies, 1, 1, 1, 1]
+        for vendor in vendors:
+            (row,) = await inbox(tmp_path, vendor)
+            assert row.state is State.DELIVERED
