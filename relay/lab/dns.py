@@ -82,6 +82,7 @@ class NameServer(asyncio.DatagramProtocol):
         """The zone may change while it is served."""
         self.zone = zone
         self._transport: asyncio.DatagramTransport | None = None
+        self._is_gone = asyncio.Event()
 
     async def start(self, ip: str = "127.0.0.1", port: int = 0) -> str:
         """Listen; returns `ip:port`, port 0 being a free one."""
@@ -93,10 +94,15 @@ class NameServer(asyncio.DatagramProtocol):
         host, bound = transport.get_extra_info("sockname")[:2]
         return f"{host}:{bound}"
 
-    def stop(self) -> None:
-        """Stop listening."""
+    async def stop(self) -> None:
+        """Stop listening; returns when the socket is closed."""
         if self._transport is not None:
             self._transport.close()
+            await self._is_gone.wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed."""
+        self._is_gone.set()
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Answer one query; what is no query is not answered, as real servers do."""

@@ -84,7 +84,7 @@ class Internet:
         """Stop all of it."""
         for provider in self._providers:
             await provider.stop()
-        self._dns.stop()
+        await self._dns.stop()
 
 
 def self_signed(*names: str) -> ssl.SSLContext:

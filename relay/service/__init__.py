@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import TYPE_CHECKING
 
-from relay.config import Config
-from relay.service.running import Running
+if TYPE_CHECKING:
+    from relay.config import Config
 
 __all__ = ["serve"]
 
 
 def serve(config: Config) -> None:
     """Run until TERM or INT. Raises SourceError, StoreError, OSError where it cannot start."""
+    # Only the relay itself pays for its parts: other commands import this package for less.
+    from relay.service.running import Running
+
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(Running(config).run())
 

@@ -79,7 +79,7 @@ async def published(folder: Path) -> AsyncIterator[Site]:
     try:
         yield Site(config, zone)
     finally:
-        server.stop()
+        await server.stop()
 
 
 async def test_a_relay_that_is_published_right_has_no_problem(tmp_path: Path) -> None:

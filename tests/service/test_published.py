@@ -54,7 +54,7 @@ async def test_what_is_published_is_held_against_the_key(key: Key) -> None:
     zone.broken.add(NAME)
     with pytest.raises(Unanswered):
         await fault_of(key, resolver, clock)
-    server.stop()
+    await server.stop()
 
 
 async def test_only_a_wrong_record_is_an_alert(key: Key) -> None:
@@ -65,4 +65,4 @@ async def test_only_a_wrong_record_is_an_alert(key: Key) -> None:
     zone.broken.add(NAME)
     await compare({DOMAIN: key}, resolver, heard, clock)
     assert len(heard.names) == 1
-    server.stop()
+    await server.stop()
