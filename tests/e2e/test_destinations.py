@@ -45,8 +45,14 @@ async def postfix_site(
             await asyncio.to_thread(postfix.__exit__, None, None, None)
 
 
-@pytest.mark.parametrize("is_pipelined", [True, False], ids=["pipelining", "no-pipelining"])
-@pytest.mark.parametrize("is_encrypted", [True, False], ids=["starttls", "plain"])
+@pytest.mark.parametrize(
+    ("is_pipelined", "is_encrypted"),
+    [
+        pytest.param(True, True, id="pipelining-starttls"),
+        pytest.param(False, True, id="starttls"),
+        pytest.param(True, False, id="pipelining"),
+    ],
+)
 async def test_postfix_takes_letters(
     tmp_path: Path, is_pipelined: bool, is_encrypted: bool
 ) -> None:
