@@ -156,6 +156,7 @@ class InboxPages:
             words=wording(facts, self._settings.zone),
             banner=deadline(facts, now, self._settings.zone),
             attempts=[self._attempt(attempt) for attempt in attempts],
+            is_sent=_is_sent(row.state, attempts),
             size=len(octets),
             height=_height(read, PHONE),
             height_wide=min(_height(read, DESK) + 99, 899),
@@ -289,13 +290,19 @@ def _facts(
         sender=contact or row.sender,
         provider=provider_words(last.route_key if last else "", domain),
         reply=last.said() if last else "",
-        reason=delivery.why if delivery is not None and row.state is State.HELD else "",
         tries=last.number if last else 0,
         next_at=delivery.due_at if delivery is not None and is_waiting else None,
         expires_at=delivery.expires_at if delivery is not None else None,
         deadline_at=row.deadline_at,
         accepted_before=accepted_before,
     )
+
+
+def _is_sent(state: State, attempts: Sequence[Attempt]) -> bool:
+    """True where the address' own server had, or may have had, this letter offered by us."""
+    if state in (State.HELD, State.REMOVED, State.SUPPRESSED):
+        return False
+    return state is State.DELIVERED or any(attempt.ip for attempt in attempts)
 
 
 def _shown_blocks(read: Reading | None, octets: bytes) -> tuple[list[tuple[str, str]], int]:

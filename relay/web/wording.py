@@ -1,7 +1,8 @@
 """Wording: a delivery's state in words a vendor understands; pure, total over category and state.
 
 Never *diterima* or *dibaca* alone: what we know is that a server took the letter. Whose fault it
-is follows the category: a block of our server says that nothing is wrong with the address.
+is follows the category: a block of our server says that nothing is wrong with the address. Why an
+administrator held a letter is for the audit trail alone: the vendor reads that it is looked at.
 """
 
 from __future__ import annotations
@@ -58,7 +59,6 @@ class Facts:
     sender: str
     provider: str = ""  # its name in words; empty: the address's domain
     reply: str = ""
-    reason: str = ""  # why it is held
     tries: int = 0
     next_at: Instant | None = None
     expires_at: Instant | None = None
@@ -159,7 +159,6 @@ def _values(
         "pengirim": facts.sender or "LPSE",
         "kode": facts.code,
         "jawaban": facts.reply or ("(tidak ada)" if indonesian else "(nothing)"),
-        "alasan": facts.reason or ("sedang diperiksa" if indonesian else "being looked at"),
         "sebab": cause or ("pernah gagal" if indonesian else "it failed before"),
         "n": str(max(facts.tries, 1)),
         "waktu": (

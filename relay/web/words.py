@@ -34,7 +34,6 @@ PLACEHOLDERS: Final = frozenset(
         "waktu",
         "berikut",
         "n",
-        "alasan",
         "sebab",
         "kode",
         "jawaban",
@@ -291,12 +290,12 @@ STATES: Final[dict[State, Both]] = {
     ),
     State.HELD: _both(
         (
-            "Ditahan oleh Pengelola LPSE: {alasan}",
+            "Ditahan oleh Pengelola LPSE: sedang diperiksa",
             "Email ini belum dikirim. Pengelola LPSE akan memeriksanya.",
             f"{_READ_HERE} Jika ada pertanyaan, hubungi Helpdesk LPSE.",
         ),
         (
-            "Held by LPSE's administrator: {alasan}",
+            "Held by LPSE's administrator: being looked at",
             "This letter was not sent yet. LPSE's administrator will look at it.",
             f"{_READ_HERE_EN} With questions, contact LPSE's helpdesk.",
         ),

@@ -23,10 +23,12 @@ from tests.web.shelf import (
     OTHER_LINK_ID,
     HandClock,
     Shelf,
+    attempt,
     message_id,
     notice_shelf,
     row,
     text_letter,
+    waiting,
 )
 from tests.web.site import Site, enter, site_of
 
@@ -256,6 +258,35 @@ async def test_a_letter(site: Site, client: httpx.AsyncClient) -> None:
     ):
         assert words in page
     assert site.shelf.rows[1][0].read_at == NOW
+
+
+async def test_why_an_administrator_holds_a_letter_is_not_the_vendors(
+    site: Site, client: httpx.AsyncClient
+) -> None:
+    held = next(made for made in site.shelf.rows[1] if made.state is State.HELD)
+    site.shelf.queue[held.message_id, 0] = waiting(held, 0, NOW, "menunggu direktur")
+    for path in ("/inbox", f"/inbox/{ids.show(held.message_id, 0)}"):
+        page = (await client.get(path)).text
+        assert "Ditahan oleh Pengelola LPSE: sedang diperiksa" in page
+        assert "direktur" not in page
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("is_tried", [True, False])
+async def test_only_what_was_sent_is_said_to_be_the_same(state: State, is_tried: bool) -> None:
+    shelf = Shelf()
+    made = row("x", state=state)
+    shelf.add(Mailbox(1, LINK_ID, "x"), made, text_letter("x", "x"))
+    if is_tried:
+        shelf.tried[made.message_id, 0] = [attempt(made, "450 4.2.0 later")]
+    site = site_of(shelf)
+    async with site.client() as client:
+        await enter(client, site.link())
+        page = (await client.get(f"/inbox/{ids.show(made.message_id, 0)}")).text
+    is_never = state in (State.HELD, State.REMOVED, State.SUPPRESSED)
+    is_sent = state is State.DELIVERED or (is_tried and not is_never)
+    assert ("Email yang sama dengan yang dikirim" in page) is is_sent
+    assert (f"Salinan email untuk {made.as_given}" in page) is not is_sent
 
 
 async def test_reading_counts_once(site: Site, client: httpx.AsyncClient) -> None:

@@ -119,9 +119,7 @@ def test_a_deferral_counts_its_tries() -> None:
 
 
 def test_held_expired_suppressed_removed() -> None:
-    assert _words(State.HELD, reason="salah kirim")[0] == (
-        "Ditahan oleh Pengelola LPSE: salah kirim"
-    )
+    assert _words(State.HELD)[0] == "Ditahan oleh Pengelola LPSE: sedang diperiksa"
     assert _words(State.EXPIRED, Category.MAILBOX_FULL)[2] == (
         "Email tidak berhasil dikirim sampai 4 Okt 2011 14:11 WIB. "
         "Sebab terakhir: Penyimpanan email penuh."
@@ -135,9 +133,7 @@ def test_held_expired_suppressed_removed() -> None:
 
 def test_foreign_text_is_escaped() -> None:
     nasty = "<script>alert(1)</script>{0.__class__}**x**"
-    facts = replace(
-        FACTS, category=Category.OTHER, reply=nasty, address=f"{nasty}@x", reason=nasty, code=nasty
-    )
+    facts = replace(FACTS, category=Category.OTHER, reply=nasty, address=f"{nasty}@x", code=nasty)
     for state in State:
         made = wording(replace(facts, state=state))
         said = made.status + made.label + made.explanation + made.advice
