@@ -290,6 +290,10 @@ class Inbox(Protocol):
         """The mailbox of a link's opaque id."""
         ...
 
+    async def accepted_before(self, address: str) -> bool:
+        """Did a remote server ever take a letter of ours for this address (`Address.key`)?"""
+        ...
+
     async def page(
         self,
         mailbox_id: int,

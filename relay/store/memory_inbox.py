@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, replace
 
 from relay.mail.classification import Category
-from relay.mail.delivery import Delivery
+from relay.mail.delivery import Delivery, State
 from relay.mail.envelope import Message
 from relay.mail.instant import Instant
 from relay.store.base import Account, InboxRow, Mailbox
@@ -50,6 +50,15 @@ class MemoryInbox:
     async def mailbox_by_link(self, link_id: bytes) -> Mailbox | None:
         """See Inbox.mailbox_by_link."""
         return next((one for one in self._mailboxes.values() if one.link_id == link_id), None)
+
+    async def accepted_before(self, address: str) -> bool:
+        """See Inbox.accepted_before."""
+        return any(
+            record.in_inbox
+            and record.delivery.state is State.DELIVERED
+            and (record.delivery.recipient or record.delivery.as_given).lower() == address
+            for record in self._records.values()
+        )
 
     def _inbox(self, mailbox_id: int, only_unread: bool) -> list[InboxRow]:
         keys = [

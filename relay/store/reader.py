@@ -96,6 +96,10 @@ class Reading:
         """See Inbox.mailbox_by_link."""
         return await self._ask(reading.mailbox_by_link, link_id)
 
+    async def accepted_before(self, address: str) -> bool:
+        """See Inbox.accepted_before."""
+        return await self._ask(reading.accepted_before, address)
+
     async def page(
         self,
         mailbox_id: int,

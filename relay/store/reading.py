@@ -179,6 +179,19 @@ def mailbox(connection: sqlite3.Connection, address: str) -> Mailbox | None:
     return None if row is None else _mailbox(connection, "mailbox_id", row[0])
 
 
+def accepted_before(connection: sqlite3.Connection, address: str) -> bool:
+    """See Inbox.accepted_before: the newest success is found first."""
+    row = codec.one(
+        connection,
+        "SELECT 1 FROM inbox JOIN mailbox_address USING (mailbox_id)"
+        " WHERE mailbox_address.address = ? AND state = ?"
+        " AND lower(coalesce(inbox.address, as_given)) = mailbox_address.address LIMIT 1",
+        address,
+        int(State.DELIVERED),
+    )
+    return row is not None
+
+
 def mailbox_by_link(connection: sqlite3.Connection, link_id: bytes) -> Mailbox | None:
     """See Inbox.mailbox_by_link."""
     return _mailbox(connection, "link_id", link_id)

@@ -8,10 +8,8 @@ from relay.store.base import (
     Account,
     Store,
 )
-from tests.store.contract_terms import NOW
-from tests.store.letters import (
-    Post,
-)
+from tests.store.contract_terms import NOW, lease
+from tests.store.letters import Post, delivered
 
 
 class Inbox:
@@ -60,6 +58,17 @@ class Inbox:
         mailbox = await store.mailbox("vendor@example.co.id")
         assert mailbox is not None
         assert await store.inbox_count(mailbox.id) == 6
+
+    async def test_whether_an_address_ever_accepted_our_mail(self, store: Store) -> None:
+        old, new = "Vendor@example.co.id", "other@example.co.id"
+        assert not await store.accepted_before(old.lower())
+        post = Post()
+        await store.put(post.entry((old, new)))
+        (first, _) = await lease(store)
+        assert not await store.accepted_before(old.lower())
+        await store.settle([delivered(first)], NOW)
+        mailed = first.recipient.lower()
+        assert [a for a in (old.lower(), new) if await store.accepted_before(a)] == [mailed]
 
     async def test_a_link_is_used_once(self, store: Store) -> None:
         assert await store.use_link(b"one", NOW) is True
