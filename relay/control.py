@@ -9,6 +9,7 @@ and the relay's own user are answered.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -88,11 +89,15 @@ class ControlServer:
                 await writer.drain()
         except ValueError:
             _write(writer, _refused(f"a request is one line of at most {LINE_LIMIT} octets"))
-        except (ConnectionError, asyncio.CancelledError):
+        except ConnectionError:
             return
+        except asyncio.CancelledError:
+            writer.transport.abort()  # a caller that does not read may not delay the end
         finally:
-            self._sessions.discard(task)
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()  # `stop` returns when every socket is closed
+            self._sessions.discard(task)
 
     async def _answer(self, line: bytes, who: str) -> dict[str, Any]:
         try:

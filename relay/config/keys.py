@@ -101,12 +101,23 @@ def faults(path: Path) -> Iterator[tuple[str, str]]:
     except FileNotFoundError:
         yield f"{path}: no such file", ""
         return
+    except OSError as error:
+        is_denied = isinstance(error, PermissionError)
+        yield f"{path}: {error.strerror}", _ours(path) if is_denied else ""
+        return
     if not stat.S_ISREG(mode):
         yield f"{path}: not a file", ""
     elif mode & 0o007:
         yield f"{path}: everybody may read it (mode {stat.S_IMODE(mode):o})", f"chmod 640 {path}"
     elif mode & 0o020:
         yield f"{path}: its group may write it (mode {stat.S_IMODE(mode):o})", f"chmod 640 {path}"
+    elif not os.access(path, os.R_OK):
+        yield f"{path}: Permission denied", _ours(path)
+
+
+def _ours(path: Path) -> str:
+    """How a secret is given to the relay's user and to nobody else."""
+    return f"chgrp lpse-relay {path}; chmod 640 {path}"
 
 
 def secret(path: Path) -> str:
@@ -115,5 +126,7 @@ def secret(path: Path) -> str:
         raise ValueError(f"{fault} ({hint})" if hint else fault)
     try:
         return path.read_text(encoding="utf-8").split("\n", 1)[0]
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: cannot be read: {error}") from None
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: not UTF-8") from None

@@ -113,7 +113,6 @@ class Running:
         self.do(self._server.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(30)
-        self._loop.run_until_complete(asyncio.sleep(0))  # the transports' last word
         self._loop.close()
 
 

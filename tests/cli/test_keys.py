@@ -29,10 +29,9 @@ def serving(zone: Zone) -> Iterator[str]:
     try:
         yield asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
     finally:
-        loop.call_soon_threadsafe(server.stop)
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
-        loop.run_until_complete(asyncio.sleep(0))  # the transport's last word
         loop.close()
 
 

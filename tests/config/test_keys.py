@@ -65,7 +65,7 @@ def test_nothing_is_left_of_a_key_that_cannot_be(
     [
         (0o644, b"x", "everybody may read it"),
         (0o620, b"x", "its group may write it"),
-        (0o600, b"\xff", "cannot be read"),
+        (0o600, b"\xff", "not UTF-8"),
     ],
 )
 def test_a_secret_is_read_with_care(tmp_path: Path, mode: int, content: bytes, says: str) -> None:
@@ -81,3 +81,14 @@ def test_the_first_line_of_a_secret_counts(tmp_path: Path) -> None:
     file.write_text("rahasia\nnot this\n")
     file.chmod(0o640)
     assert keys.secret(file) == "rahasia"
+
+
+def test_a_secret_of_somebody_else_says_how_to_give_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a.pem"
+    file.write_text("x")
+    file.chmod(0o600)
+    monkeypatch.setattr("relay.config.keys.os.access", lambda path, mode: False)
+    how = f"chgrp lpse-relay {file}; chmod 640 {file}"
+    assert list(keys.faults(file)) == [(f"{file}: Permission denied", how)]
