@@ -37,7 +37,7 @@ $(VENV)-3.%/.dev: requirements/build.txt requirements/dev.txt pyproject.toml
 .PHONY: test
 test: $(VENV)/.dev peers lint  ## everything: lint, types, all tests; units and store on every Python here
 	$(BIN)/pytest -n auto --dist loadscope
-	@$(MAKE) --no-print-directory units
+	@$(MAKE) --no-print-directory floor units
 
 .PHONY: units
 units: $(VENV)/.dev  ## units and store on each further Python from 3.11 to 3.13
