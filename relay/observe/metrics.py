@@ -2,8 +2,8 @@
 
 Nothing is asked of the store while Prometheus scrapes: gauges come from the last `Snapshot`, which
 the sampler renews every 15 s at most. Labels are bounded: `provider` is a shipped or configured
-name or `other`, never a foreign domain; `rule` is a rule's id; `reason` and an alert's `name` are
-our own words, and past a number of them `other`.
+name, `other`, or `all` for the pause of everything, never a foreign domain; `rule` is a rule's id;
+`reason` and an alert's `name` are our own words, and past a number of them `other`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from relay.mail.events import Event
 from relay.observe.snapshot import NOTHING_YET, Snapshot
 
 OTHER: Final = "other"
+ALL: Final = "all"  # the pause of everything
 MAX_WORDS: Final = 500  # distinct values of a label that our own rules and filters fill
 _WORD: Final = re.compile(r"[a-z0-9][a-z0-9_.:-]{0,63}")
 _COMMIT: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -99,7 +100,7 @@ class Metrics:
 
     def provider(self, name: str | None) -> str:
         """The label of a provider's name: itself where it is one of ours, else `other`."""
-        return name if name is not None and name in self._providers else OTHER
+        return name if name is not None and (name in self._providers or name == ALL) else OTHER
 
     def on_event(self, event: Event) -> None:
         """Count it."""
@@ -150,8 +151,8 @@ class _Words:
 
 class _Gauges(Collector):
     """Shows the last snapshot. Destinations that are no provider stand together as `other`:
-    depths, rates and connections as sums, ages as the oldest, limits as the lowest, pauses as how
-    many pause."""
+    depths, rates and connections as sums, ages as the oldest, limits as the lowest, and
+    they count as paused while one of them pauses. The pause of everything is `all`."""
 
     def __init__(self, metrics: Metrics, log_dropped: Callable[[], int]) -> None:
         self._metrics = metrics
@@ -196,7 +197,7 @@ class _Gauges(Collector):
     def _standings(self, seen: Snapshot) -> Iterator[Metric]:
         limits: dict[tuple[str, str], int] = {}
         rates: dict[tuple[str], float] = {}
-        paused: dict[tuple[str], int] = {}
+        paused: dict[tuple[str], int] = {(ALL,): 0}
         connections: dict[tuple[str], int] = {}
         for standing in seen.standings:
             label = self._metrics.provider(standing.provider)
@@ -206,8 +207,9 @@ class _Gauges(Collector):
                 limits[key] = min(limits.get(key, rate.count), rate.count)
             if standing.rate_now is not None:
                 rates[one] = rates.get(one, 0.0) + standing.rate_now
-            paused[one] = paused.get(one, 0) + (standing.state == "paused")
-            connections[one] = connections.get(one, 0) + standing.connections_open
+            paused[one] = max(paused.get(one, 0), int(standing.state == "paused"))
+            if label != ALL:
+                connections[one] = connections.get(one, 0) + standing.connections_open
         both = ("provider", "window")
         yield _family("lpse_rate_limit", "RCPTs allowed in a window", both, limits)
         yield _family("lpse_rate_now", "RCPTs a minute at most, now", both[:1], rates)

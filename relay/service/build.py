@@ -152,7 +152,7 @@ class Road:
         self._store = store
         self._drain = settings.ingress.drain_replies.total_seconds()
         self._lookup = Lookup(async_resolver_of(settings.dns), clock, settings.delivery.ipv6)
-        self.shaper = Shaper(settings.pause, config.profiles.domain_rates)
+        self.shaper = Shaper(settings.pause, config.profiles.domain_rates, config.profiles.names)
         self._departures = Departures(self._depart, config.keys, clock, on_signed=on_signed)
         self._classifier = config.classifier
         self._transport = self._carrier(config)
@@ -223,7 +223,7 @@ class Road:
         self.pipeline = filters
         self._departures.keys = config.keys
         self._classifier = config.classifier
-        self.shaper.use(config.settings.pause, config.profiles.domain_rates)
+        self.shaper.use(config.settings.pause, config.profiles.domain_rates, config.profiles.names)
         self._parts.classifier = config.classifier
         self._parts.tuning = _tuning(config)
         self._parts.router = router

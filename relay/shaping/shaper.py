@@ -7,7 +7,7 @@ windows, the domain's windows. Units are spent only where all say yes.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from relay.mail import events
@@ -22,6 +22,7 @@ from relay.shaping.settings import PauseSettings
 from relay.shaping.windows import Meter
 
 EVERYTHING: Final = "*"
+ALL: Final = "all"  # its word where a provider's name stands
 LATER: Final = 10 * SECOND  # how soon is asked again where no moment is known
 PATIENCE: Final = 30 * MINUTE  # a probe that was never heard of again counts as gone
 MANY: Final = 100_000.0  # RCPTs a minute: as good as no limit
@@ -34,10 +35,11 @@ DomainRates = Callable[[str], tuple[Rate, ...]]
 class Shaper:
     """Implements shaping.base.Shaping."""
 
-    def __init__(self, pauses: PauseSettings, domain_rates: DomainRates) -> None:
-        """Both are replaced by :meth:`use` at a reload."""
-        self._pauses = pauses
-        self._domain_rates = domain_rates
+    def __init__(
+        self, pauses: PauseSettings, domain_rates: DomainRates, providers: Collection[str] = ()
+    ) -> None:
+        """`providers`: the names that are keys too. All are replaced by :meth:`use` at a reload."""
+        self.use(pauses, domain_rates, providers)
         self._states: dict[str, Standing] = {}
         self._known: dict[str, Destination] = {}
         self._meters: dict[str, Meter] = {}
@@ -47,10 +49,13 @@ class Shaper:
         self._dirty: set[str] = set()
         self._round: list[str] = []  # meters still to be looked at for emptiness
 
-    def use(self, pauses: PauseSettings, domain_rates: DomainRates) -> None:
+    def use(
+        self, pauses: PauseSettings, domain_rates: DomainRates, providers: Collection[str] = ()
+    ) -> None:
         """A new configuration; what was counted and learned stays."""
         self._pauses = pauses
         self._domain_rates = domain_rates
+        self._providers = frozenset(providers)
 
     # --- permit one
 
@@ -281,8 +286,15 @@ class Shaper:
 
     def standings(self, now: Instant) -> list[base.Standing]:
         """See Shaping.standings."""
-        keys = sorted(set(self._known) | {k for k, s in self._states.items() if s.mode != Mode.OK})
-        return [self._shown(key, now) for key in keys]
+        keys = set(self._known)
+        keys |= {k for k, s in self._states.items() if s.mode is not Mode.OK or self._named(k)}
+        return [self._shown(key, now) for key in sorted(keys)]
+
+    def _named(self, key: str) -> str | None:
+        """A provider's name by its key alone: it may be paused before any letter went there."""
+        if key == EVERYTHING:
+            return ALL
+        return key if key in self._providers else None
 
     def _shown(self, key: str, now: Instant) -> base.Standing:
         destination = self._known.get(key)
@@ -298,7 +310,7 @@ class Shaper:
         until = None if state.by_hand or state.mode is not Mode.PAUSED else state.until
         return base.Standing(
             key,
-            destination.provider if destination else None,
+            destination.provider if destination else self._named(key),
             state.mode.value,
             until,
             state.why if state.mode is not Mode.OK else "",

@@ -197,7 +197,8 @@ def test_destinations_without_a_provider_stand_together() -> None:
         NOW,
         standings=(
             _standing(None, "paused", (PER_MINUTE,), 10.0),
-            _standing(None, "ok", (Rate(5, timedelta(minutes=1)),), 5.0),
+            _standing(None, "paused", (Rate(5, timedelta(minutes=1)),), 5.0),
+            _standing(None, "ok"),
             _standing("gmail"),
         ),
     )
@@ -206,8 +207,20 @@ def test_destinations_without_a_provider_stand_together() -> None:
     assert found["lpse_rate_limit", (other, ("window", "min"))] == 5
     assert found["lpse_rate_now", (other,)] == 15
     assert found["lpse_provider_paused", (other,)] == 1
-    assert found["lpse_connections_open", (other,)] == 2
+    assert found["lpse_connections_open", (other,)] == 3
     assert found["lpse_provider_paused", (("provider", "gmail"),)] == 0
+
+
+def test_the_pause_of_everything_has_its_own_word() -> None:
+    metrics = _metrics()
+    everything = (("provider", "all"),)
+    assert _samples(metrics)["lpse_provider_paused", everything] == 0
+    metrics.snapshot = Snapshot(NOW, standings=(_standing("all", "paused", now=0.0),))
+    found = _samples(metrics)
+    assert found["lpse_provider_paused", everything] == 1
+    assert found["lpse_rate_now", everything] == 0
+    assert ("lpse_connections_open", everything) not in found
+    assert ("lpse_provider_paused", (("provider", "other"),)) not in found
 
 
 async def test_domains_become_providers_and_rows_are_counted_seldom() -> None:

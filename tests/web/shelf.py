@@ -56,6 +56,9 @@ class Shelf:
     async def mailbox_by_link(self, link_id: bytes) -> Mailbox | None:
         return next((m for m in self.mailboxes if m.link_id == link_id), None)
 
+    async def accepted_before(self, address: str) -> bool:
+        return False
+
     async def page(
         self,
         mailbox_id: int,
