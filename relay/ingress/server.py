@@ -14,6 +14,7 @@ import asyncio
 import socket
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -123,8 +124,7 @@ class Door:
         for _ in range(AT_ONCE):
             if self._is_full:
                 self._stop_accepting()
-                wait = self.policy.ingress.accept_wait.total_seconds()
-                self._patience = self._loop.call_later(wait, self._turn_away)
+                self._be_patient()
                 return
             connection = self._taken(listener)
             if connection is None:
@@ -147,7 +147,8 @@ class Door:
             self._loop.call_later(PAUSE, self._accept_again)
             return None
         connection.setblocking(False)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(OSError):  # a client that has gone has no options; its end is read later
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
     async def _open(self, session: Session, listener: Listener, connection: socket.socket) -> None:
@@ -182,15 +183,22 @@ class Door:
         self._patience = None
         if self._is_draining or self._is_accepting:
             return
-        for listener in self._listeners:
-            while (connection := self._taken(listener)) is not None:
-                with connection:
-                    if listener.tls != "implicit":
-                        connection.send(answers.TOO_BUSY.wire())
-        wait = self.policy.ingress.accept_wait.total_seconds()
-        self._patience = self._loop.call_later(wait, self._turn_away)
+        try:
+            for listener in self._listeners:
+                while (connection := self._taken(listener)) is not None:
+                    _send_away(connection, listener)
+        finally:
+            # Whatever went wrong: those that come next are told too.
+            if not self._is_accepting:
+                self._be_patient()
         detail = f"all {self.policy.ingress.max_sessions} sessions are taken; clients got 421"
         self._alerts.alert("door_full", detail)
+
+    def _be_patient(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        wait = self.policy.ingress.accept_wait.total_seconds()
+        self._patience = self._loop.call_later(wait, self._turn_away)
 
     # --- closing
 
@@ -229,3 +237,10 @@ class Door:
         except TimeoutError:
             return False
         return True
+
+
+def _send_away(connection: socket.socket, listener: Listener) -> None:
+    """Say 421, where the client can hear it, and close."""
+    with connection, suppress(OSError):  # it may have gone while it waited
+        if listener.tls != "implicit":
+            connection.send(answers.TOO_BUSY.wire())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import struct
 from dataclasses import replace
 from datetime import timedelta
 
@@ -93,6 +94,33 @@ async def test_only_after_accept_wait_they_are_greeted_with_421() -> None:
         async with here.client() as fourth:
             assert (await fourth.ask("NOOP")).startswith("250")
         assert "door_full" in here.log.names()
+
+
+async def test_a_client_that_went_while_it_waited_does_not_silence_the_door() -> None:
+    wait = timedelta(milliseconds=30)
+    async with house(max_sessions=1, accept_wait=wait) as here, here.client() as first:
+        gone = socket.create_connection(("127.0.0.1", here.port))
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.close()  # a reset, with its connection still in the backlog
+        for _ in range(2):  # also those that come after a turn
+            async with here.client(greeted=False) as other:
+                assert (await other.hear()).startswith("421 4.3.2")
+        assert (await first.ask("QUIT")).startswith("221")
+        async with here.client() as last:
+            assert (await last.ask("NOOP")).startswith("250")
+
+
+async def test_a_fault_while_turning_away_is_not_the_last_turn() -> None:
+    wait = timedelta(milliseconds=20)
+    async with house(max_sessions=1, accept_wait=wait) as here, here.client():
+        door = here.door
+        async with here.client(greeted=False) as other:
+            await here.until(lambda: door._patience is not None)
+            kept, door._listeners = door._listeners, [None]  # type: ignore[list-item]
+            with pytest.raises(AttributeError):
+                door._turn_away()
+            door._listeners = kept
+            assert (await other.hear()).startswith("421 4.3.2")
 
 
 async def test_memory_is_bounded_and_one_session_always_finishes() -> None:
