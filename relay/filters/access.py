@@ -2,6 +2,7 @@
 
 A client may relay from a trusted network or authenticated; and only for an allowed sender. An
 empty list allows nobody. `<>` passes where the client may relay: then From alone is asked.
+A From field must name exactly one address, in a way that all readers understand alike.
 Refusals of the client or the envelope are said at RCPT (554 5.7.1), so that the log has the
 recipient too; a From that does not match is refused at the end of DATA.
 """
@@ -12,14 +13,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
+from relay.filters.author import MAX_FROM, author
 from relay.filters.base import Filter, Transaction
-from relay.mail.address import Address, AddressError, allowed_entry, matches_allowed, parse
+from relay.mail.address import AddressError, allowed_entry, matches_allowed, parse
 from relay.mail.envelope import Recipient
-from relay.mail.mailboxes import addresses
 from relay.mail.reply import EnhancedCode, Reply
 from relay.mail.verdict import NOTHING, Proposal, Reject
 
-MAX_FROM: Final = 16 * 1024  # octets of From: over it nobody reads who it is
 _DENIED: Final = EnhancedCode(5, 7, 1)
 NO_RELAY: Final = Proposal(
     Reject(Reply(554, _DENIED, "Relay access denied: authenticate first"), "no_relay")
@@ -60,12 +60,15 @@ class Access(Filter):
         return NOTHING
 
     async def data(self, transaction: Transaction) -> Proposal:
-        """Every address in every From field; none at all is mended by the filter `headers`."""
+        """The author of every From field; none at all is mended by the filter `headers`, as is a
+        field without a word in it."""
         fields = transaction.headers.all("From") if transaction.headers else ()
         if sum(len(field.raw) for field in fields) > MAX_FROM:
             return NO_FROM
         for field in fields:
-            for found in addresses(field.unfolded):
-                if not isinstance(found, Address) or not matches_allowed(found, self._entries):
-                    return NO_FROM
+            if not field.unfolded:
+                continue
+            found = author(field)
+            if found is None or not matches_allowed(found, self._entries):
+                return NO_FROM
         return NOTHING

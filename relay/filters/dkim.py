@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from relay.filters.access import MAX_FROM
+from relay.filters.author import author
 from relay.filters.base import Alerts, Filter, Transaction
-from relay.mail.address import Address
-from relay.mail.mailboxes import addresses
 from relay.mail.verdict import NOTHING, Proposal, SetParticulars
 
 
@@ -42,9 +40,5 @@ class Dkim(Filter):
 def from_domain(transaction: Transaction) -> str | None:
     """The domain of the only address of the only From field; None where it has none or several."""
     fields = transaction.headers.all("From") if transaction.headers else ()
-    if len(fields) != 1 or len(fields[0].raw) > MAX_FROM:
-        return None
-    found = addresses(fields[0].unfolded)
-    if len(found) != 1 or not isinstance(found[0], Address):
-        return None
-    return found[0].domain.name
+    found = author(fields[0]) if len(fields) == 1 else None
+    return found.domain.name if found is not None else None

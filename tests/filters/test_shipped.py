@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from relay.filters.access import Access
 from relay.filters.base import Transaction
-from relay.filters.dkim import Dkim
+from relay.filters.dkim import Dkim, from_domain
 from relay.filters.headers import HeaderFields
 from relay.filters.loops import Loops
 from relay.filters.message_id import MessageIds
@@ -85,10 +89,48 @@ async def test_an_empty_list_allows_nobody() -> None:
         ("From :boss@bank.example\n", False),
         ("Subject: no From\n", True),
         ("From:\n", True),
+        ("From: \t \n", True),
+        ("From: g:;\n", False),
+        ("From: g: lpse@lpse.example.go.id;\n", False),
+        ("From: (lpse@lpse.example.go.id)\n", False),
+        ("From: <>\n", False),
+        ("From: <lpse@lpse.example.go.id> evil@bad.example\n", False),
+        ("From: <lpse@lpse.example.go.id> (a comment)\n", True),
+        ("From: <lpse@lpse.example.go.id> Boss\n", False),
+        ("From: boss@bank.example <lpse@lpse.example.go.id>\n", False),
+        ("From: LPSE@lpse.example.go.id <lpse@lpse.example.go.id>\n", True),
+        ("From: lpse@lpse.example.go.id (LPSE)\n", True),
+        ("From: lpse@lpse.example.go.id boss@bank.example\n", False),
+        ("From: lpse@lpse.example.go.id, satu@example.org\n", False),
+        ("From: lpse@lpse.example.go.id,\n", False),
+        ('From: "LPSE: Kab. Contoh" <lpse@lpse.example.go.id>\n', True),
+        ("From: LPSE: Kab. Contoh <lpse@lpse.example.go.id>\n", False),
+        ("From: [LPSE] Kab. Contoh <lpse@lpse.example.go.id>\n", True),
+        ("From: =?utf-8?q?LPSE_=3Ca=40b=3E?= <lpse@lpse.example.go.id>\n", True),
+        ("From: LPSE\n <lpse@lpse.example.go.id>\n", True),
+        ("From: <@bank.example:lpse@lpse.example.go.id>\n", False),
+        ("From: <lpse(boss@bank.example)@lpse.example.go.id>\n", False),
+        ('From: "open <lpse@lpse.example.go.id>\n', False),
+        ("From:\nFrom: lpse@lpse.example.go.id\n", True),
     ],
 )
 async def test_the_from_that_people_see(fields: str, is_allowed: bool) -> None:
     assert await asked(transaction(fields)) == ([] if is_allowed else ["from_not_allowed"])
+
+
+@given(
+    st.lists(
+        st.sampled_from(["<", ">", SENDER, "a@bad.example", ",", ":", ";", '"', *"() \\"])
+    ).map("".join)
+)
+async def test_what_access_lets_pass_is_signed_and_names_the_sender_alone(text: str) -> None:
+    letter = transaction(f"From: {text}\n")
+    if await asked(letter):
+        return
+    await Pipeline([Step("headers", HeaderFields(HOST))], Alerts()).data(letter)
+    assert from_domain(letter) == "lpse.example.go.id"
+    bare = re.sub(r'"(?:[^"\\]|\\.)*+"|\((?:[^()\\]|\\.)*+\)', "", text)
+    assert "a@bad.example" not in bare
 
 
 def received(count: int, by: str) -> str:
