@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from relay.mail import address, dsn
 from relay.mail.delivery import Attempt, Bounced, Delivery, Expired, State
@@ -13,6 +14,15 @@ from relay.mail.instant import Instant
 from relay.mail.letter import Letter
 from relay.mail.urgency import Urgency
 from relay.store.base import Entry, Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report's octets, and the id it gets in the queue."""
+
+    id: int
+    head: bytes
+    body: bytes
 
 
 def is_wanted(letter: Letter, delivery: Delivery) -> bool:
@@ -41,31 +51,36 @@ def report(
     failed = dsn.Undelivered(delivery, attempts, outcome.category, isinstance(outcome, Expired))
     original = dsn.Original(letter.head, letter.sender, letter.received_at, letter.options.envid)
     head, body = dsn.report([failed], original, hostname, report_id, now)
-    content = Content(head, body, hash_body(body), _sha256(head, body))
-    recipient = Recipient(letter.sender, sender)
+    return _entry(letter.sender, sender, Report(report_id, head, body), hostname, now, now + life)
+
+
+def _entry(
+    given: str, to: address.Address, made: Report, hostname: str, now: Instant, until: Instant
+) -> Entry:
+    """The report as a letter from `<>` with one delivery."""
+    content = Content(made.head, made.body, hash_body(made.body), _sha256(made.head, made.body))
     message = Message(
-        report_id,
-        Envelope("", (recipient,)),
+        made.id,
+        Envelope("", (Recipient(given, to),)),
         content,
         Source("127.0.0.1", hostname, None, None, "report", is_trusted=True),
         now,
         Particulars(subject="Undelivered Mail Returned to Sender", flow="report"),
     )
     job = Delivery(
-        report_id,
+        made.id,
         0,
-        str(sender),
+        str(to),
         0,
-        sender.domain.name,
+        to.domain.name,
         Urgency.TRANSAKSI,
         State.READY,
         now,
-        now + life,
-        as_given=letter.sender,
+        until,
+        as_given=given,
     )
-    return Entry(message, (Placement(job, sender.key),), has_inbox=False)
+    return Entry(message, (Placement(job, to.key),), has_inbox=False)
 
 
 def _sha256(head: bytes, body: bytes) -> bytes:
-
     return hashlib.sha256(head + b"\r\n" + body).digest()
