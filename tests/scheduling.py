@@ -89,6 +89,7 @@ class FakeTransport:
         self.open: Counter[str] = Counter()
         self.most_open: Counter[str] = Counter()
         self.after_dot: float = 0.0
+        self.stage = Stage.EOD  # where its replies are said
 
     async def deliver(self, job: Job, permits: Permits) -> Sequence[Attempt] | NotYet:
         key = job.route.destination.key
@@ -118,9 +119,9 @@ class FakeTransport:
         ]
 
     def _attempt(self, job: Job, delivery: Delivery, answer: Answer, began: Instant) -> Attempt:
-        reply = replies.parse(answer, Stage.EOD) if isinstance(answer, str) else None
+        reply = replies.parse(answer, self.stage) if isinstance(answer, str) else None
         failure = answer if isinstance(answer, Failure) else None
-        stage = failure.stage if failure else Stage.EOD
+        stage = failure.stage if failure else self.stage
         mx = job.route.hosts[0].name
         return Attempt(
             delivery.message_id,

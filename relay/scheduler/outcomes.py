@@ -24,7 +24,7 @@ from relay.mail.events import Event
 from relay.mail.instant import MINUTE, Instant, millis
 from relay.mail.letter import Letter
 from relay.mail.reply import Stage
-from relay.scheduler import reports
+from relay.scheduler import hops, reports
 from relay.scheduler.ledger import Ledger
 from relay.scheduler.parts import Parts
 from relay.scheduler.steady import Steady
@@ -62,7 +62,7 @@ class Outcomes:
         writing: list[asyncio.Future[None]] = []
         is_paused = False
         for delivery, attempt in zip(deliveries, made, strict=True):
-            read = self._read(attempt)
+            read = self._read(attempt, destination)
             readings.append(read)
             now = self._steady.now()
             for event in self._parts.shaper.feedback(destination, read, attempt.said(), now):
@@ -107,13 +107,16 @@ class Outcomes:
         category = read.category if read else None
         await (await self._write(delivery, None, Expired(cause, category), None, label, letter))
 
-    def _read(self, attempt: Attempt) -> Classification | None:
-        """The host that said it tells the rules whose words they are."""
+    def _read(
+        self, attempt: Attempt, destination: Destination | None = None
+    ) -> Classification | None:
+        """The host that said it tells the rules whose words they are; None: it took the letter."""
         if attempt.is_accepted:
             return None
         if attempt.reply is not None:
             reply = replace(attempt.reply, stage=attempt.stage)
-            return self._parts.classifier.classify(reply, attempt.mx)
+            read = self._parts.classifier.classify(reply, attempt.mx)
+            return read if destination is None else hops.reading(read, attempt, destination)
         failure = attempt.failure or Failure(FailureKind.LOST, "nothing was said", attempt.stage)
         return self._parts.classifier.classify_failure(failure)
 
