@@ -49,8 +49,9 @@ def _message_ids(supplies: Supplies, options: dict[str, Any]) -> Filter:
     return MessageIds(supplies.hostname, _number(options, "many", 20))
 
 
+ACCESS: Final = "access"
 SHIPPED: Final[dict[str, Callable[[Supplies, dict[str, Any]], Filter]]] = {
-    "access": lambda supplies, _: Access(supplies.allowed_senders),
+    ACCESS: lambda supplies, _: Access(supplies.allowed_senders),
     "loops": _loops,
     "headers": lambda supplies, _: HeaderFields(supplies.hostname),
     "classes": lambda supplies, _: Classes(supplies.rules, supplies.zone),
@@ -62,9 +63,10 @@ SHIPPED: Final[dict[str, Callable[[Supplies, dict[str, Any]], Filter]]] = {
 def pipeline(
     entries: Sequence[FilterSettings], supplies: Supplies, where: str = "relay.yaml"
 ) -> Pipeline:
-    """The pipeline in that order. Raises SourceError with every entry that cannot be built."""
+    """The pipeline in that order. Raises SourceError with every entry that cannot be built, or
+    that would let somebody relay past the filter access."""
     steps: list[Step] = []
-    problems: list[Problem] = []
+    problems = _ways_around_access(entries, where)
     for n, entry in enumerate(entries):
         try:
             made = _built(entry, supplies)
@@ -79,6 +81,24 @@ def pipeline(
     if problems:
         raise SourceError(problems)
     return Pipeline(steps, supplies.alerts)
+
+
+def _ways_around_access(entries: Sequence[FilterSettings], where: str) -> list[Problem]:
+    """A failure of access that is forgiven is an open relay; so is an Accept of a site's filter
+    that is asked before it, since that ends the stage."""
+    problems: list[Problem] = []
+    places = [n for n, entry in enumerate(entries) if entry.use == ACCESS]
+    for n, entry in enumerate(entries):
+        if entry.use == ACCESS and entry.on_error == "accept":
+            message = "a failure of access would let anybody relay"
+            problems.append(
+                Problem(where, 1, f"filters[{n}].on_error", message, "write on_error: defer")
+            )
+        if ":" in entry.use and places and n < places[0]:
+            message = f"{entry.use} is asked before access, and its Accept would let anybody relay"
+            hint = f"move access before {entry.use}"
+            problems.append(Problem(where, 1, f"filters[{n}].use", message, hint))
+    return problems
 
 
 def _built(entry: FilterSettings, supplies: Supplies) -> Filter:

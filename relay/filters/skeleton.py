@@ -5,6 +5,7 @@ How to
    its test (`tests/filters/test_skeleton.py`) beside it.
 2. Name it in `relay.yaml`, where it shall be asked in the order:
    `- {use: "mysite.no_empty:NoEmpty", deadline: 2s, on_error: accept, options: {least: 3}}`
+   Anywhere behind `access`, which must have judged before a site's filter can say Accept.
 3. `lpse-relay check`, then reload.
 
 Rules

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from relay.filters import loading
-from relay.filters.base import Filter
+from relay.filters.base import Filter, Transaction
 from relay.filters.settings import FilterSettings, PipelineSettings
+from relay.mail.envelope import Recipient
+from relay.mail.reply import Reply
+from relay.mail.verdict import Accept, Proposal, Reject
 from relay.strict_yaml import SourceError
-from tests.filters.letters import RULES, Alerts
+from tests.filters.letters import RULES, Alerts, recipient, transaction
 
 SUPPLIES = loading.Supplies(
     hostname="relay.lpse.example.go.id",
@@ -20,6 +23,9 @@ SUPPLIES = loading.Supplies(
     signed_domains=["lpse.example.go.id"],
     alerts=Alerts(),
 )
+
+
+YES = Proposal(Accept(Reply(250, None, "Ok")))
 
 
 class NeedsMore(Filter):
@@ -65,6 +71,56 @@ def test_faults_are_named(use: str, options: dict[str, Any], words: str) -> None
     with pytest.raises(SourceError) as error:
         loading.pipeline(entries, SUPPLIES)
     assert words in str(error.value)
+
+
+OWN = "relay.filters.skeleton:Skeleton"
+
+
+def test_a_failure_of_access_is_never_forgiven() -> None:
+    entries = [FilterSettings(use="loops"), FilterSettings(use="access", on_error="accept")]
+    with pytest.raises(SourceError) as error:
+        loading.pipeline(entries, SUPPLIES)
+    [problem] = error.value.problems
+    assert problem.key == "filters[1].on_error" and problem.suggestion == "write on_error: defer"
+
+
+def test_no_filter_of_a_site_is_asked_before_access() -> None:
+    entries = [FilterSettings(use=use) for use in ("loops", OWN, "access", OWN)]
+    with pytest.raises(SourceError) as error:
+        loading.pipeline(entries, SUPPLIES)
+    [problem] = error.value.problems
+    assert problem.key == "filters[1].use" and "before access" in problem.message
+    assert problem.suggestion == f"move access before {OWN}"
+    made = loading.pipeline([FilterSettings(use=use) for use in ("loops", "access", OWN)], SUPPLIES)
+    assert made.names == ("loops", "access", "skeleton")
+
+
+class AcceptsAll(Filter):
+    """A site's filter that says yes at every stage."""
+
+    def __init__(self, options: dict[str, Any], alerts: Alerts) -> None:
+        self.name = "accepts_all"
+
+    async def mail(self, transaction: Transaction) -> Proposal:
+        """Yes."""
+        return YES
+
+    async def rcpt(self, transaction: Transaction, recipient: Recipient) -> Proposal:
+        """Yes."""
+        return YES
+
+    async def data(self, transaction: Transaction) -> Proposal:
+        """Yes."""
+        return YES
+
+
+async def test_a_site_s_yes_does_not_open_the_relay() -> None:
+    uses = ("access", "tests.filters.test_loading:AcceptsAll")
+    made = loading.pipeline([FilterSettings(use=use) for use in uses], SUPPLIES)
+    letter = transaction("From: boss@bank.example\n", is_trusted=False)
+    assert isinstance(await made.mail(letter), Accept)
+    assert isinstance(await made.rcpt(letter, recipient()), Reject)
+    assert isinstance(await made.data(letter), Reject)
 
 
 def test_a_module_that_breaks_is_named(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
