@@ -7,7 +7,9 @@ codes only. Then three laws that no rule can break:
 * the basic code says whether it lasts: nothing is given up on a 4yz, nor on a 5yz whose enhanced
   code says 4;
 * before MAIL no recipient and no letter is to blame, at MAIL no recipient;
-* unsure keeps the mail: below :data:`SURE` a permanent action becomes `retry_later`.
+* unsure keeps the mail: below :data:`SURE` a permanent action becomes `retry_later`. Words of a
+  passing nature or of a failed look-up beside a shipped rule's verdict on an address make it
+  unsure (:mod:`relay.replies.doubt`); a site's own rule knows what it says.
 
 Linear time and bounded: RE2, on the first 4 KiB. Total: any text gets an answer.
 """
@@ -25,11 +27,12 @@ from relay.mail import reply as replies
 from relay.mail.classification import Action, Category, Classification, Scope
 from relay.mail.delivery import Failure
 from relay.mail.reply import EnhancedCode, Reply, Stage
-from relay.replies import codes, conventions, failures, wording
+from relay.replies import codes, conventions, doubt, failures, wording
 from relay.replies.rules import ANY, Layer, Rule, RuleSet, options
 from relay.strict_yaml import Problem
 
 SURE: Final = 0.5
+_DOUBTED: Final = 0.4
 UNKNOWN: Final = "unknown"  # the rule's name where nothing is known; `replies unknown` lists them
 _CACHED: Final = 4096
 _OF_THE_LETTER: Final = (Category.SPAM_CONTENT, Category.POLICY)
@@ -95,7 +98,12 @@ class Classifier:
             return Classification(
                 Category.OTHER, Scope.DESTINATION, Action.RETRY_LATER, UNKNOWN, 0.1
             )
-        return _settled(rule, reply)
+        made = _settled(rule, reply)
+        if made.action is not Action.BOUNCE_ADDRESS or rule.id in self._site:
+            return made
+        if not doubt.is_cast(reply.text, is_guess=rule.id in self._code_ids):
+            return made
+        return replace(made, action=_softer(made.action), confidence=_DOUBTED)
 
     def is_guess(self, said: Classification) -> bool:
         """True where no rule knew the words: the codes decided, or nothing did."""
