@@ -19,7 +19,8 @@ MAX_SUGGESTION_LENGTH = 60
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One fault of a file: ``line`` counts from 1, ``key`` is its path (``rules[3].scope``)."""
+    """One fault of a file: ``line`` counts from 1, 0 where the fault is
+    no line's; ``key`` is its path (``rules[3].scope``)."""
 
     file: str
     line: int
@@ -29,7 +30,8 @@ class Problem:
 
     def __str__(self) -> str:
         hint = f" ({self.suggestion})" if self.suggestion else ""
-        return f"{self.file}:{self.line}: {self.key}: {self.message}{hint}"
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.key}: {self.message}{hint}"
 
 
 class SourceError(ValueError):
@@ -98,7 +100,11 @@ class Reader:
             mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
             line = mark.line + 1 if mark else 1
             what = getattr(error, "problem", None) or str(error)
-            raise SourceError([Problem(self.file, line, "(file)", f"not YAML: {what}")]) from None
+            hint = ""
+            if "character '\\t'" in what:
+                what, hint = "a tab stands there", "indent with spaces"
+            problem = Problem(self.file, line, "(file)", f"not YAML: {what}", hint)
+            raise SourceError([problem]) from None
         except (RecursionError, ValueError) as error:
             message = f"not YAML: {type(error).__name__}"
             raise SourceError([Problem(self.file, 1, "(file)", message)]) from None

@@ -34,6 +34,8 @@ def config_file(given: Path | None) -> Path:
     for path in [given] if given else [Path(named)] if named else CANDIDATES:
         if path.is_file():
             return path
+        if path.is_dir():
+            fail(f"{path}: is a directory; name relay.yaml itself", USAGE)
         if given or named:
             fail(f"{path}: no such file", USAGE)
     fail(f"no configuration: --config FILE (looked for {' and '.join(map(str, CANDIDATES))})", 2)

@@ -48,13 +48,22 @@ def _hostname(settings: RelaySettings) -> Found:
         if not settings.lab:
             yield (), "hostname is missing", "the PTR name of the address that you send from"
         return
-    try:
-        domain = address.parse(f"postmaster@{name}").domain
-    except address.AddressError as error:
-        yield ("hostname",), f"no host name: {error}", ""
+    fault = hostname_fault(name)
+    if fault is not None:
+        yield ("hostname",), f"{name!r} is no host name: {fault}", ""
         return
+    domain = address.parse(f"postmaster@{name}").domain
     if not settings.lab and (domain.is_single_label or domain.is_literal):
         yield ("hostname",), f"{name!r} is no full name", "write relay.lpse.example.go.id"
+
+
+def hostname_fault(name: str) -> str | None:
+    """What keeps a text from being a host's name; None where nothing does."""
+    try:
+        address.parse(f"postmaster@{name}")
+    except address.AddressError as error:
+        return str(error)
+    return None
 
 
 def _senders(settings: RelaySettings) -> Found:
@@ -90,7 +99,7 @@ def _listeners(settings: RelaySettings) -> Found:
         seen.add(listener.address)
         if listener.tls != "off" and settings.certificate.certificate_file is None:
             yield (*at, "tls"), f"tls: {listener.tls} needs certificate.certificate_file", ""
-        if _is_open(listener, settings) and not listener.i_know:
+        if not fault and _is_open(listener, settings) and not listener.i_know:
             yield (
                 at,
                 f"{listener.address} is reachable from outside, and nobody must authenticate",
@@ -125,13 +134,23 @@ def endpoint_fault(text: str) -> str | None:
     host, colon, port = text.rpartition(":")
     if host == "systemd":
         return None if port else "systemd: needs the socket's name"
-    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
+    if not colon or not (port.isascii() and port.isdigit()):
         return f"{text!r} has no port"
+    if fault := port_fault(text):
+        return fault
     try:
         ip_address(host.strip("[]"))
     except ValueError:
         if host != "localhost":
             return f"{host!r} is no IP address"
+    return None
+
+
+def port_fault(text: str) -> str | None:
+    """What is wrong with the port of `host:port`, where one stands; None where nothing is."""
+    port = text.rpartition(":")[2]
+    if port.isascii() and port.isdigit() and (len(port) > 5 or int(port) > 65_535):
+        return f"{text!r}: port must be 1–65535"
     return None
 
 

@@ -41,7 +41,8 @@ def faults(
     yield from _addresses(main, settings)
     yield from _certificate(main, settings)
     for key, message in guard.problems(settings.web):
-        yield main.problem(("web", key), message)
+        port = checks.port_fault(settings.web.listen) if key == "listen" else None
+        yield main.problem(("web", key), port or message)
     site, problems = _classes(main, settings)
     yield from problems
     yield from _filters(main, settings, site, signed_domains)
@@ -93,7 +94,8 @@ def _addresses(main: Written, settings: RelaySettings) -> Iterator[Problem]:
     try:
         split_address(settings.metrics.listen)
     except ValueError as error:
-        yield main.problem(("metrics", "listen"), str(error))
+        message = checks.port_fault(settings.metrics.listen) or str(error)
+        yield main.problem(("metrics", "listen"), message)
 
 
 def _certificate(main: Written, settings: RelaySettings) -> Iterator[Problem]:
@@ -126,8 +128,9 @@ def _filters(
     signed_domains: Collection[str],
 ) -> Iterator[Problem]:
     text = resources.files("relay.filters").joinpath("classes.yaml").read_text(encoding="utf-8")
+    name = settings.hostname
     supplies = Supplies(
-        settings.hostname or "relay.lab.invalid",
+        name if name and checks.hostname_fault(name) is None else "relay.lab.invalid",
         [entry for entry in settings.allowed_senders if checks.sender_fault(entry) is None],
         (*site, *rules.shipped(text)),
         frozenset(signed_domains),

@@ -8,9 +8,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from relay.config import words
 from relay.strict_yaml import Fields, Items, Node, Problem, Reader, Text, nearest
-
-PREFIXES = ("Value error, ", "Assertion failed, ")
 
 
 def at(root: Node, path: Sequence[str | int]) -> Node:
@@ -48,9 +47,7 @@ def problems(
     found = []
     for item in error.errors(include_url=False):
         path = _written(root, item["loc"])
-        message, suggestion = item["msg"], ""
-        for prefix in PREFIXES:
-            message = message.removeprefix(prefix)
+        message, suggestion = words.of(item)
         if item["type"] == "extra_forbidden":
             message = "unknown key"
             suggestion = nearest(str(path[-1]), known_keys(model, path[:-1]))
@@ -58,7 +55,8 @@ def problems(
             path, message = item["loc"], "this key is missing"
         node = at(root, path)
         found.append(Problem(file, node.line, show(path) or "(file)", message, suggestion))
-    return sorted(found, key=lambda problem: problem.line)
+    # A union says the same once for each of its members.
+    return sorted(dict.fromkeys(found), key=lambda problem: problem.line)
 
 
 def _written(root: Node, loc: Sequence[str | int]) -> tuple[str | int, ...]:

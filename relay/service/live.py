@@ -116,7 +116,7 @@ async def _port(config: Config, ask: Ask) -> list[Problem]:
     """Port 25 is open outwards; many lines close it."""
     exchanges = await ask(PROBED, "MX")
     if not exchanges:
-        return [config.problem((), f"DNS does not tell the MX of {PROBED}", "try again")]
+        return [config.problem(("dns",), f"DNS does not tell the MX of {PROBED}", "try again")]
     host = min(exchanges, key=lambda text: int(text.split()[0])).split()[1]
     try:
         async with asyncio.timeout(PATIENCE):

@@ -80,6 +80,11 @@ def test_live_says_what_dns_does_not_tell(site: Site) -> None:
 def test_no_configuration_is_code_2_for_every_command(words: tuple[str, ...]) -> None:
     missing = run(*words, "--config", "nowhere.yaml")
     assert (missing.code, missing.err) == (2, "lpse-relay: nowhere.yaml: no such file\n")
+    folder = run(*words, "--config", ".")
+    assert (folder.code, folder.err) == (
+        2,
+        "lpse-relay: .: is a directory; name relay.yaml itself\n",
+    )
     none = run(*words)
     assert none.code == 2
     assert none.err.startswith("lpse-relay: no configuration: --config FILE (looked for /etc/")

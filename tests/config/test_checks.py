@@ -148,6 +148,31 @@ def test_a_sender_that_is_none(tmp_path: Path, entry: str, says: str) -> None:
     assert found[0].startswith(f"relay.yaml:4: allowed_senders[1]: {says}")
 
 
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        # one fault a mistake, in plain words, with the value
+        ("listen: [{address: '0.0.0.0'}]", "listen[0].address: '0.0.0.0' has no port"),
+        ("listen: [{address: '0.0.0.0:99999'}]", "listen[0].address: '0.0.0.0:99999': port must"),
+        ("web: {listen: '127.0.0.1:99999'}", "web.listen: '127.0.0.1:99999': port must be 1–65535"),
+        ("metrics: {listen: '127.0.0.1:99999'}", "metrics.listen: '127.0.0.1:99999': port must"),
+        ("hostname: a_b.id", "hostname: 'a_b.id' is no host name: "),
+        ("trusted_networks: [foo]", "trusted_networks[0]: 'foo' is no network (write 192.0.2.0/24"),
+        ("inbox: {zone: X}", "inbox.zone: 'X' is none of WIB, WITA, WIT"),
+        ("testing_smtp_port: a", "testing_smtp_port: a whole number is expected here, not 'a'"),
+        ("testing_smtp_port: 0", "testing_smtp_port: '0' is too small: 1 is the least"),
+        ("retry: {jitter: 3}", "retry.jitter: '3' is too large: 0.5 is the most"),
+        ("dkim: {a: b}", "dkim: a list is expected here, not a mapping"),
+        ("web: [3]", "web: a mapping of keys is expected here, not a list"),
+        ("ingress: {backlog: null}", "ingress.backlog: a whole number is expected here, not noth"),
+        ("store:\n\t- b", "(file): not YAML: a tab stands there (indent with spaces)"),
+    ],
+)
+def test_one_mistake_is_one_fault_in_plain_words(tmp_path: Path, line: str, says: str) -> None:
+    (fault,) = faults(tmp_path, f"lab: true\n{line}\n")
+    assert fault.split(": ", 1)[1].startswith(says)
+
+
 def test_a_name_is_needed_outside_of_a_laboratory(tmp_path: Path) -> None:
     assert "hostname is missing" in faults(tmp_path, "{}\n")[0]
     assert "is no full name" in faults(tmp_path, "hostname: relay\n")[0]
@@ -195,14 +220,14 @@ def test_files_of_site_d_that_would_be_passed_over_are_faults(tmp_path: Path) ->
     (tmp_path / "site.d" / "limits.yml").write_text("limits: {}\n")
     (tmp_path / "site.d" / "notes.txt").write_text("anything")
     assert faults(tmp_path, GOOD) == [
-        "site.d/limits.yml:0: (file): only *.yaml is read here (rename it to limits.yaml)"
+        "site.d/limits.yml: (file): only *.yaml is read here (rename it to limits.yaml)"
     ]
 
 
 def test_a_site_d_that_is_no_folder_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "site.d").write_text("")
     (tmp_path / "relay.yaml").write_text(GOOD)
-    with pytest.raises(SourceError, match=r"site\.d:0: \(file\): Not a directory"):
+    with pytest.raises(SourceError, match=r"site\.d: \(file\): Not a directory"):
         load(tmp_path / "relay.yaml")
 
 

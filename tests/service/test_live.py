@@ -140,7 +140,7 @@ async def test_port_25_is_tried_only_by_a_real_relay(
         text = site.config.file.read_text().replace("lab: true\n", "lab: false\n")
         site.config.file.write_text(text)
         site.config = load(site.config.file)
-        assert "DNS does not tell the MX of gmail.com" in (await site.found())[-1]
+        assert "dns: DNS does not tell the MX of gmail.com" in (await site.found())[-1]
         site.zone.domain("gmail.com", "localhost")
         with socket.socket() as deaf:
             deaf.bind(("127.0.0.1", 0))  # nobody listens there
