@@ -15,7 +15,8 @@ from relay.observe.pulse import Pulse
 from relay.observe.snapshot import Depth, Readings, Snapshot, Standing
 
 EVERY: Final = 5.0  # seconds; /metrics is never older than three of these
-_ROWS_EVERY: Final = 12  # samples: counting all inbox rows may be a scan
+_ROWS_EVERY: Final = 12  # samples, where counting all inbox rows is slow: it may be a scan
+_SLOW: Final = 0.02  # seconds
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Sampler:
         self._clock = clock
         self._pulse = pulse
         self._sessions_open = sessions_open
-        self._samples = 0
+        self._skip = 0  # samples until the inbox rows are counted again
         self._inbox_rows = 0
 
     async def run(self, every: float = EVERY) -> None:
@@ -56,9 +57,7 @@ class Sampler:
     async def sample(self) -> None:
         """Take one snapshot and hand it to the metrics."""
         now = self._clock.now()
-        if self._samples % _ROWS_EVERY == 0:
-            self._inbox_rows = await self._readings.inbox_rows()
-        self._samples += 1
+        await self._count_rows()
         depths = await self._depths()
         self._metrics.snapshot = Snapshot(
             now,
@@ -71,6 +70,15 @@ class Sampler:
             self._sessions_open(),
         )
         self._metrics.commit_seconds(self._readings.commit_seconds())
+
+    async def _count_rows(self) -> None:
+        """With every sample while it is quick, so that a young relay does not show what was."""
+        if self._skip:
+            self._skip -= 1
+            return
+        begun = self._clock.monotonic()
+        self._inbox_rows = await self._readings.inbox_rows()
+        self._skip = _ROWS_EVERY - 1 if self._clock.monotonic() - begun > _SLOW else 0
 
     async def _depths(self) -> tuple[Depth, ...]:
         """By provider: thousands of domains become a handful of sums."""

@@ -54,6 +54,7 @@ class Running:
     def __init__(self, config: Config) -> None:
         """Nothing is opened before `run`."""
         self.config = config
+        self._started_with = config  # what needs a restart is what differs from this
         self._clock = SystemClock()
         self._names = Ids()
         self._stop = asyncio.Event()
@@ -78,6 +79,7 @@ class Running:
     async def _build(self) -> None:
         settings = self.config.settings
         self._metrics = Metrics(self.config.profiles.names, lambda: self._log.dropped)
+        self._metrics.config_loaded(self._clock.now())
         self._alerts = Alerts(self._emit, self._clock)
         build.referee_keys(self.config, self._alerts, self._clock)
         self._road = Road(
@@ -242,12 +244,24 @@ class Running:
                 logger.warning("reload: %s", note)
             logger.info("reload: the new configuration counts")
         except ControlError as error:
-            self._alerts.alert("reload_refused", str(error))
             logger.error("reload refused, the old configuration is kept: %s", error)
         finally:
             self._notify.ready()
 
     async def _reload(self) -> list[str]:
+        """Take the file anew. Raises ControlError; each refused reload is an event of its own."""
+        try:
+            notes = await self._swapped()
+        except ControlError as error:
+            self._metrics.config_refused()
+            self._alerts.clear("reload_refused")
+            self._alerts.alert("reload_refused", str(error))
+            raise
+        self._metrics.config_loaded(self._clock.now())
+        self._alerts.clear("reload_refused")
+        return notes
+
+    async def _swapped(self) -> list[str]:
         """Build all anew and swap; raises ControlError and changes nothing where it has a fault."""
         old = self.config
         try:
@@ -255,12 +269,11 @@ class Running:
             pipeline = build.pipeline(new, self._alerts)
             policy = build.policy(new, pipeline)
             build.referee_keys(new, self._alerts, self._clock)
+            self._road.use(pipeline, new)
         except (SourceError, OSError, ValueError) as error:
             raise ControlError(str(error)) from None
-        notes = needs_restart(old, new)
-        self._road.use(pipeline, new)
         self._door.swap(policy)
         self._metrics.set_providers(new.profiles.names)
         self.config = new
         self._compare_keys()
-        return notes
+        return needs_restart(self._started_with, new)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -32,7 +33,8 @@ NAMES = {
     "lpse_queue_deliveries", "lpse_queue_oldest_seconds", "lpse_rate_limit", "lpse_rate_now",
     "lpse_provider_paused", "lpse_commit_seconds_bucket", "lpse_dkim_seconds_bucket",
     "lpse_loop_lag_seconds", "lpse_wal_bytes", "lpse_inbox_rows", "lpse_log_dropped_total",
-    "lpse_connections_open", "process_open_fds",
+    "lpse_connections_open", "process_open_fds", "lpse_unsigned_total",
+    "lpse_config_last_reload_ok", "lpse_config_loaded_at_seconds",
 }  # fmt: skip
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -71,8 +73,9 @@ def _standing(
 class Readings:
     """A store's figures, and how often they were asked for."""
 
-    def __init__(self, depths: list[Depth]) -> None:
+    def __init__(self, depths: list[Depth], clock: HandClock | None = None) -> None:
         self._depths = depths
+        self._clock = clock  # where counting the rows takes a tenth of a second
         self.rows_asked = 0
         self.is_broken = False
 
@@ -83,7 +86,9 @@ class Readings:
 
     async def inbox_rows(self) -> int:
         self.rows_asked += 1
-        return 312
+        if self._clock is not None:
+            self._clock.at += 100
+        return 311 + self.rows_asked
 
     def wal_bytes(self) -> int:
         return 4096
@@ -152,6 +157,44 @@ def test_events_are_counted() -> None:
     )  # fmt: skip
     assert found["lpse_replies_total", labels] == 1
     assert found["lpse_alerts_total", (("name", "disk_low"),)] == 1
+
+
+def test_letters_that_leave_unsigned_are_counted() -> None:
+    metrics = _metrics()
+    received = next(event for event in EVENTS if isinstance(event, events.Received))
+    for notes in (
+        (),
+        ("headers: Date added",),
+        ("headers: Date added", "dkim: unsigned, no DKIM key for other.example.go.id"),
+        ("dkim: unsigned, not exactly one From address",),
+    ):
+        metrics.on_event(replace(received, notes=notes))
+    found = _samples(metrics)
+    assert found["lpse_unsigned_total", ()] == 2
+    assert found["lpse_received_total", ()] == 4
+
+
+def test_a_refused_reload_is_seen_until_one_succeeds() -> None:
+    metrics = _metrics()
+
+    def seen() -> tuple[float, float]:
+        found = _samples(metrics)
+        ok, at = "lpse_config_last_reload_ok", "lpse_config_loaded_at_seconds"
+        return found[ok, ()], found[at, ()]
+
+    metrics.config_loaded(NOW)
+    assert seen() == (1, NOW / 1000)
+    metrics.config_refused()
+    assert seen() == (0, NOW / 1000)
+    metrics.config_loaded(NOW + 5000)
+    assert seen() == (1, NOW / 1000 + 5)
+
+
+def test_no_series_says_when_it_began() -> None:
+    metrics = _metrics()
+    for event in EVENTS:
+        metrics.on_event(event)
+    assert not [name for name, _ in _samples(metrics) if name.endswith("_created")]
 
 
 def test_an_accepted_attempt_is_no_reply_to_explain() -> None:
@@ -223,21 +266,34 @@ def test_the_pause_of_everything_has_its_own_word() -> None:
     assert ("lpse_provider_paused", (("provider", "other"),)) not in found
 
 
-async def test_domains_become_providers_and_rows_are_counted_seldom() -> None:
+async def test_rows_are_counted_each_time_while_that_is_quick() -> None:
+    readings = Readings([])
+    metrics = _metrics()
+    sampler = Sampler(readings, lambda now: [], lambda domain: None, metrics, HandClock())
+    for rows in (312, 313):
+        await sampler.sample()
+        assert _samples(metrics)["lpse_inbox_rows", ()] == rows
+
+
+async def test_domains_become_providers_and_slow_rows_are_counted_seldom() -> None:
+    clock = HandClock()
     readings = Readings(
         [
             Depth("gmail.com", State.READY, 4, NOW - 9000),
             Depth("example.co.id", State.READY, 2, NOW - 99_000),
             Depth("one.example", State.WAITING, 1, NOW),
             Depth("two.example", State.WAITING, 1, NOW - 5),
-        ]
+        ],
+        clock,
     )
     metrics = _metrics()
     names = {"gmail.com": "gmail", "example.co.id": "gmail"}
-    sampler = Sampler(readings, lambda now: [], names.get, metrics, HandClock())
+    sampler = Sampler(readings, lambda now: [], names.get, metrics, clock)
     for _ in range(12):
         await sampler.sample()
     assert readings.rows_asked == 1
+    await sampler.sample()
+    assert readings.rows_asked == 2
     assert {(d.provider, d.state, d.count, d.oldest_at) for d in metrics.snapshot.depths} == {
         ("gmail", State.READY, 6, NOW - 99_000),
         (None, State.WAITING, 2, NOW - 5),
