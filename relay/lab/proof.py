@@ -57,7 +57,10 @@ async def prove(
     signed = Counter(a.dkim for a in ledger.arrivals if a.sender)
     dead_row = rows.get(dead)
     checks = [
-        (f"Gmail blocked in the middle ({len(blocked)} refusals, as in the notice)", bool(blocked)),
+        (
+            f"Gmail blocked in the middle, in the notice's words (refused: {len(blocked)})",
+            bool(blocked),
+        ),
         (
             f"all {len(vendors)} Gmail vendors got the announcement, once each",
             all(arrived[vendor] == 1 for vendor in vendors),
