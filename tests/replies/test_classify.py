@@ -110,6 +110,15 @@ def test_what_is_no_rejection_is_kept(classifier: Classifier, code: int) -> None
         ("550 5.1.1 Sender address rejected: User unknown", "rcpt", "auth_failed fix_config"),
         ("550 5.1.1 User unknown", "mail", "auth_failed fix_config"),
         ("553 5.7.1 <a@b>: Sender address rejected: not owned", "rcpt", "auth_failed fix_config"),
+        # a relay that wants to know us is ours to mend; one that does not know the domain is not
+        ("554 5.7.1 <a@b>: Relay access denied", "rcpt", "policy bounce_address"),
+        ("550 relay not permitted", "rcpt", "policy bounce_address"),
+        ("550 Relaying denied. Proper authentication required.", "rcpt", "auth_failed fix_config"),
+        ("550 relay not permitted, SMTP AUTH required", "rcpt", "auth_failed fix_config"),
+        ("550 Open relay not allowed; please authenticate", "rcpt", "auth_failed fix_config"),
+        ("550 Relaying denied for unauthenticated hosts", "rcpt", "auth_failed fix_config"),
+        ("550 You must log in first: no relaying", "rcpt", "auth_failed fix_config"),
+        ("550 Relay ditolak, perlu autentikasi", "rcpt", "auth_failed fix_config"),
         # before MAIL it is about the site or about us
         ("550 5.1.1 User unknown", "connect", "unknown_user retry_later"),
         ("554 5.7.1 spam", "connect", "sender_blocked slow"),
