@@ -34,9 +34,10 @@ def check(
 ) -> None:
     """Check relay.yaml and site.d: exit 2 and every fault with file, line, key and suggestion.
 
-    With --live, exit 1 where the world does not see the relay as it should.
+    Warnings are printed (and are rows of --json, their message begins with “warning:”), but do not
+    fail: exit 0. With --live, exit 1 where the world does not see the relay as it should.
     """
-    from relay.config import load
+    from relay.config import load, warnings_of
 
     file = config_file(config)
     try:
@@ -51,12 +52,14 @@ def check(
         from relay.service.live import examine
 
         found = asyncio.run(examine(loaded))
-    _tell(found, json)
+    warned = warnings_of(loaded)
+    _tell([*warned, *found], json)
     if found:
         note(f"{file}: read without a fault; seen from outside: {len(found)} to look at")
         raise typer.Exit(REFUSED)
     if not json:
-        say(f"{file}: read without a fault")
+        many = {0: "", 1: "; 1 warning"}.get(len(warned), f"; {len(warned)} warnings")
+        say(f"{file}: read without a fault{many}")
 
 
 def _tell(problems: Iterable[Problem], json: bool) -> None:

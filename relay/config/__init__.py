@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from relay.config.limits import profiles_of
     from relay.config.places import locate
     from relay.config.shipped import shipped_classifier
+    from relay.config.warnings import warnings_of
     from relay.config.written import read_all, site_classifier
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "read_all",
     "shipped_classifier",
     "site_classifier",
+    "warnings_of",
 ]
 
 _HOMES: Final = {
@@ -40,6 +42,7 @@ _HOMES: Final = {
     "shipped_classifier": "shipped",
     "read_all": "written",
     "site_classifier": "written",
+    "warnings_of": "warnings",
 }
 
 

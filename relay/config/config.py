@@ -46,6 +46,7 @@ class Config:
     classifier: Classifier = field(repr=False)
     profiles: Profiles = field(repr=False)
     main: Written = field(repr=False)
+    site: Sequence[Written] = field(default=(), repr=False)
 
     def problem(self, path: Sequence[str | int], message: str, suggestion: str = "") -> Problem:
         """A fault at a key of `relay.yaml`."""
@@ -73,7 +74,16 @@ def load(file: Path, state: Path | None = None) -> Config:
     state_dir, control = places(file, read.settings.state_dir, read.settings.control, state)
     hostname = read.settings.hostname or LAB_HOSTNAME
     return Config(
-        file, read.settings, state_dir, control, hostname, loaded, classifier, profiles, read.main
+        file,
+        read.settings,
+        state_dir,
+        control,
+        hostname,
+        loaded,
+        classifier,
+        profiles,
+        read.main,
+        read.site,
     )
 
 

@@ -126,3 +126,16 @@ def test_run_refuses_what_check_refuses(site: Site) -> None:
     assert answer.code == 2
     assert "relay.yaml:3: filters[1].use: no module nothing" in answer.err
     assert not site.state.exists()
+
+
+def test_warnings_do_not_fail(site: Site) -> None:
+    site.write("lab: true\nlimits:\n  gmial.com: 1/min\n")
+    answer = site.run("check", "--json")
+    assert answer.code == 0
+    (row,) = answer.json
+    assert list(row) == KEYS
+    assert (row["line"], row["suggestion"]) == (3, "did you mean gmail.com?")
+    assert row["message"].startswith("warning: ")
+    people = site.run("check")
+    assert people.code == 0
+    assert people.out.endswith(f"{site.file}: read without a fault; 1 warning\n")
