@@ -14,6 +14,7 @@ from typing import Final
 
 from relay.clock import Clock
 from relay.mail.events import Event
+from relay.mail.instant import Instant, iso
 from relay.observe.lines import encoded, line, log_dropped, mask_text
 from relay.observe.settings import LogSettings
 from relay.observe.writer import CLOSE, LineWriter
@@ -52,18 +53,21 @@ class EventLog:
 
 
 class ProgramLog(logging.Handler):
-    """The program's own words as plain lines on stderr: `WARNING relay.x: …`, escaped."""
+    """The program's own words as plain lines on stderr: `2011-10-04T07:11:00.000Z WARNING
+    relay.x: …`, escaped; the lines of a traceback follow without a time."""
 
-    def __init__(self, is_masked: bool = True, stderr: int = 2) -> None:
+    def __init__(self, clock: Clock, is_masked: bool = True, stderr: int = 2) -> None:
+        """`stderr` is a descriptor."""
         super().__init__()
+        self._clock = clock
         self._is_masked = is_masked
-        self._writer = LineWriter(stderr, _lost, _PROGRAM_QUEUE)
+        self._writer = LineWriter(stderr, lambda n: _lost(n, clock.now()), _PROGRAM_QUEUE)
         self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Format here, where the exception's frames still stand as they were; write elsewhere."""
         try:
-            text = self.format(record)
+            text = f"{iso(self._clock.now())} {self.format(record)}"
         except Exception:  # noqa: BLE001, RUF100 - logging's own way to say a bad record
             self.handleError(record)
             return
@@ -84,8 +88,9 @@ class ProgramLog(logging.Handler):
         logging.captureWarnings(True)
 
 
-def _lost(dropped: int) -> bytes:
-    return f"WARNING relay.observe: {dropped} lines of the program's log were lost\n".encode()
+def _lost(dropped: int, now: Instant) -> bytes:
+    said = f"{dropped} lines of the program's log were lost"
+    return f"{iso(now)} WARNING relay.observe: {said}\n".encode()
 
 
 def _escaped(text: str) -> bytes:

@@ -67,7 +67,7 @@ class Running:
         async with AsyncExitStack() as stack:
             self._log = EventLog(build.log_settings(self.config), self._clock)
             stack.callback(self._log.close)
-            program = ProgramLog(self.config.settings.log.addresses == "masked")
+            program = ProgramLog(self._clock, self.config.settings.log.addresses == "masked")
             program.install()
             stack.callback(program.stop)
             self._notify.extend(DRAIN_EXTENSION)
@@ -131,7 +131,12 @@ class Running:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._on_hup)
         self._notify.ready(f"listening on {', '.join(about['smtp'])}")
-        logger.info("listening on %s; inbox page on %s", ", ".join(about["smtp"]), about["web"])
+        logger.info(
+            "listening: SMTP on %s; inbox page on %s; metrics on %s",
+            ", ".join(about["smtp"]),
+            about["web"],
+            about["metrics"],
+        )
         await self._wait()
         await self._drain()
 
@@ -152,6 +157,7 @@ class Running:
         """Everything that listens, the door last; each is closed at the end, in reverse."""
         settings = self.config.settings
         await self._road.start()
+        stack.push_async_callback(self._say_what_waits)
         stack.push_async_callback(self._road.stop)
         key = link_key(self.config.state_dir)
         page = inbox_app(self._store, settings.web, settings.inbox, self._clock, [key])
@@ -230,6 +236,12 @@ class Running:
         self._notify.extend(DRAIN_EXTENSION)
         logger.info("draining: no new letters; open sessions may finish")
         await self._door.drain()
+
+    async def _say_what_waits(self) -> None:
+        """The last word of a drain, when nothing is sent any more."""
+        if self._is_draining:
+            count = sum(depth.count for depth in await self._store.depths())
+            logger.info("stopped; %d %s", count, "letter waits" if count == 1 else "letters wait")
 
     # --- reload
 

@@ -219,7 +219,7 @@ def test_event_log_owns_up_as_an_alert() -> None:
 
 def test_program_log_is_plain_escaped_and_masked() -> None:
     reader, pipe = os.pipe()
-    handler = ProgramLog(stderr=pipe)
+    handler = ProgramLog(HandClock(), stderr=pipe)
     os.close(pipe)
     logger = logging.Logger("relay.somewhere")
     logger.addHandler(handler)
@@ -232,8 +232,11 @@ def test_program_log_is_plain_escaped_and_masked() -> None:
     octets = _read_all(reader)
     os.close(reader)
     first, rest = octets.decode("ascii").split("\n", 1)
-    assert first == r"WARNING relay.somewhere: said \x1b[31mred\u202e to v\u2026@example.co.id"
-    assert rest.startswith("ERROR relay.somewhere: failed\nTraceback")
+    assert first == (
+        r"2011-10-04T07:11:00.000Z WARNING relay.somewhere: "
+        r"said \x1b[31mred\u202e to v\u2026@example.co.id"
+    )
+    assert rest.startswith("2011-10-04T07:11:00.000Z ERROR relay.somewhere: failed\nTraceback")
     assert "ValueError: inner" in rest
 
 
@@ -242,7 +245,7 @@ def test_program_log_takes_over_and_gives_back(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(root, "handlers", [])
     level = root.level
     reader, pipe = os.pipe()
-    handler = ProgramLog(stderr=pipe)
+    handler = ProgramLog(HandClock(), stderr=pipe)
     os.close(pipe)
     handler.install(logging.WARNING)
     try:
@@ -251,7 +254,7 @@ def test_program_log_takes_over_and_gives_back(monkeypatch: pytest.MonkeyPatch) 
         assert root.handlers == [handler]
         assert handler.stop()
         assert root.handlers == []
-        assert _read_all(reader) == b"WARNING relay.x: one\n"
+        assert _read_all(reader) == b"2011-10-04T07:11:00.000Z WARNING relay.x: one\n"
     finally:
         root.setLevel(level)
         logging.captureWarnings(False)
