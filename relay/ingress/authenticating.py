@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from relay.ingress import answers
 from relay.ingress.answers import Refused
+from relay.ingress.auth import TooManyAtOnceError
 from relay.mail.reply import Reply
 
 if TYPE_CHECKING:
@@ -49,7 +50,10 @@ class Authenticating:
         mechanism, _, initial = argument.partition(" ")
         name, password = await self._credentials(mechanism.upper(), initial.strip())
         await session.flush()
-        user = await session.authenticator.verify(visit.source.ip, name, password)
+        try:
+            user = await session.authenticator.verify(visit.source.ip, name, password)
+        except TooManyAtOnceError:
+            raise Refused(answers.AUTH_BUSY, "auth") from None
         if user is None:
             self._failures += 1
             raise Refused(answers.AUTH_BAD, "auth")

@@ -66,10 +66,11 @@ class Handler:
         emit: Emit,
         alerts: Alerts,
         executor: Executor,
+        authenticator: Authenticator,
     ) -> None:
-        """`executor` takes large letters and password hashes; two threads are enough."""
+        """`executor` takes large letters; two threads are enough."""
         self.alerts = alerts
-        self.authenticator = Authenticator(store, executor, clock.monotonic)
+        self.authenticator = authenticator
         self._store = store
         self._clock = clock
         self._ids = names

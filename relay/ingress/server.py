@@ -21,6 +21,7 @@ from typing import Final
 from relay.clock import Clock
 from relay.filters.base import Alerts
 from relay.ingress import answers
+from relay.ingress.auth import Authenticator
 from relay.ingress.handler import Handler
 from relay.ingress.listening import Listener, listeners
 from relay.ingress.memory import Memory
@@ -54,7 +55,9 @@ class Door:
         self.policy = policy
         self.memory = Memory(policy.ingress.memory)
         self._executor = ThreadPoolExecutor(2, thread_name_prefix="ingress")
-        self.handler = Handler(store, clock, names, emit, alerts, self._executor)
+        self._verifying = ThreadPoolExecutor(1, thread_name_prefix="auth")
+        authenticator = Authenticator(store, self._verifying, clock.monotonic)
+        self.handler = Handler(store, clock, names, emit, alerts, self._executor, authenticator)
         self._alerts = alerts
         self._listen = tuple(listen)
         self._sockets = dict(sockets or {})
@@ -226,7 +229,8 @@ class Door:
                     task.cancel()
                 for session in tuple(self._sessions):
                     session.cut()
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        for executor in (self._executor, self._verifying):
+            executor.shutdown(wait=False, cancel_futures=True)
 
     async def _is_empty_within(self, seconds: float) -> bool:
         if not self._sessions:

@@ -7,14 +7,17 @@ import base64
 import dataclasses
 import smtplib
 import ssl
+import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
 
+from relay.ingress import auth
 from relay.ingress.auth import FORGOTTEN_AFTER, Authenticator
 from relay.ingress.policy import certificate
 from relay.ingress.settings import AuthSettings
@@ -222,6 +225,116 @@ async def test_a_damaged_hash_lets_nobody_in() -> None:
     with ThreadPoolExecutor(1) as executor:
         made = Authenticator(store, executor, lambda: 0.0)
         assert await made.verify("192.0.2.1", b"spse", b"no hash") is None
+
+
+class Gate:
+    """An executor whose work waits until it is let go; remembers how much waited at once."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Callable[[], object], Future[object]]] = []
+
+    def submit(self, work: Callable[..., object], *given: object) -> Future[object]:
+        future: Future[object] = Future()
+        self.waiting.append((partial(work, *given), future))
+        return future
+
+    def let_go(self) -> None:
+        work, future = self.waiting.pop(0)
+        future.set_result(work())
+
+
+async def settled() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def of_gate() -> tuple[Authenticator, Gate, list[float]]:
+    store = Store()
+    store.users["spse"] = Account("spse", "smtp", SECRET, 0)
+    gate, slept = Gate(), list[float]()
+    made = Authenticator(store, gate, lambda: 0.0, _noted(slept))  # type: ignore[arg-type]
+    return made, gate, slept
+
+
+async def test_sessions_at_once_guess_no_faster_than_one() -> None:
+    made, gate, slept = of_gate()
+    asked = [asyncio.ensure_future(made.verify("192.0.2.1", b"spse", b"x")) for _ in range(4)]
+    other = asyncio.ensure_future(made.verify("192.0.2.2", b"spse", "rahasia é".encode()))
+    await settled()
+    assert len(gate.waiting) == 2  # one of each client
+    while gate.waiting:
+        gate.let_go()
+        await settled()
+        assert len(gate.waiting) <= 2
+    assert [task.result() for task in asked] == [None] * 4 and other.result() == "spse"
+    assert slept == [1.0, 2.0, 4.0]
+    assert not made._queues
+
+
+async def test_an_ipv6_network_is_one_client() -> None:
+    made, gate, _ = of_gate()
+    asked = [
+        asyncio.ensure_future(made.verify(ip, b"spse", b"x"))
+        for ip in ("2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1")
+    ]
+    await settled()
+    assert len(gate.waiting) == 2
+    while gate.waiting:
+        gate.let_go()
+        await settled()
+    assert [await task for task in asked] == [None] * 3
+    assert [made.delay(ip) for ip in ("2001:db8::9", "2001:db8:0:1::9", "::1")] == [2.0, 1.0, 0.0]
+
+
+async def test_the_queue_of_a_client_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, gate, _ = of_gate()
+    monkeypatch.setattr(auth, "MAX_QUEUED", 7)
+    ip = "192.0.2.1"
+    asked = [asyncio.ensure_future(made.verify(ip, b"spse", b"x")) for _ in range(7)]
+    await settled()
+    with pytest.raises(auth.TooManyAtOnceError):
+        await made.verify(ip, b"spse", b"x")
+    gate.let_go()
+    await settled()
+    # Six are left, and one has failed: now there is room for four more after them.
+    with pytest.raises(auth.TooManyAtOnceError):
+        await made.verify(ip, b"spse", b"x")
+    monkeypatch.setattr(auth, "TURN", 0.0)
+    late = asyncio.ensure_future(made.verify("192.0.2.2", b"spse", b"x"))
+    await settled()
+    with pytest.raises(auth.TooManyAtOnceError):  # it waits for its turn, but not for ever
+        await made.verify("192.0.2.2", b"spse", b"x")
+    while gate.waiting:
+        gate.let_go()
+        await settled()
+    assert [await task for task in (*asked, late)] == [None] * 8
+    assert not made._queues
+
+
+async def test_a_client_that_asks_too_often_at_once_hears_454() -> None:
+    async with house(auth=ON_TRUSTED) as here, here.client() as client:
+        with_user(here)
+        here.door.handler.authenticator._queues["127.0.0.1"] = auth._Queue(count=auth.MAX_QUEUED)
+        await client.ask("EHLO x")
+        assert (await client.ask(f"AUTH PLAIN {PLAIN}")).startswith("454 4.7.0")
+        here.door.handler.authenticator._queues.clear()
+        assert (await client.ask(f"AUTH PLAIN {PLAIN}")).startswith("235")
+
+
+async def test_a_large_letter_does_not_wait_for_guesses() -> None:
+    async with house(auth=ON_TRUSTED) as here, here.client() as client, here.client() as guesser:
+        release = threading.Event()
+        here.door._verifying.submit(release.wait)  # a hash that takes long
+        try:
+            await guesser.ask("EHLO x")
+            await guesser.say(f"AUTH PLAIN {WRONG}\r\n".encode() * 3)
+            await client.begin()
+            await client.say(b"\r\n" + b"x\r\n" * 40_000 + b".\r\n")
+            assert (await client.hear()).startswith("250")
+        finally:
+            release.set()
+        here.door.handler.authenticator._sleep = _noted([])
+        assert (await guesser.hear()).startswith("535")
 
 
 async def test_a_listener_with_tls_needs_a_certificate() -> None:
