@@ -135,6 +135,13 @@ def test_what_is_no_rejection_is_kept(classifier: Classifier, code: int) -> None
         ("550 permanent failure (a@b:550 5.2.1 inactive)", "eod", "inactive_user bounce_address"),
         # whose quota
         ("452 4.2.2 quota exceeded", "rcpt", "mailbox_full retry_later"),
+        # a full mailbox may be emptied while the letter waits, one that nobody opens will not
+        ("552 5.2.2 Mailbox full", "rcpt", "mailbox_full retry_later"),
+        ("550 5.2.2 over quota", "rcpt", "mailbox_full retry_later"),
+        ("552 5.2.2", "rcpt", "mailbox_full retry_later"),
+        ("552 Kotak surat penuh", "rcpt", "mailbox_full retry_later"),
+        ("552 5.2.2 over quota and inactive", "rcpt", "mailbox_full bounce_address"),
+        ("452 4.2.2 over quota and inactive", "rcpt", "mailbox_full retry_later"),
         ("554 daily relay quota exceeded", "eod", "rate_limited slow"),
         # numbers that are no codes, addresses that are no words
         ("550 mx5.1.1 at 10.5.1.1 id 4.7.28", "eod", "other retry_later"),
