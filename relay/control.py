@@ -36,6 +36,10 @@ class Unreachable(ControlError):
     """No relay answers at the socket."""
 
 
+class Denied(Unreachable):
+    """The socket is there, or may be, but this user may not reach it."""
+
+
 class ControlServer:
     """Answers commands one after another on each connection."""
 
@@ -153,7 +157,7 @@ class ControlClient:
                 with connection.makefile("rb") as answers:
                     return answers.readline()
         except PermissionError:
-            raise Unreachable(
+            raise Denied(
                 f"{self._path}: only root and the relay's own user may control it"
             ) from None
         except TimeoutError:

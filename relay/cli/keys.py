@@ -88,7 +88,14 @@ def _quoted(record: str) -> str:
 
 
 @app.command("check")
-def check(json: JsonOption = False, config: ConfigOption = None) -> None:
+def check(
+    json: JsonOption = False,
+    config: ConfigOption = None,
+    state_dir: Annotated[
+        Path | None,
+        typer.Option("--state", help="taken as by other commands; keys do not lie there"),
+    ] = None,
+) -> None:
     """Sign a sample with every key, and compare the published records; exit 1 if one differs."""
     from relay.config import keys, read_all
     from relay.transports.lookup import resolver_of

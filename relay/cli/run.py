@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,7 +21,7 @@ def run(
     ] = False,
 ) -> None:
     """Run the relay until TERM or INT; HUP reads the configuration anew."""
-    from relay.config import keys, load, read_all
+    from relay.config import blamed, keys, load, read_all, warnings_of
     from relay.service import serve
     from relay.store.base import StoreError
 
@@ -33,9 +35,22 @@ def run(
         fail(error, USAGE)
     except OSError as error:
         fail(f"--make-keys: {error.filename or ''}: {error.strerror}", USAGE)
+    for warning in warnings_of(loaded):
+        note(warning)
+    note(f"to look around: {_looking(file, state_dir)}")
     try:
         serve(loaded)
     except SourceError as error:
         fail(error, USAGE)
-    except (StoreError, OSError) as error:
+    except OSError as error:
+        fail(blamed(loaded, error) or error, REFUSED)
+    except StoreError as error:
         fail(error, REFUSED)
+
+
+def _looking(file: Path, state_dir: Path | None) -> str:
+    """The command that shows this relay's queue, from whatever folder it is typed in."""
+    words = ["lpse-relay", "queue", "ls", "--config", str(file.absolute())]
+    if state_dir is not None:
+        words += ["--state", str(state_dir.absolute())]
+    return shlex.join(words)

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from relay.cli.terminal import REFUSED, UNREACHABLE, USAGE, fail
+from relay.cli.terminal import REFUSED, UNREACHABLE, USAGE, fail, note
 from relay.config import SourceError
 from relay.config.places import locate
-from relay.control import ControlClient, ControlError, Unreachable
+from relay.control import ControlClient, ControlError, Denied, Unreachable
 
 CANDIDATES = (Path("/etc/lpse-relay/relay.yaml"), Path("config/relay.yaml"))
 
@@ -56,6 +56,7 @@ class Site:
         try:
             state_dir, control = locate(file, state)
         except SourceError as error:
+            note("with --state DIR a running relay is reached also while its file is broken")
             fail(error, USAGE)
         return cls(file, state_dir, control)
 
@@ -69,6 +70,8 @@ class Site:
         """The same, but None where no relay answers: the caller then reads the store."""
         try:
             return ControlClient(self.control).call(command, **params)
+        except Denied as error:  # nobody is told that no relay runs who may not know
+            fail(error, UNREACHABLE)
         except Unreachable:
             return None
         except ControlError as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from relay.strict_yaml import Problem, SourceError
 
 if TYPE_CHECKING:
+    from relay.config.blame import blamed
     from relay.config.config import Config, load, needs_restart
     from relay.config.limits import profiles_of
     from relay.config.places import locate
@@ -23,6 +24,7 @@ __all__ = [
     "Config",
     "Problem",
     "SourceError",
+    "blamed",
     "load",
     "locate",
     "needs_restart",
@@ -35,6 +37,7 @@ __all__ = [
 
 _HOMES: Final = {
     "Config": "config",
+    "blamed": "blame",
     "load": "config",
     "needs_restart": "config",
     "profiles_of": "limits",

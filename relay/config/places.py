@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from relay.strict_yaml import Fields, Problem, Reader, SourceError, Text
+from relay.strict_yaml import Fields, Node, Problem, Reader, SourceError, Text
 
 STATE_DIR: Final = "/var/lib/lpse-relay"
 CONTROL: Final = "run/control.sock"
@@ -32,10 +32,17 @@ def read_text(file: Path) -> str:
 
 
 def locate(file: Path, state: Path | None) -> tuple[Path, Path]:
-    """The state directory and the control socket. Raises SourceError where they do not stand."""
-    reader = Reader(str(file))
-    root = reader.read(read_text(file))
-    values = root.values if isinstance(root, Fields) else {}
+    """The state directory and the control socket. Raises SourceError where they do not stand.
+
+    With `state` nothing is asked of the file that it cannot tell: a relay must be reached also
+    while its file is broken.
+    """
+    try:
+        values = _values(file)
+    except SourceError:
+        if state is None:
+            raise
+        values = {}
     found = {"state_dir": STATE_DIR, "control": CONTROL}
     problems = []
     for key in found:
@@ -43,12 +50,19 @@ def locate(file: Path, state: Path | None) -> tuple[Path, Path]:
         if node is None:
             continue
         if not isinstance(node, Text) or node.is_null or not node.value:
+            if state is not None:
+                continue
             problems.append(Problem(str(file), node.line, key, "a path is expected here"))
             continue
         found[key] = node.value
     if problems:
         raise SourceError(problems)
     return places(file, Path(found["state_dir"]), Path(found["control"]), state)
+
+
+def _values(file: Path) -> dict[str, Node]:
+    root = Reader(str(file)).read(read_text(file))
+    return root.values if isinstance(root, Fields) else {}
 
 
 def places(file: Path, state_dir: Path, control: Path, state: Path | None) -> tuple[Path, Path]:

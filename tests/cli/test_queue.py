@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from relay.control import ControlClient, Denied
 from relay.mail import ids
 from relay.mail.delivery import State
 from relay.mail.urgency import Urgency
@@ -286,3 +287,24 @@ def test_bad_usage_is_code_2_and_plain(site: Site, words: tuple[str, ...], says:
     assert (answer.code, answer.out) == (2, "")
     assert says in answer.err
     assert not {"\x1b", "╭", "│"} & set(answer.err)
+
+
+def test_who_may_not_reach_the_socket_is_not_told_that_no_relay_runs(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(self: ControlClient, request: bytes) -> bytes:
+        raise Denied("run/control.sock: only root and the relay's own user may control it")
+
+    monkeypatch.setattr(ControlClient, "_ask", denied)
+    for words in (("queue", "ls"), ("queue", "show", "0000000000001"), ("providers",)):
+        answer = site.run(*words)
+        assert (answer.code, answer.out) == (3, "")
+        assert answer.err.endswith("only root and the relay's own user may control it\n")
+
+
+def test_a_broken_file_does_not_keep_an_operator_from_the_relay(site: Site, relay: Running) -> None:
+    site.write("a: [\n")
+    assert site.run("queue", "ls").code == 2
+    assert site.run("queue", "ls", "--state", str(site.state)).code == 0
+    paused = site.run("pause", "--all", "--reason", "x", "--state", str(site.state))
+    assert paused.code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from subprocess import PIPE
 from subprocess import run as run_program
@@ -27,7 +28,7 @@ async def _run_beside(site: Site) -> tuple[int | None, str]:
 def test_a_state_directory_has_one_relay(site: Site) -> None:
     code, err = asyncio.run(_run_beside(site))
     assert code == 1
-    assert err.startswith("lpse-relay: ")
+    assert "\nlpse-relay: " in err
     assert str(site.state) in err
     assert "Traceback" not in err
 
@@ -54,3 +55,18 @@ def test_keys_are_made_before_the_file_is_refused_for_them(site: Site) -> None:
 @pytest.mark.parametrize("words", [("--port", "1"), ("now",)])
 def test_bad_usage(site: Site, words: tuple[str, ...]) -> None:
     assert site.run("run", *words).code == 2
+
+
+def test_a_port_that_is_taken_names_its_line_and_says_how_to_look_around(site: Site) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        at = f"127.0.0.1:{taken.getsockname()[1]}"
+        site.write(f"lab: true\nmetrics: {{listen: '127.0.0.1:0'}}\nweb:\n  listen: '{at}'\n")
+        words = [sys.executable, "-m", "relay", "run", "--config", str(site.file)]
+        done = run_program(
+            [*words, "--state", str(site.state)], capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 1
+    first, last = done.stderr.splitlines()
+    look = f"lpse-relay queue ls --config {site.file} --state {site.state}"
+    assert first == f"to look around: {look}"
+    assert last.startswith(f"lpse-relay: {site.file}:4: web.listen: {at} is taken")

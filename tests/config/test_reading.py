@@ -123,3 +123,12 @@ def test_paths_are_relative_to_the_file_and_the_socket_to_the_state(tmp_path: Pa
         tmp_path / "state" / "c.sock",
     )
     assert locate(tmp_path / "relay.yaml", tmp_path / "x")[1] == tmp_path / "x" / "c.sock"
+
+
+@pytest.mark.parametrize("text", ["a: [\n", "state_dir: [a]\n", "control: {a: b}\n", "- a\n"])
+def test_a_broken_file_does_not_hide_a_relay_whose_state_is_named(
+    tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "relay.yaml").write_text(text)
+    state = tmp_path / "x"
+    assert locate(tmp_path / "relay.yaml", state) == (state, state / "run" / "control.sock")
