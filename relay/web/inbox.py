@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import urllib.parse
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from relay.mail import ids
 from relay.mail.delivery import Attempt, State
 from relay.mail.instant import Instant
 from relay.store.base import Inbox, InboxRow, Mailbox, QueueRow
-from relay.web import dates, reading
+from relay.web import dates, height, reading
 from relay.web.clean import cleaned
 from relay.web.guard import FILE_POLICY, LETTER_POLICY, SANDBOX
 from relay.web.reading import Reading
@@ -34,11 +33,7 @@ PAGE: Final = 25  # letters on a page
 MAX_PAGE: Final = 400
 READERS: Final = 4  # letters taken apart at once: each may be 25 MiB and more
 _CHUNK: Final = 500  # rows read at once on the way to a late page
-PHONE: Final = 34  # characters of a letter's text on a line
-DESK: Final = 100
 _LAST_N: Final = 1 << 31
-_BREAKS: Final = re.compile(r"<(?:br|p|tr|li|div|h[1-6])\b", re.IGNORECASE)
-_TAGS: Final = re.compile(r"<[^<>]*+>")
 
 logger = logging.getLogger(__name__)
 AcceptedBefore = Callable[[str], Awaitable[bool]]
@@ -158,8 +153,8 @@ class InboxPages:
             attempts=[self._attempt(attempt) for attempt in attempts],
             is_sent=_is_sent(row.state, attempts),
             size=len(octets),
-            height=_height(read, PHONE),
-            height_wide=min(_height(read, DESK) + 99, 899),
+            height=height.narrow(read),
+            height_wide=height.wide(read),
             sandbox=SANDBOX,
             contact=self._settings.contact,
         )
@@ -319,20 +314,6 @@ def _shown_blocks(read: Reading | None, octets: bytes) -> tuple[list[tuple[str, 
             shown.append(("html", made.html))
             hidden += made.hidden_images
     return shown, hidden
-
-
-def _height(read: Reading | None, columns: int) -> int:
-    """A frame's height in pixels, guessed from the text as a screen of that width wraps it."""
-    if read is None:
-        return 600
-    lines = 3
-    for block in read.blocks:
-        text = block.text[:20_000]
-        if block.kind == "html":
-            lines += 3 * len(_BREAKS.findall(text)) // 2 + len(_TAGS.sub("", text)) // columns
-        else:
-            lines += sum(1 + len(line) // columns for line in text.split("\n")[:200])
-    return min(max(160, 60 + lines * 25), 1200)
 
 
 def _download(octets: bytes, name: str, kind: str) -> Response:
