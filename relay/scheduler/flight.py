@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from relay.mail.classification import Action, Classification, Scope
-from relay.mail.delivery import Delivery, Failure
+from relay.mail.delivery import Attempt, Delivery, Failure
 from relay.mail.instant import Instant
+from relay.mail.letter import Letter
 from relay.scheduler.lane import Lane
 from relay.scheduler.outcomes import Outcomes
 from relay.scheduler.parts import Parts
 from relay.scheduler.permits import DestinationPermits
 from relay.scheduler.steady import Steady
+from relay.store.base import StoreDead, StoreError
 from relay.transports.base import Job, NotYet, Route
 
 MAX_REFUSED: Final = 1_000  # letters of a lane that are remembered as refused for our sake
+
+LOG: Final = logging.getLogger(__name__)
 
 PutBack = Callable[[Lane, Sequence[Delivery], Instant], None]
 Admitted = Callable[[Lane, int], None]
@@ -46,8 +51,8 @@ class Flights:
         self._admitted = admitted
 
     async def carry(self, lane: Lane, deliveries: Sequence[Delivery]) -> None:
-        """One job, to its end. Raises StoreError, and CancelledError before the final dot, both
-        with nothing sent; Unwritten after it."""
+        """One job, to its end. Raises StoreError where it could not be given back, StoreDead, and
+        CancelledError before the final dot, each with nothing sent; Unwritten after it."""
         permits = DestinationPermits(self._parts.shaper, lane.destination, self._steady)
         permits.on_admitted = lambda: self._admitted(lane, len(deliveries))
         try:
@@ -63,8 +68,10 @@ class Flights:
         route = await self._route(lane, alive) if alive else None
         if route is None:
             return
-        letter = await self._parts.store.letter(alive[0].message_id)
-        made = await self._parts.transport.deliver(Job(letter, tuple(alive), route), permits)
+        found = await self._handed_over(lane, alive, route, permits)
+        if found is None:
+            return
+        letter, made = found
         if isinstance(made, NotYet):
             self._put_back(lane, alive, made.until)
             return
@@ -74,6 +81,27 @@ class Flights:
             raise Unwritten(f"the outcome of {alive[0].ref} could not be written") from error
         for delivery, read in zip(alive, readings, strict=True):
             _remember(lane, delivery, read)
+
+    async def _handed_over(
+        self, lane: Lane, alive: Sequence[Delivery], route: Route, permits: DestinationPermits
+    ) -> tuple[Letter, Sequence[Attempt] | NotYet] | None:
+        """The letter and what the transport made of it; None where it could not be read or carried
+        and was set aside: put back it would come first again, and stop its whole lane."""
+        message_id = alive[0].message_id
+        try:
+            letter = await self._parts.store.letter(message_id)
+            made = await self._parts.transport.deliver(Job(letter, tuple(alive), route), permits)
+        except StoreDead:
+            raise
+        except Exception as error:  # nothing was sent, whatever was raised
+            is_unreadable = isinstance(error, StoreError) or error.args == (message_id,)
+            what = "read" if is_unreadable else "carried"
+            why = f"cannot be {what}: {type(error).__name__}: {error}"
+            LOG.exception("%s %s", alive[0].ref, why)
+            for delivery in alive:
+                await self._outcomes.set_aside(delivery, why, lane.destination.label)
+            return None
+        return letter, made
 
     async def _alive(self, lane: Lane, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Those whose time is not over; the others are ended."""

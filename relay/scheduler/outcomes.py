@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from relay.mail import events
 from relay.mail.classification import Classification, Scope
@@ -25,16 +26,17 @@ from relay.mail.instant import MINUTE, Instant, millis
 from relay.mail.letter import Letter
 from relay.mail.reply import Stage
 from relay.scheduler import hops, reports
+from relay.scheduler.asking import asked
 from relay.scheduler.ledger import Ledger
 from relay.scheduler.parts import Parts
 from relay.scheduler.steady import Steady
 from relay.settle import Earlier, settle
+from relay.shaping import backoff
 from relay.shaping.destination import Destination
-from relay.store.base import Settlement, StoreDead, StoreError
+from relay.store.base import Settlement
 
 LOG = logging.getLogger(__name__)
 OTHER = "other"
-AGAIN = 1.0  # seconds
 ALERT_EVERY = 10 * MINUTE
 TOO_LATE = "its time was over"
 _MISSING = (FailureKind.NXDOMAIN, FailureKind.NO_ADDRESS)
@@ -92,12 +94,23 @@ class Outcomes:
             failure,
             route_key=delivery.domain,
         )
-        letter = await self._parts.store.letter(delivery.message_id)
+        letter = await self._letter(delivery)
         await (await self._settle(delivery, attempt, self._read(attempt), OTHER, letter))
 
+    async def set_aside(self, delivery: Delivery, why: str, label: str) -> None:
+        """It could not be handed to the transport, and would not be the next moment either: it
+        waits by its own backoff, so that the next letter flies, and ends when its time is over."""
+        now = self._parts.clock.now()
+        LOG.error("%s is set aside: %s", delivery.ref, why)
+        self._call("set_aside", f"{delivery.ref}: {why}", now)
+        until = min(backoff.due_at(delivery, now, self._parts.tuning.retry), delivery.expires_at)
+        aside = Deferred(until, why, counts=True)
+        await (await self._write(delivery, None, aside, None, label, None))
+
     async def expire(self, delivery: Delivery, label: str = OTHER) -> None:
-        """Its time was over before it could be tried (again); the cause is what was said last."""
-        letter = await self._parts.store.letter(delivery.message_id)
+        """Its time was over before it could be tried (again); the cause is what was said last.
+        Where the letter cannot be read it ends all the same, and an alert says so."""
+        letter = await self._letter(delivery)
         past = await self._past(delivery)
         last = past[-1] if past else None
         cause = f"{TOO_LATE}; last: {last.said()}" if last else TOO_LATE
@@ -126,7 +139,7 @@ class Outcomes:
         attempt: Attempt,
         read: Classification | None,
         label: str,
-        letter: Letter,
+        letter: Letter | None,
     ) -> asyncio.Future[None]:
         tuning, now = self._parts.tuning, self._parts.clock.now()
         earlier = await self._earlier(delivery, attempt)
@@ -143,22 +156,28 @@ class Outcomes:
             return
         if attempt.reply is not None and read.keeps_the_mail:
             return  # the shaper pauses the provider, and alerts
-        if now - self._alerted_at.get(read.rule, 0) >= ALERT_EVERY:
-            self._alerted_at[read.rule] = now
-            detail = f"{delivery.ref}: {attempt.said()}"
-            self._parts.emit(events.Alert(now, f"ourselves:{read.rule}", detail))
+        self._call(f"ourselves:{read.rule}", f"{delivery.ref}: {attempt.said()}", now)
+
+    def _call(self, name: str, detail: str, now: Instant) -> None:
+        """An alert, once in a while for each name."""
+        if now - self._alerted_at.get(name, 0) >= ALERT_EVERY:
+            self._alerted_at[name] = now
+            self._parts.emit(events.Alert(now, name, detail))
+
+    async def _letter(self, delivery: Delivery) -> Letter | None:
+        """None, with an alert, where it cannot be read. Raises StoreDead."""
+        ask = partial(self._parts.store.letter, delivery.message_id)
+        letter = await asked(ask, f"the letter of {delivery.ref}")
+        if letter is None:
+            detail = f"{delivery.ref} cannot be read: it goes on without its letter and report"
+            self._call("unreadable", detail, self._parts.clock.now())
+        return letter
 
     async def _past(self, delivery: Delivery) -> list[Attempt]:
-        """Earlier attempts; a store that could not say is asked again: the letter was carried, and
-        must not fly once more for that. Raises StoreDead."""
-        while True:
-            try:
-                return await self._parts.store.attempts(delivery.message_id, delivery.n)
-            except StoreDead:
-                raise
-            except StoreError as error:
-                LOG.error("attempts of %s could not be read yet: %s", delivery.ref, error)
-                await asyncio.sleep(AGAIN)
+        """Earlier attempts, none where they cannot be read: the letter was carried, and must not
+        fly once more for that. Raises StoreDead."""
+        ask = partial(self._parts.store.attempts, delivery.message_id, delivery.n)
+        return await asked(ask, f"attempts of {delivery.ref}") or []
 
     async def _earlier(self, delivery: Delivery, attempt: Attempt) -> Earlier:
         """Look-ups in a row that found no domain; asked only where this one found none."""
@@ -179,11 +198,15 @@ class Outcomes:
         outcome: Outcome,
         read: Classification | None,
         label: str,
-        letter: Letter,
+        letter: Letter | None,
     ) -> asyncio.Future[None]:
         now = self._parts.clock.now()
         dsn = None
-        if isinstance(outcome, Bounced | Expired) and reports.is_wanted(letter, delivery):
+        if (
+            letter
+            and isinstance(outcome, Bounced | Expired)
+            and reports.is_wanted(letter, delivery)
+        ):
             past = await self._past(delivery)
             tuning = self._parts.tuning
             dsn = reports.report(
@@ -206,7 +229,7 @@ def _told(
     outcome: Outcome,
     read: Classification | None,
     label: str,
-    letter: Letter,
+    letter: Letter | None,
     now: Instant,
 ) -> tuple[Event, ...]:
     """The events of one settlement."""
@@ -218,6 +241,7 @@ def _told(
     match outcome:
         case Delivered():
             assert attempt is not None  # noqa: S101 - only an attempt delivers
+            assert letter is not None  # noqa: S101 - and carries a letter
             age = now - letter.received_at
             found.append(events.Delivered(*name, *to, attempt.mx, attempt.said(), age))
         case Deferred(until, why, category):
