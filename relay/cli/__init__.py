@@ -1,8 +1,8 @@
 """The command line: `lpse-relay …`, a file a command group; it prints what others compute.
 
-Exit codes: 0 done; 1 refused, or done in part; 2 usage or configuration; 3 the relay cannot be
-reached (and the command needs it). What a command needs is imported when it runs: asking a running
-relay takes neither the store nor the road with it.
+Exit codes: 0 done; 1 refused, done in part, or only shown; 2 usage or configuration; 3 the relay
+cannot be reached (and the command needs it). What a command needs is imported when it runs: asking
+a running relay takes neither the store nor the road with it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="An SMTP relay for LPSE: no letter lost, each provider's pace kept.",
+    epilog="Exit codes: 0 done; 1 refused, done in part, or only shown before --yes; "
+    "2 usage or configuration; 3 the relay cannot be reached.",
 )
 app.command()(run.run)
 app.command()(check.check)

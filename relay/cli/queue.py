@@ -38,6 +38,14 @@ SAMPLED = ("id", "recipient", "class", "state", "subject")
 SHOWN = ("sender", "subject", "class", "provider", "due_at", "expires_at", "category", "why")
 
 
+WORDS = {  # what a change would do, what it did, and the state that it leads to
+    "hold": ("hold", "held", "held"),
+    "release": ("release", "released", "ready"),
+    "retry": ("retry", "set to be tried now", "ready"),
+    "rm": ("cancel", "cancelled", ""),
+}
+
+
 def _domain(text: str) -> None:
     from relay.mail.address import parse_domain
 
@@ -204,7 +212,8 @@ def _previewed(what: str, answer: dict[str, Any], json: bool) -> int:
     if json:
         as_json(answer | {"done": False})
         return REFUSED
-    say(f"{what} would move {_many(answer['count'])}")
+    why = "" if answer["count"] else _why_none(what, answer)
+    say(f"would {WORDS[what][0]} {_many(answer['count'])}{why}")
     if answer["sample"]:
         table(SAMPLED, ([row[key] for key in SAMPLED] for row in answer["sample"]))
     if answer["count"] > len(answer["sample"]):
@@ -220,17 +229,34 @@ def _changed(what: str, answer: dict[str, Any], json: bool) -> int:
     if json:
         as_json(answer | {"done": True})
     else:
-        say(f"{what}: {_many(answer['moved'])} moved")
+        why = "" if answer["moved"] else _why_none(what, answer)
+        say(f"{_many(answer['moved'])} {WORDS[what][1]}{why}")
         if escaped:
             say(f"{_many(escaped)} being sent at this moment: left alone")
     return REFUSED if escaped or not answer["moved"] else 0
+
+
+def _why_none(what: str, answer: dict[str, Any]) -> str:
+    """Why a change moves nothing: what is there is in another state, or nothing is there."""
+    there = answer.get("instead", {})
+    told = [
+        f"{n} {state}{' already' if state == WORDS[what][2] else ''}" for state, n in there.items()
+    ]
+    return f" (what is meant: {', '.join(told)})" if told else " (nothing in the queue is meant)"
 
 
 def _many(count: int) -> str:
     return "1 delivery" if count == 1 else f"{count} deliveries"
 
 
+PREVIEW = (
+    "Without --yes it is only shown what would be done: nothing changes, and the exit code is 1."
+)
+
+
 def _command(what: str, text: str) -> None:
+    text = f"{text}\n\n{PREVIEW}"
+
     @app.command(what, help=text)
     def change(
         message: MessageOption = None,

@@ -11,6 +11,7 @@ import typer
 
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
 from relay.cli.terminal import USAGE, as_json, fail, say, table
+from relay.config.places import word
 
 app = typer.Typer(no_args_is_help=True, help="Users of SMTP AUTH; passwords are kept as argon2id.")
 
@@ -34,11 +35,13 @@ def add(
     password = _password(name, password_file)
     if not password:
         fail("users add: a password may not be empty", USAGE)
-    site.call("users.add", name=name, password=password)
+    changed = site.call("users.add", name=name, password=password).get("changed", False)
     if json:
-        as_json({"name": name, "added": True})
-    else:
-        say(f"user {name} may authenticate now")
+        as_json({"name": name, "added": not changed} | ({"changed": True} if changed else {}))
+        return
+    say(f"password of {name} changed" if changed else f"user {name} may authenticate now")
+    if word(site.file, "auth", "enabled") != "true":
+        say("(auth is not enabled: auth.enabled)")
 
 
 def _password(name: str, file: Path | None) -> str:

@@ -60,6 +60,19 @@ def locate(file: Path, state: Path | None) -> tuple[Path, Path]:
     return places(file, Path(found["state_dir"]), Path(found["control"]), state)
 
 
+def word(file: Path, *path: str) -> str:
+    """The text at a path of keys, without the rest of the file; empty where none is read."""
+    try:
+        node: Node = Reader(str(file)).read(read_text(file))
+    except SourceError:
+        return ""
+    for step in path:
+        if not isinstance(node, Fields) or step not in node.values:
+            return ""
+        node = node.values[step]
+    return node.value if isinstance(node, Text) else ""
+
+
 def _values(file: Path) -> dict[str, Node]:
     root = Reader(str(file)).read(read_text(file))
     return root.values if isinstance(root, Fields) else {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import difflib
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Final, Protocol
 
 from argon2 import PasswordHasher
@@ -48,7 +49,15 @@ class Destinations(Protocol):
         ...
 
     async def destination(self, name: str) -> str | None:
-        """What `pause NAME` means: a provider, a destination's key, or a domain's destination."""
+        """What `pause NAME` means: a provider, a destination's key, or a domain's destination.
+
+        None for a name that is none of these; LookupError for a domain whose destination cannot
+        be told now.
+        """
+        ...
+
+    def names(self) -> Collection[str]:
+        """What a person may have meant: the providers, and what has a standing."""
         ...
 
 
@@ -121,18 +130,16 @@ class Commands:
 
     async def queue_preview(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """What a change would move, and some of it."""
-        wanted = await self._selector(params)
-        wanted = movable(_change(params), wanted)
+        meant = await self._selector(params)
+        wanted = movable(_change(params), meant)
         try:
             await self._deliveries.recall(wanted.domains)
             count = sum((await self._store.count(wanted)).values())
             rows = await self._store.rows(wanted, SAMPLE)
         finally:
             self._deliveries.nudge()
-        return {
-            "count": count,
-            "sample": [shapes.delivery(r, self._destinations.provider_of) for r in rows],
-        }
+        sample = [shapes.delivery(row, self._destinations.provider_of) for row in rows]
+        return {"count": count, "sample": sample} | await self._why_none(count, meant)
 
     async def queue_change(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """hold, release, retry or remove, with a reason."""
@@ -147,7 +154,15 @@ class Commands:
         finally:
             self._deliveries.nudge()
         self._tell(what, wanted, changed, who, reason, now)
-        return {"moved": changed.moved, "in_flight": changed.in_flight}
+        why = await self._why_none(changed.moved, wanted)
+        return {"moved": changed.moved, "in_flight": changed.in_flight} | why
+
+    async def _why_none(self, count: int, meant: Selector) -> dict[str, Any]:
+        """Where a change moves nothing: what is there instead, by state."""
+        if count:
+            return {}
+        there = await self._store.count(meant)
+        return {"instead": {state.word: n for state, n in there.items() if n}}
 
     def _tell(
         self, what: str, wanted: Selector, changed: Changed, who: str, reason: str, now: Instant
@@ -186,14 +201,22 @@ class Commands:
         """Let a destination, or `*`, go on."""
         reason, now = _reason(params), self._clock.now()
         key = await self._key(params)
+        before = self._paused(now)
         if not self._shaper.resume(key, f"{who}: {reason}", now):
             raise ControlError(f"{_shown(key)} was not paused")
+        resumed = sorted(before - self._paused(now) - {"*"})
         try:
             await self._keep(who, "resume", key, reason, now)
             self._emit(Resumed(now, self._label(key), key, reason, who))
         finally:
             self._deliveries.nudge()
-        return {"said": f"{_shown(key)} goes on"}
+        said = f"{_shown(key)} goes on"
+        if key == "*" and resumed:
+            said += f", and so do {', '.join(resumed)}"
+        return {"said": said, "resumed": resumed}
+
+    def _paused(self, now: Instant) -> set[str]:
+        return {s.key for s in self._shaper.standings(now) if s.state == "paused"}
 
     async def _keep(self, who: str, action: str, key: str, reason: str, now: Instant) -> None:
         await self._store.audit(who, action, key, reason, now)
@@ -216,10 +239,11 @@ class Commands:
         if not name or not password or len(name) > 255 or not name.isprintable():
             raise ControlError("a user needs a printable name and a password")
         now = self._clock.now()
+        is_known = await self._store.account(name) is not None
         secret = await asyncio.to_thread(PasswordHasher().hash, password)  # slow on purpose
         await self._store.save_account(Account(name, "smtp", secret, now))
         await self._store.audit(who, "users.add", name, "", now)
-        return {}
+        return {"changed": is_known}
 
     async def users_ls(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """The users, without their secrets."""
@@ -262,9 +286,15 @@ class Commands:
         name = str(params["provider"])
         if name == "*":
             return name
-        key = await self._destinations.destination(name.strip().lower())
+        wanted = name.strip().lower()
+        try:
+            key = await self._destinations.destination(wanted)
+        except LookupError as error:
+            raise ControlError(str(error)) from None
         if key is None:
-            raise ControlError(f"unknown provider {name!r}: see `lpse-relay providers`")
+            close = difflib.get_close_matches(wanted, self._destinations.names(), n=1)
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            raise ControlError(f"unknown provider {name!r}{hint}: see `lpse-relay providers`")
         return key
 
     def _label(self, key: str) -> str:

@@ -34,17 +34,35 @@ class Directory:
         return route.destination.key if route else self._profiles.named(domain)
 
     async def destination(self, name: str) -> str | None:
-        """What `pause NAME` means: a provider, a destination's key, a domain's destination."""
+        """What `pause NAME` means: a provider, a destination's key, a domain's destination.
+
+        None for a name that is none of these. Raises LookupError where DNS does not tell, now,
+        where a domain's mail goes.
+        """
         if name in self._profiles.names:
             return name
         named = self._profiles.named(name)
         if named is not None:
             return named
-        if name in {standing.key for standing in self._shaper.standings(SOON)}:
+        if name in self._standing():
             return name
+        if "." not in name:
+            return None  # a provider's name, misspelt: nothing to ask DNS for
         try:
             domain = parse_domain(name)
         except AddressError:
             return None
         found = await self._router.route(domain.name)
-        return found.destination.key if isinstance(found, Route) else None
+        if isinstance(found, Route):
+            return found.destination.key
+        raise LookupError(
+            f"{name}: where its mail goes cannot be told ({found.text}); "
+            "name a provider of `lpse-relay providers`, or --all"
+        )
+
+    def names(self) -> set[str]:
+        """What a person may have meant: the providers, and what has a standing."""
+        return {*self._profiles.names, *self._standing()}
+
+    def _standing(self) -> set[str]:
+        return {standing.key for standing in self._shaper.standings(SOON)}

@@ -51,7 +51,7 @@ def test_pause_and_resume(site: Site, known: Running) -> None:
     assert (row["state"], row["paused_until"]) == ("paused", None)
     assert "Google asks for it" in site.run("providers").out
     on = site.run("resume", "gmail", "--reason", "done", "--json")
-    assert (on.code, on.json) == (0, {"said": "gmail goes on"})
+    assert (on.code, on.json) == (0, {"said": "gmail goes on", "resumed": ["gmail"]})
     again = site.run("resume", "gmail", "--reason", "done")
     assert (again.code, again.err) == (1, "lpse-relay: gmail was not paused\n")
 
@@ -81,7 +81,7 @@ def test_a_hostile_reply_is_shown_as_text(site: Site, known: Running) -> None:
         (("gmail",), 2, "--reason is needed"),
         (("gmail", "--reason", " "), 2, "--reason is needed"),
         (("", "--reason", "x"), 2, "the provider's name is empty"),
-        (("gmial", "--reason", "x"), 1, "unknown provider 'gmial'"),
+        (("gmial", "--reason", "x"), 1, "unknown provider 'gmial' (did you mean gmail?)"),
         (("gmail", "yahoo", "--reason", "x"), 2, "unexpected extra argument"),
     ],
 )

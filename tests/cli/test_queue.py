@@ -181,14 +181,16 @@ def test_a_wrong_announcement_is_stopped_by_one_command(site: Site, relay: Runni
     relay.do(relay.house.put("c@gmail.com", subject="Undangan"))
     preview = site.run("queue", "hold", "--subject", "*salah*")
     assert preview.code == 1
-    assert preview.out.startswith("hold would move 2 deliveries\n")
+    assert preview.out.startswith("would hold 2 deliveries\n")
     assert "a@gmail.com" in preview.out
     assert "c@gmail.com" not in preview.out
     assert preview.out.endswith("say hold again with --yes --reason '…'\n")
     assert _states(relay) == {State.READY: 3}
     done = site.run("queue", "hold", "--subject", "*salah*", *YES)
-    assert (done.code, done.out) == (0, "hold: 2 deliveries moved\n")
+    assert (done.code, done.out) == (0, "2 deliveries held\n")
     assert _states(relay) == {State.READY: 1, State.HELD: 2}
+    again = site.run("queue", "hold", "--subject", "*salah*", *YES)
+    assert (again.code, again.out) == (1, "0 deliveries held (what is meant: 2 held already)\n")
     back = site.run("queue", "release", "--subject", "*salah*", *YES, "--json")
     assert (back.code, back.json) == (0, {"moved": 2, "in_flight": 0, "done": True})
     assert site.run("queue", "rm", "--subject", "*salah*", *YES).code == 0
@@ -215,25 +217,34 @@ def test_a_preview_in_json(site: Site, relay: Running) -> None:
     assert "… and 2 more" in site.run("queue", "rm", "--subject", "salah").out
 
 
-@pytest.mark.parametrize("what", ["hold", "release", "retry", "rm"])
-def test_nothing_done_is_code_1(site: Site, relay: Running, what: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "would", "did"),
+    [
+        ("hold", "hold", "held"),
+        ("release", "release", "released"),
+        ("retry", "retry", "set to be tried now"),
+        ("rm", "cancel", "cancelled"),
+    ],
+)
+def test_nothing_done_is_code_1(
+    site: Site, relay: Running, what: str, would: str, did: str
+) -> None:
+    why = "(nothing in the queue is meant)"
     answer = site.run("queue", what, "--domain", "nowhere.example", *YES)
-    assert (answer.code, answer.out) == (1, f"{what}: 0 deliveries moved\n")
+    assert (answer.code, answer.out) == (1, f"0 deliveries {did} {why}\n")
     preview = site.run("queue", what, "--domain", "nowhere.example")
-    assert (preview.code, preview.out) == (1, f"{what} would move 0 deliveries\n")
+    assert (preview.code, preview.out) == (1, f"would {would} 0 deliveries {why}\n")
 
 
-@pytest.mark.parametrize(("what", "code"), [("hold", 1), ("rm", 1)])
+@pytest.mark.parametrize(("what", "did"), [("hold", "held"), ("rm", "cancelled")])
 def test_what_is_in_flight_makes_it_done_in_part(
-    site: Site, relay: Running, what: str, code: int
+    site: Site, relay: Running, what: str, did: str
 ) -> None:
     relay.do(relay.house.put("a@gmail.com", "b@gmail.com"))
     relay.do(relay.house.lease("gmail.com"))
     answer = site.run("queue", what, "--domain", "gmail.com", *YES)
-    assert answer.code == code
-    assert answer.out == (
-        f"{what}: 1 delivery moved\n1 delivery being sent at this moment: left alone\n"
-    )
+    assert answer.code == 1
+    assert answer.out == (f"1 delivery {did}\n1 delivery being sent at this moment: left alone\n")
 
 
 def test_what_is_in_flight_is_no_fault_of_a_retry(site: Site, relay: Running) -> None:

@@ -17,7 +17,13 @@ def _secret(relay: Running, name: str) -> str:
 
 def test_a_user_comes_and_goes(site: Site, relay: Running) -> None:
     added = site.run("users", "add", "spse", stdin="rahasia sekali\n")
-    assert (added.code, added.out) == (0, "user spse may authenticate now\n")
+    told = "user spse may authenticate now\n(auth is not enabled: auth.enabled)\n"
+    assert (added.code, added.out) == (0, told)
+    site.write("lab: true\nstate_dir: state\nauth: {enabled: true}\n")
+    again = site.run("users", "add", "spse", stdin="rahasia sekali\n")
+    assert (again.code, again.out) == (0, "password of spse changed\n")
+    again = site.run("users", "add", "spse", "--json", stdin="rahasia sekali\n")
+    assert again.json == {"name": "spse", "added": False, "changed": True}
     assert PasswordHasher().verify(_secret(relay, "spse"), "rahasia sekali")
     (row,) = site.run("users", "ls", "--json").json
     assert list(row) == ["name", "role", "changed_at"]

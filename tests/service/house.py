@@ -57,6 +57,9 @@ class Destinations:
             return name
         return self.key_of(name)
 
+    def names(self) -> set[str]:
+        return {"gmail", SITE.key}
+
 
 @dataclass
 class House:

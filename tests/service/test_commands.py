@@ -204,7 +204,15 @@ async def test_nothing_moved_is_not_told(house: House) -> None:
     answer = await house.ask(
         "queue.change", change="hold", selector={"domain": "x.id"}, reason="stop"
     )
-    assert answer == {"moved": 0, "in_flight": 0}
+    assert answer == {"moved": 0, "in_flight": 0, "instead": {}}
+    await house.put("a@gmail.com")
+    again = {"change": "hold", "selector": {"domain": "gmail.com"}}
+    assert (await house.ask("queue.change", **again, reason="stop"))["moved"] == 1
+    house.events.clear()
+    house.store.audits.clear()
+    assert (await house.ask("queue.preview", **again))["instead"] == {"held": 1}
+    answer = await house.ask("queue.change", **again, reason="stop")
+    assert answer == {"moved": 0, "in_flight": 0, "instead": {"held": 1}}
     assert (house.events, house.store.audits) == ([], [])
 
 
@@ -278,7 +286,10 @@ async def test_a_pause_is_kept_told_and_ended(house: House) -> None:
     assert row["why"] == "siti: Google asks for it"
     assert "paused" in (await house.store.load_shaping())["state:gmail"]
     assert house.deliveries.asked == ["recall all", "nudge"]
-    assert await house.ask("resume", provider="gmail", reason="done") == {"said": "gmail goes on"}
+    assert await house.ask("resume", provider="gmail", reason="done") == {
+        "said": "gmail goes on",
+        "resumed": ["gmail"],
+    }
     assert [type(event) for event in house.events] == [Paused, Resumed]
     assert [row[1:3] for row in house.store.audits] == [("siti", "pause"), ("siti", "resume")]
     with pytest.raises(ControlError, match="gmail was not paused"):
@@ -289,14 +300,20 @@ async def test_everything_can_be_paused(house: House) -> None:
     await house.ask("pause", provider="*", reason="maintenance")
     assert house.shaper.is_paused("gmail", house.clock.at)
     answer = await house.ask("resume", provider="*", reason="done")
-    assert answer == {"said": "everything goes on"}
+    assert answer == {"said": "everything goes on", "resumed": []}
+    for name in ("gmail", "*"):
+        await house.ask("pause", provider=name, reason="maintenance")
+    assert await house.ask("resume", provider="*", reason="done") == {
+        "said": "everything goes on, and so do gmail",
+        "resumed": ["gmail"],
+    }
     assert not house.shaper.is_paused("gmail", house.clock.at)
 
 
 @pytest.mark.parametrize(
     ("params", "says"),
     [
-        ({"provider": "gmial", "reason": "x"}, "unknown provider 'gmial'"),
+        ({"provider": "gmial", "reason": "x"}, r"'gmial' \(did you mean gmail\?\): see `lpse"),
         ({"provider": "gmail", "reason": ""}, "a reason is needed"),
     ],
 )
@@ -319,17 +336,18 @@ async def test_a_link_for_whoever_ever_got_a_letter(house: House) -> None:
 
 
 async def test_users_come_and_go_and_their_secrets_stay(house: House) -> None:
-    assert await house.ask("users.add", name="spse", password="rahasia") == {}
+    assert await house.ask("users.add", name="spse", password="rahasia") == {"changed": False}
     account = await house.store.account("spse")
     assert account is not None
     assert account.secret.startswith("$argon2id$")
     assert "rahasia" not in account.secret
+    assert await house.ask("users.add", name="spse", password="baru") == {"changed": True}
     (row,) = (await house.ask("users.ls"))["users"]
     assert row == {"name": "spse", "role": "smtp", "changed_at": iso(house.clock.at)}
     assert await house.ask("users.rm", name="spse") == {}
     with pytest.raises(ControlError, match="no user 'spse'"):
         await house.ask("users.rm", name="spse")
-    assert [row[2] for row in house.store.audits] == ["users.add", "users.rm"]
+    assert [row[2] for row in house.store.audits] == ["users.add", "users.add", "users.rm"]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ async def test_names_that_people_write(directory: Directory) -> None:
     assert await directory.destination("gmail") == "gmail"
     assert await directory.destination("googlemail.com") == "gmail"
     assert await directory.destination("dinas.example.go.id") == SITE.key
-    assert await directory.destination("nowhere.example") is None
+    assert await directory.destination("gmial") is None
     assert await directory.destination("not a domain") is None
 
 
@@ -65,3 +65,9 @@ async def test_labels_and_keys_come_without_dns(directory: Directory) -> None:
     assert directory.key_of("dinas.example.go.id") == SITE.key
     directory.use(Router(), profiles())
     assert directory.key_of("dinas.example.go.id") is None
+
+
+async def test_a_domain_that_dns_does_not_tell_is_no_unknown_name(directory: Directory) -> None:
+    with pytest.raises(LookupError, match=r"nowhere\.example: where its mail .*no such domain"):
+        await directory.destination("nowhere.example")
+    assert "gmail" in directory.names()
