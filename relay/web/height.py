@@ -58,7 +58,6 @@ def _of_text(text: str, columns: int) -> int:
 def _of_html(text: str, columns: int) -> float:
     """Lines that wrap, blank ones between two breaks, and what stands apart by a margin."""
     lines = 3.0 if "<img" in text.lower() else 0.0  # an image, or the word that one is hidden
-    is_begun = False
     at = 0
     text = _UNSEEN.sub("", text)
     for tag in _BREAK.finditer(text):
@@ -68,14 +67,12 @@ def _of_html(text: str, columns: int) -> float:
         wrapped = _wrapped(piece, columns // 2 if is_row else columns)
         at = tag.end()
         lines += wrapped
-        is_begun = is_begun or wrapped > 0
         if name == "br":
-            lines += 0 if is_begun else 1
+            lines += 0 if wrapped else 1
         elif name in _APART:
             lines += 0 if is_end else 0.7
         elif name == "tr":
             lines += 0 if is_end else 0.6
-        is_begun = False
     return lines + _wrapped(_TAGS.sub("", text[at:]), columns)
 
 

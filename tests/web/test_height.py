@@ -31,7 +31,7 @@ SHORT = "<p>Kepada Yth.<br>Pemilik email<br>di Tempat</p><p>Paket dibatalkan.</p
         (_html(SHORT), 195, 4),
         (_html(f"<style>{'p { color: red }' * 300}</style>{SHORT}"), 195, 4),
         (_html(SHORT.replace("<p>", f"\n{' ' * 400}<p>")), 195, 4),
-        (_html(f"<table><tr><td>{'x' * 20}</td><td>y</td></tr></table>"), 125, 3),
+        (_html(f"<table><tr><td>{'x' * 20}</td><td>y</td></tr></table>"), 125, 2),
         (_html("<br>" * 10), 60 + 250, 7),
         (_html("x" * 100_000), 1200, 16),
         (_text("x\n" * 10_000), 1200, 16),
