@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from relay.mail.reply import Stage
 if TYPE_CHECKING:
     from relay.replies.classify import Classifier
 
+STAGES = ", ".join(stage.word for stage in Stage)
+BEGINS = re.compile(r"^[ \t]*<[^<>\s]{1,320}>: host ", re.MULTILINE)  # one block of a mail log
+
 MEANINGS = {
     "bounce_address": "give up for this recipient: the address is at fault",
     "bounce_message": "give up for this letter: the letter is at fault, not the address",
@@ -33,9 +37,7 @@ def classify(
         str | None, typer.Argument(help="the reply, or a mail log's line as it stands; - reads it")
     ] = None,
     mx: Annotated[str, typer.Option(help="the host that said it")] = "",
-    stage: Annotated[
-        str, typer.Option(help="connect, helo, mail, rcpt, data or eod (after the final dot)")
-    ] = "",
+    stage: Annotated[str, typer.Option(help=f"{STAGES}; eod is after the final dot")] = "",
     jsonl: Annotated[
         str | None, typer.Option("--jsonl", help="read rows of JSON from a file, or - for stdin")
     ] = None,
@@ -44,14 +46,13 @@ def classify(
 ) -> None:
     """Say what a rejection is about, how sure that is, and what is right to do."""
     from relay.config import shipped_classifier, site_classifier
-    from relay.replies.rows import classify_row
 
     if (reply is None) is (jsonl is None):
         fail("classify: give a reply, or --jsonl FILE", USAGE)
     if jsonl is not None and (mx or stage):
         fail("classify: with --jsonl each row says its own mx and stage", USAGE)
     if stage and Stage.of(stage) is None:
-        fail(f"--stage: unknown stage {stage!r}: one of {', '.join(s.word for s in Stage)}", USAGE)
+        fail(f"--stage: unknown stage {stage!r}: one of {STAGES}", USAGE)
     try:
         classifier = site_classifier(config_file(config)) if config else shipped_classifier()
     except SourceError as error:
@@ -60,16 +61,49 @@ def classify(
         raise typer.Exit(_rows(classifier, jsonl))
     assert reply is not None  # noqa: S101 - one of the two was given
     text = sys.stdin.read() if reply == "-" else reply
-    _one(classify_row(classifier, {"text": text, "mx": mx, "stage": stage}), json)
+    if not text.strip():
+        fail("classify: nothing to classify", USAGE)
+    _all([_verdict(classifier, part, mx, stage) for part in _parts(text)], json)
 
 
-def _one(said: dict[str, Any], json: bool) -> None:
-    if "error" in said:
-        fail(said["error"], USAGE)
+def _parts(text: str) -> list[str]:
+    """Each pasted block by itself: a line that begins with `<…>: host` starts one."""
+    starts = [begin.start() for begin in BEGINS.finditer(text)]
+    if not starts or text[: starts[0]].strip():
+        starts.insert(0, 0)
+    ends = [*starts[1:], len(text)]
+    return [text[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+
+
+def _verdict(classifier: Classifier, text: str, mx: str, stage: str) -> dict[str, Any]:
+    from relay.replies import rows
+
+    row = {"text": text, "mx": mx, "stage": stage}
+    try:
+        code = rows.read(row)[0].code
+    except rows.RowError as error:
+        fail(error, USAGE)
+    if 200 <= code < 400:
+        fail(f"classify: {code} is not a rejection: the server said yes", USAGE)
+    said = rows.classify_row(classifier, row)
     said.pop("id", None)
+    return said
+
+
+def _all(verdicts: list[dict[str, Any]], json: bool) -> None:
+    """One verdict as it is; several as a list, or numbered."""
     if json:
-        as_json(said)
+        as_json(verdicts if len(verdicts) > 1 else verdicts[0])
         return
+    for n, said in enumerate(verdicts, 1):
+        if len(verdicts) > 1:
+            if n > 1:
+                say()
+            say(f"{n} of {len(verdicts)}")
+        _one(said)
+
+
+def _one(said: dict[str, Any]) -> None:
     say(f"category    {said['category']}")
     say(f"about       {said['scope']}")
     say(f"action      {said['action']}: {MEANINGS[said['action']]}")
@@ -82,11 +116,13 @@ def _rows(classifier: Classifier, source: str) -> int:
 
     worst = 0
     with _lines(source) as lines:
-        for line in lines:
+        for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             answer = classify_line(classifier, line)
-            worst = max(worst, REFUSED if "error" in answer else 0)
+            if "error" in answer:
+                answer["error"] = f"line {number}: {answer['error']}"
+                worst = REFUSED
             typer.echo(jsonlib.dumps(answer))
     return worst
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Coroutine
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
-from relay.cli.terminal import REFUSED, USAGE, as_json, fail, note, say, table
+from relay.cli.terminal import REFUSED, UNREACHABLE, USAGE, as_json, fail, note, say, table
+from relay.control import ControlClient, ControlError, Unreachable
 from relay.mail import ids
+from relay.mail.address import AddressError, parse
 
 app = typer.Typer(no_args_is_help=True, help="A vendor's inbox: letters, states, a signed link.")
 
@@ -34,7 +36,7 @@ def ls(
     site = Site.of(config, state_dir)
     from relay.service import offline
 
-    rows = _read(offline.inbox_ls(site.state_dir, address, limit))
+    rows = _read(offline.inbox_ls(site.state_dir, address, limit), address)
     if json:
         as_json(rows)
         return
@@ -85,7 +87,13 @@ def link(
     state_dir: StateOption = None,
 ) -> None:
     """Print a signed link to the inbox of an address; it is good once, and for some minutes."""
-    answer = Site.of(config, state_dir).call("inbox.link", address=address)
+    site = Site.of(config, state_dir)
+    try:
+        answer = ControlClient(site.control).call("inbox.link", address=address)
+    except Unreachable as error:
+        fail(error, UNREACHABLE)
+    except ControlError as error:
+        _no_inbox(error, address)
     if json:
         as_json(answer)
     else:
@@ -103,12 +111,25 @@ def _octets(id: str, site: Site) -> bytes:
     return _read(offline.inbox_raw(site.state_dir, id))
 
 
-def _read(reading: Coroutine[Any, Any, T]) -> T:
+def _no_inbox(error: Exception, text: str) -> NoReturn:
+    """An inbox that is not there. Letters to what is no address have one too, if any came."""
+    try:
+        parse(text)
+    except AddressError:
+        fail(f"not an address: {text!r}", USAGE)
+    fail(error, REFUSED)
+
+
+def _read(reading: Coroutine[Any, Any, T], address: str | None = None) -> T:
     """What the store tells; it is read whether a relay runs or not."""
     from relay.service.offline import NoLetter
     from relay.store.base import StoreError
 
     try:
         return asyncio.run(reading)
-    except (StoreError, NoLetter, OSError) as error:
+    except NoLetter as error:
+        if address is not None:
+            _no_inbox(error, address)
+        fail(error, REFUSED)
+    except (StoreError, OSError) as error:
         fail(error, REFUSED)

@@ -50,6 +50,7 @@ def test_rows_keep_their_order_and_a_bad_one_is_named(tmp_path: Path) -> None:
         assert [row.get("id") for row in said] == ["a", None, 7, "c"]
         assert list(said[0]) == ["id", *KEYS]
         assert ["error" in row for row in said] == [False, True, False, True]
+        assert [row.get("error", "")[:8] for row in said] == ["", "line 2: ", "", "line 5: "]
     assert run("classify", "--jsonl", "-", stdin=rows[0]).code == 0
     assert run("classify", "--jsonl", "-", stdin="").code == 0
 
@@ -72,6 +73,9 @@ def test_the_rules_of_a_site_come_first(site: Site) -> None:
         ((), "give a reply, or --jsonl FILE"),
         ((REPLY, "--jsonl", "-"), "give a reply, or --jsonl FILE"),
         ((REPLY, "--stage", "helo2"), "--stage: unknown stage 'helo2': one of connect"),
+        (("",), "classify: nothing to classify"),
+        (("250 2.0.0 OK queued",), "classify: 250 is not a rejection: the server said yes"),
+        (("354 Go ahead",), "classify: 354 is not a rejection"),
         (("--jsonl", "nowhere"), "nowhere: No such file"),
         (("--jsonl", "-", "--mx", "a"), "each row says its own mx and stage"),
         ((REPLY, "--config", "nowhere.yaml"), "nowhere.yaml: no such file"),
@@ -81,3 +85,31 @@ def test_what_cannot_be(words: tuple[str, ...], says: str) -> None:
     answer = run("classify", *words)
     assert (answer.code, answer.out) == (2, "")
     assert says in answer.err
+
+
+PASTED = """<a@gmail.com>: host gmail-smtp-in.l.google.com[192.0.2.1] said:
+    550-5.1.1 The email account that you tried to reach does not exist
+    (in reply to RCPT TO command)
+
+<b@example.co.id>: host mx.example.co.id[192.0.2.2] said: 552 5.2.2 Mailbox full (in reply to
+    RCPT TO command)
+<c@example.net>: host mx.example.net[192.0.2.3] refused to talk to me: 421 4.7.0 Try again later
+"""
+
+
+def test_blocks_that_were_pasted_together_are_judged_one_by_one() -> None:
+    rows = run("classify", "-", "--json", stdin=PASTED).json
+    assert [row["category"] for row in rows[:2]] == ["unknown_user", "mailbox_full"]
+    assert len(rows) == 3
+    people = run("classify", PASTED)
+    assert people.code == 0
+    assert people.out.startswith("1 of 3\ncategory    unknown_user\n")
+    assert "\n\n3 of 3\ncategory    " in people.out
+    one = run("classify", PASTED.split("\n\n", maxsplit=1)[0], "--json")
+    assert one.json == rows[0]
+
+
+def test_help_and_error_name_the_same_stages() -> None:
+    told = run("classify", REPLY, "--stage", "x").err.rpartition("one of ")[2].strip()
+    helped = " ".join(run("classify", "--help").out.split())
+    assert told in helped

@@ -64,7 +64,7 @@ def test_raw_is_every_octet(site: Site) -> None:
     ("words", "code", "says"),
     [
         (("ls", "nobody@x.id"), 1, "no letter ever came for nobody@x.id"),
-        (("ls", "foo"), 1, "no letter ever came for foo"),
+        (("ls", "foo"), 2, "not an address: 'foo'"),
         (("show", "0000000000001"), 1, "no letter 0000000000001"),
         (("raw", "0000000000001.1"), 1, "no letter 0000000000001.1"),
         (("show", "x"), 2, "not a letter's id: 'x'"),
@@ -92,6 +92,8 @@ def test_a_link(site: Site, relay: Running) -> None:
     nobody = site.run("inbox", "link", "nobody@gmail.com")
     assert (nobody.code, nobody.out) == (1, "")
     assert "no letter ever came for nobody@gmail.com" in nobody.err
+    none = site.run("inbox", "link", "nobody")
+    assert (none.code, none.err) == (2, "lpse-relay: not an address: 'nobody'\n")
 
 
 def test_attachments_are_named(site: Site) -> None:
