@@ -160,7 +160,14 @@ class Running:
         stack.push_async_callback(self._say_what_waits)
         stack.push_async_callback(self._road.stop)
         key = link_key(self.config.state_dir)
-        page = inbox_app(self._store, settings.web, settings.inbox, self._clock, [key])
+        page = inbox_app(
+            self._store,
+            settings.web,
+            settings.inbox,
+            self._clock,
+            [key],
+            self._store.accepted_before,
+        )
         web = Serving(page, "inbox page")
         port = await web.start(settings.web.listen)
         stack.push_async_callback(web.stop)

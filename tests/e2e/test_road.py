@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from relay.lab import models
-from relay.lab.internet import GMAIL, House
+from relay.lab.internet import GMAIL, YAHOO, House
 from relay.mail.delivery import State
 from relay.mail.instant import SECOND
 from relay.store.base import Selector
@@ -215,3 +215,37 @@ async def test_pause_and_resume_by_hand(tmp_path: Path) -> None:
         assert [r["state"] for r in rows if r["provider"] == "yahoo"] == ["paused"]
         await world.relay.call("resume", provider="yahoo.com", reason="done")
         await world.arrived(2)
+
+
+async def test_an_address_that_once_accepted_our_mail_is_told_to_be_inactive(
+    tmp_path: Path,
+) -> None:
+    """The notice's kinds 1 and 2 share one log line; only the address' history tells them apart."""
+    dead: set[str] = {"gone@yahoo.com"}
+    yahoo = models.Yahoo(dead=dead)
+    around = [
+        House(YAHOO, "127.0.1.3", yahoo, ("yahoo.com",)),
+        House("mx.lpse.example.go.id", "127.0.1.6", models.Yahoo(), ("lpse.example.go.id",)),
+    ]
+    async with site(tmp_path, around=around) as world:
+        await world.send("once@yahoo.com", "gone@yahoo.com")
+        await world.settled()
+        dead.add("once@yahoo.com")
+        await world.send("once@yahoo.com")
+        await world.settled()
+        told = {}
+        for address in ("once@yahoo.com", "gone@yahoo.com"):
+            link = (await world.relay.call("inbox.link", address=address))["url"]
+            async with httpx.AsyncClient(follow_redirects=True) as browser:
+                base = httpx.URL(link)
+                door = await browser.get(link)
+                fields = dict(
+                    re.findall(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"', door.text)
+                )
+                origin = {"Origin": f"{base.scheme}://{base.netloc.decode()}"}
+                page = await browser.post(base.join("/masuk"), data=fields, headers=origin)
+                newest = re.search(r'href="(/inbox/[^"?]+)"', page.text)
+                assert newest is not None
+                told[address] = (await browser.get(base.join(newest[1]))).text
+        assert "Email tidak aktif" in told["once@yahoo.com"]
+        assert "Email tidak terdaftar" in told["gone@yahoo.com"]
