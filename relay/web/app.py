@@ -123,11 +123,13 @@ class _Door:
 
     async def home(self, request: Request) -> Response:
         """`/`: the list, or the 401 page there."""
-        return RedirectResponse(f"{self._prefix}/inbox", 303)
+        return self._to_inbox()
 
     async def show(self, request: Request) -> Response:
-        """GET `/masuk?t=`: a button; the link is looked at, not used."""
+        """GET `/masuk?t=`: a button; the link is looked at, not used. Who is in goes on reading."""
         token = request.query_params.get("t", "")
+        if await self._is_inside(request, token):
+            return self._to_inbox()
         try:
             links.read(self._keys, token, Scope.LINK, self._clock.now())
         except LinkError as error:
@@ -143,15 +145,19 @@ class _Door:
         try:
             link = links.read(self._keys, token, Scope.LINK, now)
         except LinkError as error:
-            return self._too_old(error)
+            return (
+                self._to_inbox() if await self._is_inside(request, token) else self._too_old(error)
+            )
         mailbox = await self._store.mailbox_by_link(link.link_id)
         if mailbox is None or not await self._store.use_link(link.jti, now):
+            if await self._is_inside(request, token):
+                return self._to_inbox()
             return self._too_old(LinkError("the link was used before, or its mailbox is gone"))
         name = f"link {link.jti.hex()[:8]}"
         await self._store.audit(name, "inbox.open", f"mailbox {mailbox.id}", "signed link", now)
         life = millis(self._web.session_life)
         session = links.make(self._keys, link.link_id, Scope.SESSION, now + life, links.fresh())
-        answer = RedirectResponse(f"{self._prefix}/inbox", 303)
+        answer = self._to_inbox()
         answer.set_cookie(COOKIE, session, max_age=life // 1000, **self._cookie())
         return answer
 
@@ -185,6 +191,18 @@ class _Door:
         except LinkError:
             return None
         return await self._store.mailbox_by_link(link.link_id)
+
+    async def _is_inside(self, request: Request, token: str) -> bool:
+        """Is it a link of ours, used and old ones too, to the mailbox that this session reads?"""
+        try:
+            link = links.read(self._keys, token, Scope.LINK, 0)
+        except LinkError:
+            return False
+        mailbox = await self._session(request)
+        return mailbox is not None and mailbox.link_id == link.link_id
+
+    def _to_inbox(self) -> Response:
+        return RedirectResponse(f"{self._prefix}/inbox", 303)
 
     def _too_old(self, error: LinkError | None = None) -> Response:
         if error is not None:

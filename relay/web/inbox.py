@@ -27,7 +27,7 @@ from relay.web.clean import cleaned
 from relay.web.guard import FILE_POLICY, LETTER_POLICY, SANDBOX
 from relay.web.reading import Reading
 from relay.web.settings import InboxSettings
-from relay.web.wording import Facts, deadline, provider_words, wording
+from relay.web.wording import Facts, cause, deadline, provider_words, wording
 
 PAGE: Final = 25  # letters on a page
 MAX_PAGE: Final = 400
@@ -150,7 +150,7 @@ class InboxPages:
             read=read,
             words=wording(facts, self._settings.zone),
             banner=deadline(facts, now, self._settings.zone),
-            attempts=[self._attempt(attempt) for attempt in attempts],
+            attempts=[_shown_attempt(attempt, facts) for attempt in attempts],
             is_sent=_is_sent(row.state, attempts),
             size=len(octets),
             height=height.narrow(read),
@@ -239,19 +239,6 @@ class InboxPages:
         found = await self._shelf.find(row.message_id, row.n)
         return _facts(row, self._settings.contact, attempts, found, before)
 
-    def _attempt(self, attempt: Attempt) -> dict[str, Any]:
-        """What `Rincian teknis` says of a try; the template escapes it."""
-        return {
-            "number": attempt.number,
-            "at": attempt.started_at,
-            "server": " ".join(part for part in (attempt.mx, attempt.ip and f"[{attempt.ip}]")),
-            "tls": attempt.tls or "–",
-            "said": attempt.reply.wire().decode("ascii", "replace").replace("\r\n", "\n").rstrip()
-            if attempt.reply
-            else attempt.said(),
-            "category": attempt.classification.category.value if attempt.classification else None,
-        }
-
     async def _taken_apart(self, octets: bytes) -> Reading | None:
         """The letter read, in a thread; None where our own reader fails: its source is shown."""
         try:
@@ -291,6 +278,24 @@ def _facts(
         deadline_at=row.deadline_at,
         accepted_before=accepted_before,
     )
+
+
+def _shown_attempt(attempt: Attempt, facts: Facts) -> dict[str, Any]:
+    """What `Rincian teknis` says of a try; the template escapes it and leaves out the empty."""
+    reply, classification = attempt.reply, attempt.classification
+    ip = f"[{attempt.ip}]" if attempt.ip else ""
+    said = attempt.said()
+    if reply is not None:
+        said = reply.wire().decode("ascii", "replace").replace("\r\n", "\n").rstrip()
+    return {
+        "number": attempt.number,
+        "at": attempt.started_at,
+        "server": f"{attempt.mx} {ip}".strip(),
+        "tls": attempt.tls or ("tanpa TLS" if reply is not None else ""),
+        "is_reply": reply is not None,
+        "said": said,
+        "cause": cause(facts, classification.category if classification else None),
+    }
 
 
 def _is_sent(state: State, attempts: Sequence[Attempt]) -> bool:

@@ -8,7 +8,7 @@ administrator held a letter is for the audit trail alone: the vendor reads that 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from markupsafe import Markup, escape
@@ -122,6 +122,15 @@ def deadline(
 def provider_words(name: str, domain: str) -> str:
     """A provider's name as people know it; the domain where it is none that they would know."""
     return _KNOWN.get(name, domain)
+
+
+def cause(facts: Facts, category: Category | None, language: Language = "id") -> str:
+    """What a try's category is called; empty where it was accepted."""
+    read = _category(replace(facts, category=category)) if category is not None else None
+    if read is None:
+        return ""
+    table = FAILED if facts.state in (State.BOUNCED, State.EXPIRED) else WAITING
+    return table[read][language].label
 
 
 def _category(facts: Facts) -> Category | None:

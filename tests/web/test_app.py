@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
 
 from relay.mail import ids
-from relay.mail.delivery import State
+from relay.mail.classification import Category
+from relay.mail.delivery import Failure, FailureKind, State
 from relay.mail.instant import HOUR, MINUTE
 from relay.store.base import Mailbox, StoreError
 from relay.web import reading
@@ -32,6 +35,7 @@ from tests.web.shelf import (
 )
 from tests.web.site import Site, enter, site_of
 
+NO_DOMAIN = Failure(FailureKind.NXDOMAIN, "no such domain: gmial.com")
 TOO_OLD = "Tautan ini sudah tidak berlaku. Silakan kembali ke aplikasi LPSE, lalu klik"
 INVITATION = ids.show(message_id(NOW - MINUTE), 0)
 CANCELLED = ids.show(message_id(NOW - 5 * MINUTE), 0)
@@ -107,6 +111,25 @@ async def test_a_link_is_good_once(site: Site) -> None:
         assert answer.status_code == 401
         assert TOO_OLD in answer.text
         assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("later", [0, HOUR], ids=["used", "used and old"])
+async def test_a_used_link_leads_back_in_who_is_in_already(site: Site, later: int) -> None:
+    link = site.link()
+    url = httpx.URL(link)
+    form = {"t": url.params["t"]}
+    async with site.client() as client, site.client() as rival:
+        await enter(client, link)
+        await enter(rival, site.link(OTHER_LINK_ID))
+        site.clock.at += later
+        for answer in (await client.get(link), await client.post("/masuk", data=form)):
+            assert (answer.status_code, answer.headers.get("location")) == (303, "/inbox")
+            assert "set-cookie" not in answer.headers
+        assert (await rival.get(link)).status_code == (401 if later else 200)
+        assert (await rival.post("/masuk", data=form)).status_code == 401
+        await client.post("/keluar")
+        assert (await client.post("/masuk", data=form)).status_code == 401
+    assert [what for _, what, _ in site.shelf.audited] == ["inbox.open"] * 2
 
 
 async def test_a_link_is_good_for_a_while(site: Site) -> None:
@@ -287,6 +310,36 @@ async def test_only_what_was_sent_is_said_to_be_the_same(state: State, is_tried:
     is_sent = state is State.DELIVERED or (is_tried and not is_never)
     assert ("Email yang sama dengan yang dikirim" in page) is is_sent
     assert (f"Salinan email untuk {made.as_given}" in page) is not is_sent
+
+
+@pytest.mark.parametrize(
+    ("changes", "has", "has_not"),
+    [
+        ({}, ["[198.51.100.7]</code> · <code>TLSv1.3</code>", "Sebab: Penyimpanan"], ["TLS:"]),
+        ({"tls": None}, ["<code>tanpa TLS</code>", "Balasan server:"], ["TLSv1.3"]),
+        (
+            {"mx": "", "ip": "", "tls": None, "reply": None, "failure": NO_DOMAIN},
+            ["Sebab: Penyimpanan", "Keterangan:", "no such domain"],
+            ["Server:", "TLS", "–</", "mailbox_full", "Balasan server:"],
+        ),
+        ({"classification": None}, ["Balasan server:"], ["Sebab:"]),
+    ],
+)
+async def test_a_trys_details(changes: dict[str, Any], has: list[str], has_not: list[str]) -> None:
+    shelf = Shelf()
+    made = row("x", state=State.WAITING)
+    shelf.add(Mailbox(1, LINK_ID, "x"), made, text_letter("x", "x"))
+    tried = attempt(made, "452 4.2.2 full", category=Category.MAILBOX_FULL)
+    shelf.tried[made.message_id, 0] = [replace(tried, **changes)]
+    site = site_of(shelf)
+    async with site.client() as client:
+        await enter(client, site.link())
+        page = (await client.get(f"/inbox/{ids.show(made.message_id, 0)}")).text
+    details = page[page.index("Percobaan ke-1") :]
+    for words in has:
+        assert words in details
+    for words in has_not:
+        assert words not in details
 
 
 async def test_reading_counts_once(site: Site, client: httpx.AsyncClient) -> None:

@@ -10,7 +10,7 @@ from relay.mail.classification import Category
 from relay.mail.delivery import State
 from relay.mail.instant import DAY, HOUR, MINUTE
 from relay.web.dates import Language
-from relay.web.wording import Facts, deadline, provider_words, wording
+from relay.web.wording import Facts, cause, deadline, provider_words, wording
 from relay.web.words import FAILED, PLACEHOLDERS, STATES, WAITING, Phrase
 from tests.web.shelf import ADDRESS, NOW
 
@@ -129,6 +129,23 @@ def test_held_expired_suppressed_removed() -> None:
         in (_words(State.SUPPRESSED, Category.UNKNOWN_USER)[2])
     )
     assert _words(State.REMOVED)[0] == "Hanya di Kotak Masuk"
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("category", Category)
+def test_a_trys_cause_is_in_words(state: State, category: Category) -> None:
+    made = cause(replace(FACTS, state=state), category)
+    assert made
+    assert category.value not in made
+    assert "{" not in made
+
+
+def test_a_trys_cause_follows_what_became_of_the_letter() -> None:
+    assert cause(replace(FACTS, state=State.WAITING), Category.GREYLISTED) == "Tertunda"
+    assert cause(FACTS, Category.GREYLISTED) == "Server email tujuan tidak menerima"
+    assert cause(FACTS, None) == ""
+    once = replace(FACTS, accepted_before=True)
+    assert cause(once, Category.UNKNOWN_USER) == "Email tidak aktif"
 
 
 def test_foreign_text_is_escaped() -> None:
