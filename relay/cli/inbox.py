@@ -9,6 +9,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from relay.cli.moments import local
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
 from relay.cli.terminal import REFUSED, UNREACHABLE, USAGE, as_json, fail, note, say, table
 from relay.control import ControlClient, ControlError, Unreachable
@@ -40,8 +41,10 @@ def ls(
     if json:
         as_json(rows)
         return
+    shown = local(site.file)
     table(
-        [key.removesuffix("_at") for key in LISTED], ([row[key] for key in LISTED] for row in rows)
+        [key.removesuffix("_at") for key in LISTED],
+        ([shown(row[key]) if key.endswith("_at") else row[key] for key in LISTED] for row in rows),
     )
 
 
@@ -98,7 +101,7 @@ def link(
         as_json(answer)
     else:
         say(answer["url"])
-        note(f"good once, until {answer['until']}")
+        note(f"good once, until {local(site.file)(answer['until'])}")
 
 
 def _octets(id: str, site: Site) -> bytes:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from relay.cli.moments import local
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
 from relay.cli.terminal import USAGE, as_json, fail, say, table
 
@@ -42,17 +43,19 @@ def providers(
     json: JsonOption = False, config: ConfigOption = None, state_dir: StateOption = None
 ) -> None:
     """Show each provider's state, limits, rate now, queue and last reply."""
-    answer = Site.of(config, state_dir).call("providers")["providers"]
+    site = Site.of(config, state_dir)
+    answer = site.call("providers")["providers"]
     if json:
         as_json([{key: row[key] for key in KEYS} for row in answer])
         return
+    shown = local(site.file)
     table(
         list(COLUMNS),
         (
             [
                 row["provider"],
                 row["state"],
-                row["paused_until"],
+                shown(row["paused_until"]),
                 ", ".join(row["limits"]),
                 "" if row["rate_now"] is None else f"{row['rate_now']:g}",
                 row["queued"],

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from relay.cli.moments import Shown, local
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
 from relay.cli.terminal import REFUSED, USAGE, as_json, fail, note, say, table
 from relay.config import SourceError
@@ -120,17 +121,20 @@ def ls(
     if json:
         as_json(answer)
     else:
-        _list(answer)
+        _list(answer, local(site.file))
 
 
-def _list(answer: dict[str, Any]) -> None:
+def _list(answer: dict[str, Any], shown: Shown) -> None:
     for title, counts in (("in the queue", "by_state"), ("by provider", "by_provider")):
         told = ", ".join(f"{name} {count}" for name, count in answer[counts].items())
         say(f"{title}: {told or 'nothing'}")
     if answer["deliveries"]:
         table(
             [key.removesuffix("_at") for key in LISTED],
-            ([row[key] for key in LISTED] for row in answer["deliveries"]),
+            (
+                [shown(row[key]) if key.endswith("_at") else row[key] for key in LISTED]
+                for row in answer["deliveries"]
+            ),
         )
     more = answer["total"] - len(answer["deliveries"])
     if more > 0:
@@ -160,20 +164,23 @@ def show(
     if json:
         as_json(answer)
         return
+    shown = local(site.file)
     for row in answer["deliveries"]:
-        _show_delivery(row)
+        _show_delivery(row, shown)
 
 
-def _show_delivery(row: dict[str, Any]) -> None:
+def _show_delivery(row: dict[str, Any], shown: Shown) -> None:
     say(f"{row['id']}  {row['recipient']}  {row['state']}")
     for key in SHOWN:
         if row[key] not in (None, ""):
-            say(f"  {key.removesuffix('_at'):9} {row[key]}")
+            value = shown(row[key]) if key.endswith("_at") else row[key]
+            say(f"  {key.removesuffix('_at'):9} {value}")
     for attempt in row["attempts"]:
         where = f"{attempt['mx']}[{attempt['ip']}]" if attempt["mx"] else "(no host)"
         code = " ".join(str(attempt[k]) for k in ("code", "enhanced") if attempt[k])
         said = " ".join(filter(None, (code, " ".join(attempt["text"].split()))))
-        say(f"  {attempt['started_at']}  {where}  {attempt['tls'] or 'plain'}  {attempt['stage']}")
+        at = shown(attempt["started_at"])
+        say(f"  {at}  {where}  {attempt['tls'] or 'plain'}  {attempt['stage']}")
         say(f"    {said}  ({attempt['took_ms']:g} ms)")
         if attempt["category"]:
             say(f"    → {attempt['category']} (rule {attempt['rule']})")

@@ -7,6 +7,7 @@ sequence stays text. A table in a pipe is never cut, so that `grep` finds what i
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -21,7 +22,9 @@ REFUSED: Final = 1
 USAGE: Final = 2
 UNREACHABLE: Final = 3
 
-WIDEST: Final = 48  # columns of a cell on a screen, but for the last cell of a line
+WIDEST: Final = 48  # columns of a cell on a screen, but for prose and the last cell of a line
+NARROWEST: Final = 12  # columns that are left to prose, however narrow the screen is
+PROSE: Final = ("why", "why, or its last reply", "subject", "recipient")  # gives way, in order
 _DANGEROUS: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -36,13 +39,14 @@ def safe(text: object) -> str:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; cells are escaped, and shortened only on a screen."""
-    widest = WIDEST if sys.stdout.isatty() else None
+    """Print a table; cells are escaped. On a screen a row is one line: what is prose is shortened
+    to the width, and `--json` tells all of it."""
     lines = [list(columns)]
-    for row in rows:
-        cells = [safe("" if value is None else value) for value in row]
-        lines.append([_shortened(cell, widest) for cell in cells[:-1]] + cells[-1:])
+    lines += [[safe("" if value is None else value) for value in row] for row in rows]
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    if sys.stdout.isatty():
+        widths = _fitted(columns, widths, shutil.get_terminal_size().columns)
+        lines = [list(map(_shortened, line, widths)) for line in lines]
     for line in lines:
         padded = (
             cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)
@@ -50,8 +54,33 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         typer.echo("  ".join(padded).rstrip())
 
 
-def _shortened(cell: str, widest: int | None) -> str:
-    return cell if widest is None or len(cell) <= widest else cell[: widest - 1] + "…"
+def _fitted(columns: Sequence[str], widths: Sequence[int], screen: int) -> list[int]:
+    """The widths with which a line fits the screen, as far as prose can give way."""
+    last = len(columns) - 1  # what is no prose there is to be copied, a DNS record for instance
+    fitted = [
+        width if name in PROSE or n == last else min(width, WIDEST)
+        for n, (name, width) in enumerate(zip(columns, widths, strict=True))
+    ]
+    over = sum(fitted) + 2 * (len(fitted) - 1) - screen
+    for name in PROSE:
+        if name in columns and over > 0:
+            at = columns.index(name)
+            given = max(0, min(over, fitted[at] - max(NARROWEST, len(name))))
+            fitted[at] -= given
+            over -= given
+    return fitted
+
+
+def _shortened(cell: str, widest: int) -> str:
+    if _width(cell) <= widest:
+        return cell
+    kept, used = 0, 1  # the column of the …
+    for character in cell:
+        used += _width(character)
+        if used > widest:
+            break
+        kept += 1
+    return cell[:kept] + "…"
 
 
 def _width(text: str) -> int:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from relay.cli.moments import local
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
 from relay.cli.terminal import USAGE, as_json, fail, say, table
 from relay.config.places import word
@@ -70,11 +71,14 @@ def ls(
     json: JsonOption = False, config: ConfigOption = None, state_dir: StateOption = None
 ) -> None:
     """List the users."""
-    users = Site.of(config, state_dir).call("users.ls")["users"]
+    site = Site.of(config, state_dir)
+    users = site.call("users.ls")["users"]
     if json:
         as_json(users)
     else:
-        table(["name", "role", "changed"], ([u["name"], u["role"], u["changed_at"]] for u in users))
+        shown = local(site.file)
+        rows = ([u["name"], u["role"], shown(u["changed_at"])] for u in users)
+        table(["name", "role", "changed"], rows)
 
 
 @app.command("rm")

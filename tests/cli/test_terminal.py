@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.cli import terminal
+from relay.cli.moments import local
 from tests.cli.house import Site, run
 
 
@@ -50,8 +51,16 @@ def test_a_screen_gets_shortened_cells_and_a_pipe_all_of_it(
     terminal.table(["a", "b"], [["x" * 100, "y" * 100]])
     assert f"{'x' * 100}  {'y' * 100}" in capsys.readouterr().out
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    terminal.table(["a", "b"], [["x" * 100, "y" * 100]])
-    assert f"{'x' * (terminal.WIDEST - 1)}…  {'y' * 100}" in capsys.readouterr().out
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, 24)))
+    terminal.table(["a", "why"], [["x" * 100, "y" * 100], ["x", "漢" * 100]])
+    _, first, second = capsys.readouterr().out.splitlines()
+    assert first == f"{'x' * (terminal.WIDEST - 1)}…  {'y' * 29}…"
+    assert second == f"x{' ' * (terminal.WIDEST + 1)}{'漢' * 14}…"
+    terminal.table(["subject", "state", "why"], [["s" * 100, "held", "y" * 100]])
+    line = capsys.readouterr().out.splitlines()[1]
+    assert (len(line), line[-13:]) == (80, f" {'y' * 11}…")
+    terminal.table(["a", "why"], [["x", "short"]])
+    assert capsys.readouterr().out.splitlines()[1] == "x  short"
 
 
 def test_a_terminal_of_another_encoding_is_written_to(site: Site) -> None:
@@ -95,3 +104,19 @@ def test_asking_a_relay_loads_neither_the_road_nor_the_store(tmp_path: Path) -> 
     )
     done = run_program([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        ("", "2011-10-04 14:11:09 WIB"),
+        ("inbox: {zone: WIT}\n", "2011-10-04 16:11:09 WIT"),
+        ("inbox: {zone: X}\n", "2011-10-04 14:11:09 WIB"),
+        ("a: [", "2011-10-04 14:11:09 WIB"),
+    ],
+)
+def test_people_read_their_own_time(tmp_path: Path, zone: str, said: str) -> None:
+    (tmp_path / "relay.yaml").write_text(zone)
+    shown = local(tmp_path / "relay.yaml")
+    assert shown("2011-10-04T07:11:09.123Z") == said
+    assert (shown(None), shown(""), shown("soon")) == (None, "", "soon")
