@@ -221,8 +221,7 @@ async def test_an_address_that_once_accepted_our_mail_is_told_to_be_inactive(
     tmp_path: Path,
 ) -> None:
     """The notice's kinds 1 and 2 share one log line; only the address' history tells them apart."""
-    dead: set[str] = {"gone@yahoo.com"}
-    yahoo = models.Yahoo(dead=dead)
+    yahoo = models.Yahoo(frozenset({"gone@yahoo.com"}))
     around = [
         House(YAHOO, "127.0.1.3", yahoo, ("yahoo.com",)),
         House("mx.lpse.example.go.id", "127.0.1.6", models.Yahoo(), ("lpse.example.go.id",)),
@@ -230,7 +229,7 @@ async def test_an_address_that_once_accepted_our_mail_is_told_to_be_inactive(
     async with site(tmp_path, around=around) as world:
         await world.send("once@yahoo.com", "gone@yahoo.com")
         await world.settled()
-        dead.add("once@yahoo.com")
+        yahoo.dead |= {"once@yahoo.com"}
         await world.send("once@yahoo.com")
         await world.settled()
         told = {}
