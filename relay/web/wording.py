@@ -39,6 +39,7 @@ _TONES: Final[dict[State, Tone]] = {
     State.HELD: "wait",
     State.WAITING: "wait",
 }
+_HELP: Final = re.compile(r"(?:Helpdesk|Verifikator) LPSE|LPSE's (?:helpdesk|verifier)")
 _SPAM: Final = frozenset({Category.SENDER_BLOCKED, Category.SPAM_CONTENT})
 _KNOWN: Final = {
     "gmail": "Google (Gmail)",
@@ -66,6 +67,7 @@ class Facts:
     alerted_at: Instant | None = None  # only where an alert was sent
     accepted_before: bool = False  # the address once took our mail
     can_resend: bool = False  # the page has a button for it
+    contact: str | None = None  # where the helpdesk is reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ def wording(facts: Facts, zone: Zone = "WIB", language: Language = "id") -> Word
     if not facts.can_resend:
         for spoken, instead in WITHOUT_BUTTON.items():
             advice = advice.replace(spoken, instead)
+    if facts.contact:
+        advice = _HELP.sub(r"\g<0> ({kontak})", advice, count=1)
     return Wording(
         _filled(state.label, values),
         _filled(phrase.label, values),
@@ -167,6 +171,7 @@ def _values(
         "penyedia": facts.provider or domain,
         "pengirim": facts.sender or "LPSE",
         "kode": facts.code,
+        "kontak": facts.contact or "",
         "jawaban": facts.reply or ("(tidak ada)" if indonesian else "(nothing)"),
         "sebab": cause or ("pernah gagal" if indonesian else "it failed before"),
         "n": str(max(facts.tries, 1)),

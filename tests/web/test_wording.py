@@ -131,6 +131,28 @@ def test_held_expired_suppressed_removed() -> None:
     assert _words(State.REMOVED)[0] == "Hanya di Kotak Masuk"
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_who_is_to_be_asked_is_named_where_it_is_known(language: Language) -> None:
+    where = "helpdesk@lpse.example.go.id"
+    told = 0
+    for state in State:
+        for category in [*Category, None]:
+            facts = replace(FACTS, state=state, category=category)
+            plain = wording(facts, language=language).advice
+            named = wording(replace(facts, contact=where), language=language).advice
+            assert where not in plain
+            assert named.replace(f" ({where})", "") == plain
+            has_help = any(word in plain.lower() for word in ("helpdesk", "verifi"))
+            assert named.count(f" ({where})") == has_help
+            told += has_help
+    assert told
+
+
+def test_the_helpdesks_address_is_not_the_senders() -> None:
+    words = _words(State.DELIVERED, contact="helpdesk@lpse.example.go.id")
+    assert "simpan lpse@lpse.example.go.id ke daftar kontak" in words[3]
+
+
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("category", Category)
 def test_a_trys_cause_is_in_words(state: State, category: Category) -> None:
