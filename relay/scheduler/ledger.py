@@ -1,14 +1,16 @@
 """Ledger: outcomes wait here for one commit, and are told to the world only after it.
 
-A commit that fails is tried again as long as the leases are ours; nothing else is lost by it: a
-group that fails twice is written one by one, and what turns out to be settled already (two ends of
-one letter met) is left as it is.
+A commit that fails is tried again until it is done or the process ends: a lease is never taken
+back meanwhile, and the next start finds it. Nothing else is lost by it: a group that fails twice is
+written one by one, what cannot be written then waits by itself while the others go on, and what
+turns out to be settled already (two ends of one letter met) is left as it is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,6 +43,7 @@ class Ledger:
         self._clock = clock
         self._emit = emit
         self._waiting: list[Entry] = []
+        self._stuck: deque[Entry] = deque()  # could not be written, not even alone
         self._task: asyncio.Task[None] | None = None
 
     def write(self, settlement: Settlement, told: tuple[Event, ...]) -> asyncio.Future[None]:
@@ -61,28 +64,45 @@ class Ledger:
     async def _run(self) -> None:
         batch: list[Entry] = []
         try:
-            while self._waiting:
+            while self._waiting or self._stuck:
                 batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
                 await self._commit(batch)
+                if self._stuck and not self._waiting:
+                    await asyncio.sleep(AGAIN)
+                await self._unstick()
         except StoreDead as error:
-            for entry in (*batch, *self._waiting):
+            for entry in (*batch, *self._waiting, *self._stuck):
                 if not entry.written.done():
                     entry.written.set_exception(error)
                     entry.written.exception()  # whoever waits gets it; nobody has to
             raise
 
     async def _commit(self, batch: list[Entry]) -> None:
-        for _ in range(TOGETHER):
+        for _ in range(TOGETHER if batch else 0):
             if await self._settled(batch):
                 return
             await asyncio.sleep(AGAIN)
         for entry in batch:
-            while not await self._settled([entry]):
-                if await self._is_over(entry):
-                    logger.error("%s was settled already", entry.settlement.delivery.ref)
-                    _done(entry)
-                    break
-                await asyncio.sleep(AGAIN)
+            if not await self._is_written(entry):
+                self._stuck.append(entry)
+
+    async def _unstick(self) -> None:
+        """Those that were stuck, up to the first that still is: it goes to the end."""
+        for _ in range(len(self._stuck)):
+            if not await self._is_written(self._stuck[0]):
+                self._stuck.rotate(-1)
+                return
+            self._stuck.popleft()
+
+    async def _is_written(self, entry: Entry) -> bool:
+        """True once it is safe, or was settled already."""
+        if await self._settled([entry]):
+            return True
+        if not await self._is_over(entry):
+            return False
+        logger.error("%s was settled already", entry.settlement.delivery.ref)
+        _done(entry)
+        return True
 
     async def _settled(self, batch: list[Entry]) -> bool:
         try:

@@ -2,7 +2,8 @@
 
 Promises
 - A delivery is leased while it is in memory, and each leased one ends in exactly one of: settled,
-  given back. `stop` leaves none behind.
+  given back. `stop` leaves none behind, save where the store can no longer write: those the next
+  `start` finds. No lease runs out by time, so no letter flies twice because something took long.
 - `recall` returns when no claimed delivery of those domains is in memory but the flying ones; no
   new one is claimed until `nudge` (or a minute has passed).
 - A letter whose time is over is never handed to the transport.
@@ -13,8 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
-from typing import Final
+from collections.abc import Awaitable, Collection, Sequence
+from typing import Final, TypeVar
 
 from relay.mail.delivery import Delivery
 from relay.mail.instant import Instant
@@ -32,10 +33,13 @@ from relay.transports.base import Route
 
 FLOOR: Final = 0.02  # seconds: no timer is shorter
 SWEEP: Final = 1.0  # seconds between two looks at what is due or over
+LAST_WRITES: Final = 15.0  # seconds that the last outcomes are waited for
 LAST_TRIES: Final = 3  # to keep what was learned, at the end
 RECALLED: Final = 60.0  # seconds after which a recall ends by itself
 WOKEN: Final = 5_000  # deliveries woken in one step
 OVER: Final = 500  # deliveries whose time is over, ended in one step
+
+T = TypeVar("T")
 
 __all__ = ["Parts", "Scheduler"]
 
@@ -58,6 +62,7 @@ class Scheduler:
         )
         self._kick = asyncio.Event()
         self._unsaved: dict[str, str] = {}
+        self._ending: dict[tuple[int, int], asyncio.Task[None]] = {}
         self._is_stopping = False
         self._recalled_until = 0.0
 
@@ -75,20 +80,15 @@ class Scheduler:
         self._on_ready(await store.ready())
 
     async def run(self) -> None:
-        """Wake what is due, end what is over, keep what was learned; until cancelled.
+        """Keep what was learned, wake what is due, end what is over; until cancelled.
 
         A store that could not do it is asked again. Raises StoreDead.
         """
         while True:
+            due_at = await self._sweep()
             wait = SWEEP
-            try:
-                due_at = await self._sweep()
-                if due_at is not None:
-                    wait = min(SWEEP, max(FLOOR, (due_at - self.parts.clock.now()) / 1000))
-            except StoreDead:
-                raise
-            except StoreError as error:
-                logger.error("the store could not be asked, trying again: %s", error)
+            if due_at is not None:
+                wait = min(SWEEP, max(FLOOR, (due_at - self.parts.clock.now()) / 1000))
             try:
                 async with asyncio.timeout(wait):
                     await self._kick.wait()
@@ -97,14 +97,31 @@ class Scheduler:
             self._kick.clear()
 
     async def _sweep(self) -> Instant | None:
+        """One look at everything; when the next is due. A step that fails keeps no other from
+        being done. Raises StoreDead."""
         store, now = self.parts.store, self.parts.clock.now()
-        await store.wake(now, WOKEN)
-        over = await store.overdue(now, OVER)
-        await asyncio.gather(*(self._outcomes.expire(delivery) for delivery in over))
-        await self._keep_learned()
         if self._recalled_until and self.parts.clock.monotonic() > self._recalled_until:
             self.nudge()
-        return now if len(over) == OVER else await store.next_due_at()
+        await _tried(self._keep_learned(), "what was learned could not be kept")
+        await _tried(store.wake(now, WOKEN), "what is due could not be woken")
+        over = await _tried(store.overdue(now, OVER), "what is over could not be found") or []
+        await self._end(over)
+        if len(over) == OVER and not self._ending:
+            return now
+        return await _tried(store.next_due_at(), "what is due next could not be found")
+
+    async def _end(self, over: Sequence[Delivery]) -> None:
+        """Those whose time is over, each by itself; one that takes long is not waited for."""
+        for delivery in over:
+            key = (delivery.message_id, delivery.n)
+            if key not in self._ending:
+                expiring = _tried(self._outcomes.expire(delivery), f"{delivery.ref} did not end")
+                self._ending[key] = asyncio.create_task(expiring, name="expire")
+        if self._ending:
+            await asyncio.wait(self._ending.values(), timeout=SWEEP)
+        done = [key for key, task in self._ending.items() if task.done()]
+        for task in [self._ending.pop(key) for key in done]:
+            task.result()
 
     async def _keep_learned(self) -> None:
         self._unsaved.update(self.parts.shaper.dirty(self.steady.now()))
@@ -124,9 +141,20 @@ class Scheduler:
         await self._routing.stop()
         await self._lanes.give_back()
         await self._lanes.land(grace)
-        await self._ledger.flush()
+        await self._flush_last()
         await self._lanes.give_back()
         await self._keep_last()
+
+    async def _flush_last(self) -> None:
+        """Outcomes that a store cannot write do not stop the end: as after a crash, the next start
+        finds those letters leased, and tries them again. Raises StoreDead."""
+        if self._ending:
+            await asyncio.wait(self._ending.values(), timeout=LAST_WRITES)
+        try:
+            async with asyncio.timeout(LAST_WRITES):
+                await self._ledger.flush()
+        except TimeoutError:
+            logger.error("some outcomes could not be written before the end")
 
     async def _keep_last(self) -> None:
         """What was learned, for the next start; a store that cannot keep it does not stop the end.
@@ -183,3 +211,16 @@ class Scheduler:
 
     async def _carry(self, lane: Lane, deliveries: Sequence[Delivery]) -> None:
         await self._flights.carry(lane, deliveries)
+
+
+async def _tried(step: Awaitable[T], otherwise: str) -> T | None:
+    """What came of it; None, and a line in the log, where it failed. Raises StoreDead."""
+    try:
+        return await step
+    except StoreDead:
+        raise
+    except StoreError as error:
+        logger.error("%s, trying again: %s", otherwise, error)
+    except Exception:
+        logger.exception("%s, trying again", otherwise)
+    return None
