@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import urllib.parse
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -19,6 +19,8 @@ from starlette.responses import HTMLResponse, Response
 
 from relay.clock import Clock
 from relay.mail import ids
+from relay.mail.address import AddressError, parse
+from relay.mail.classification import Category
 from relay.mail.delivery import Attempt, State
 from relay.mail.instant import Instant
 from relay.store.base import Inbox, InboxRow, Mailbox, QueueRow
@@ -36,7 +38,7 @@ _CHUNK: Final = 500  # rows read at once on the way to a late page
 _LAST_N: Final = 1 << 31
 
 logger = logging.getLogger(__name__)
-AcceptedBefore = Callable[[str], Awaitable[bool]]
+AcceptedBefore = Callable[[str], Awaitable[bool]]  # of an `Address.key`
 
 
 class Shelf(Inbox, Protocol):
@@ -118,12 +120,13 @@ class InboxPages:
         total = None
         if not query.search:
             total = await self._shelf.inbox_count(mailbox.id, query.only_unread)
+        once = await self._once_accepted(rows)
         first = (query.page - 1) * PAGE + 1
         return self._html(
             "daftar.html",
             mailbox=mailbox,
             query=query,
-            letters=[self._listed(row) for row in rows],
+            letters=[self._listed(row, once) for row in rows],
             unread=await self._shelf.inbox_count(mailbox.id, True),
             first=first,
             last=first + len(rows) - 1,
@@ -222,8 +225,8 @@ class InboxPages:
             raise NotHere
         return row
 
-    def _listed(self, row: InboxRow) -> dict[str, Any]:
-        facts = _facts(row, self._settings.contact)
+    def _listed(self, row: InboxRow, once: Collection[str]) -> dict[str, Any]:
+        facts = _facts(row, self._settings.contact, accepted_before=row.as_given in once)
         return {
             "row": row,
             "ref": ids.show(row.message_id, row.n),
@@ -232,12 +235,22 @@ class InboxPages:
         }
 
     async def _facts(self, row: InboxRow) -> Facts:
-        before = False
-        if self._accepted_before is not None:
-            before = await self._accepted_before(row.as_given)
+        before = row.as_given in await self._once_accepted([row])
         attempts = await self._shelf.attempts(row.message_id, row.n)
         found = await self._shelf.find(row.message_id, row.n)
         return _facts(row, self._settings.contact, attempts, found, before)
+
+    async def _once_accepted(self, rows: Sequence[InboxRow]) -> set[str]:
+        """Of the addresses that are unknown there now, those that a server once took mail for."""
+        found = set()
+        for given in {row.as_given for row in rows if row.category is Category.UNKNOWN_USER}:
+            try:
+                key = parse(given).key
+            except AddressError:
+                continue  # no mailbox at all: nothing was ever taken for it
+            if self._accepted_before is not None and await self._accepted_before(key):
+                found.add(given)
+        return found
 
     async def _taken_apart(self, octets: bytes) -> Reading | None:
         """The letter read, in a thread; None where our own reader fails: its source is shown."""

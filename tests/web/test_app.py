@@ -510,16 +510,37 @@ async def test_a_mailbox_that_is_gone(site: Site) -> None:
 
 
 async def test_an_address_that_once_took_our_mail() -> None:
+    asked = []
+
     async def accepted(address: str) -> bool:
+        asked.append(address)
         return True
 
     shelf = notice_shelf()
+    for n, made in enumerate(shelf.rows[1]):
+        shelf.rows[1][n] = replace(made, as_given="A.Rekanan1@Example.co.id")
     app = inbox_app(shelf, WebSettings(), InboxSettings(), HandClock(), [KEY], accepted)
     session = make([KEY], LINK_ID, Scope.SESSION, NOW + HOUR, b"j" * 16)
     client = Site("http://inbox", shelf, HandClock(), app).client(cookies={COOKIE: session})
     bounced = next(row for row in shelf.rows[1] if row.state is State.BOUNCED)
-    page = (await client.get(f"/inbox/{ids.show(bounced.message_id, 0)}")).text
-    assert "Email tidak aktif" in page
+    for path in ("/inbox", f"/inbox/{ids.show(bounced.message_id, 0)}"):
+        page = (await client.get(path)).text
+        assert "Email tidak aktif" in page
+        assert "Email tidak terdaftar" not in page
+    assert asked == ["a.rekanan1@example.co.id"] * 2
+
+
+async def test_an_address_that_is_none_never_took_our_mail() -> None:
+    async def accepted(address: str) -> bool:
+        raise AssertionError(address)
+
+    shelf = Shelf()
+    made = row("x", state=State.BOUNCED, category=Category.UNKNOWN_USER, as_given="no address")
+    shelf.add(Mailbox(1, LINK_ID, "x"), made, text_letter("x", "x"))
+    app = inbox_app(shelf, WebSettings(), InboxSettings(), HandClock(), [KEY], accepted)
+    session = make([KEY], LINK_ID, Scope.SESSION, NOW + HOUR, b"j" * 16)
+    client = Site("http://inbox", shelf, HandClock(), app).client(cookies={COOKIE: session})
+    assert "Email tidak terdaftar" in (await client.get("/inbox")).text
 
 
 def test_a_short_key_is_refused() -> None:
