@@ -31,6 +31,8 @@ TLS_READY: Final = answer(220, "2.0.0", "Ready to start TLS")
 VERIFY: Final = answer(252, "2.5.0", "Cannot verify, but will take mail and try")
 
 ENOUGH: Final = answer(421, "4.7.0", "Too many errors, closing")
+LEADS_NOWHERE: Final = answer(421, "4.7.0", "Too many commands without a letter, closing")
+OUTSTAYED: Final = answer(421, "4.7.0", "Neither authenticated nor a letter in time, closing")
 TEMPORARY: Final = answer(451, "4.3.0", "Temporary failure, nothing was taken; try again")
 CLOSING: Final = answer(451, "4.3.2", "Shutting down, nothing was taken; try again")
 TOO_BUSY: Final = answer(421, "4.3.2", "Too many sessions, try again later")

@@ -11,7 +11,7 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-from relay.ingress import answers, syntax
+from relay.ingress import answers, strangers, syntax
 from relay.ingress.answers import Refused
 from relay.ingress.auth import Authenticator
 from relay.ingress.authenticating import Authenticating
@@ -41,6 +41,10 @@ class House(Protocol):
     memory: Memory
     policy: Policy
 
+    def admit(self, session: Session) -> None:
+        """The session is no stranger's any more."""
+        ...
+
     def ended(self, session: Session) -> None:
         """The session's last act."""
         ...
@@ -49,14 +53,23 @@ class House(Protocol):
 class Session(Wire):
     """One client. `visit` is what the handler knows of it."""
 
-    def __init__(self, house: House, listener: Listener, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        house: House,
+        listener: Listener,
+        loop: asyncio.AbstractEventLoop,
+        is_stranger: bool = False,
+    ) -> None:
         policy = house.policy
         idle = policy.ingress.idle_timeout.total_seconds()
         super().__init__(house.handler, policy.hostname, idle, loop)
         self._house = house
         self._handler = house.handler
         self._listener = listener
+        self.is_stranger = is_stranger
+        self._is_over_time = False
         self._bogus = 0
+        self._idle = 0
         self._auth = Authenticating(self)
         self.visit: Visit
 
@@ -66,7 +79,7 @@ class Session(Wire):
         tls = transport.get_extra_info("ssl_object")
         self.is_tls = tls is not None
         policy = self._house.policy
-        ip = str(peer[0]).partition("%")[0].removeprefix("::ffff:")
+        ip = strangers.ip_of(peer)
         self.visit = Visit(
             Source(
                 ip=ip,
@@ -79,7 +92,19 @@ class Session(Wire):
             ),
             policy,
         )
+        if self.is_stranger:
+            self.loop.call_later(strangers.LIFETIME, self._outstayed)
         super().connection_made(transport)
+
+    def _outstayed(self) -> None:
+        """A stranger's time is over: at once, or when what it waits for has been answered."""
+        self._is_over_time = True
+        if self.is_waiting and self._is_outside:
+            self.hang_up(answers.OUTSTAYED)
+
+    @property
+    def _is_outside(self) -> bool:
+        return self.is_stranger and not self.visit.source.may_relay
 
     @property
     def authenticator(self) -> Authenticator:
@@ -120,6 +145,8 @@ class Session(Wire):
                 await self.flush()
             if self.errors >= MAX_ERRORS and not self.visit.source.may_relay:
                 self._end(answers.ENOUGH)
+            if self._is_over_time and self._is_outside:
+                self._end(answers.OUTSTAYED)
             try:
                 await self._command(await self.line())
             except Refused as refused:
@@ -154,6 +181,10 @@ class Session(Wire):
             if self._bogus >= MAX_BOGUS:
                 self._end(answers.UNKNOWN)
             raise Refused(answers.UNKNOWN, "syntax")
+        if verb in strangers.IDLE and self._is_outside:
+            self._idle += 1
+            if self._idle > strangers.MAX_IDLE:
+                self._end(answers.LEADS_NOWHERE)
         if self.is_closing and verb != "QUIT":
             self.visit.forget()
             self._end(answers.CLOSING)
@@ -261,6 +292,8 @@ class Session(Wire):
             self.input += scanner.rest
             reply = await self._handler.data(self.visit, scanner)
         self.visit.forget()
+        if reply.code < 400:
+            self._house.admit(self)
         self.say(reply)
 
     async def smtp_RSET(self, arg: str | None) -> None:
@@ -353,6 +386,7 @@ class Session(Wire):
         user = await self._auth.ask(arg or "")
         if user is not None:
             self._know(user=user)
+            self._house.admit(self)
             self.say(answers.AUTH_OK)
 
 

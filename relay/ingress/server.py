@@ -3,6 +3,7 @@
 The contract
 - Over `max_sessions` nothing is refused: accepting stops, and clients wait in the backlog. Only
   when no session ended for `accept_wait` are those that wait greeted with 421.
+- Strangers hold half of the sessions at most; one more of them is greeted with 421 at once.
 - `drain` stops accepting, waits for the open sessions, and says 451 only to what is open after
   that. A letter whose final dot was read is put and answered.
 - `swap` changes one reference; a message that has begun ends under the policy that it began with.
@@ -20,7 +21,7 @@ from typing import Final
 
 from relay.clock import Clock
 from relay.filters.base import Alerts
-from relay.ingress import answers
+from relay.ingress import answers, strangers
 from relay.ingress.auth import Authenticator
 from relay.ingress.handler import Handler
 from relay.ingress.listening import Listener, listeners
@@ -63,6 +64,7 @@ class Door:
         self._sockets = dict(sockets or {})
         self._listeners: list[Listener] = []
         self._sessions: set[Session] = set()
+        self._strangers: set[Session] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_accepting = False
         self._is_draining = False
@@ -129,19 +131,36 @@ class Door:
                 self._stop_accepting()
                 self._be_patient()
                 return
-            connection = self._taken(listener)
-            if connection is None:
+            taken = self._taken(listener)
+            if taken is None:
                 return
-            session = Session(self, listener, self._loop)
-            self._sessions.add(session)
-            self._empty.clear()
-            task = self._loop.create_task(self._open(session, listener, connection))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            connection, ip = taken
+            is_stranger = not self.policy.trusts(ip)
+            if is_stranger and len(self._strangers) >= self._most_strangers:
+                _send_away(connection, listener)
+                detail = f"strangers hold {len(self._strangers)} sessions; {ip} got 421"
+                self._alerts.alert("door_strangers", detail)
+                continue
+            self._let_in(connection, listener, is_stranger)
 
-    def _taken(self, listener: Listener) -> socket.socket | None:
+    @property
+    def _most_strangers(self) -> int:
+        return strangers.most(self.policy.ingress.max_sessions)
+
+    def _let_in(self, connection: socket.socket, listener: Listener, is_stranger: bool) -> None:
+        session = Session(self, listener, self._loop, is_stranger)
+        self._sessions.add(session)
+        if is_stranger:
+            self._strangers.add(session)
+        self._empty.clear()
+        task = self._loop.create_task(self._open(session, listener, connection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _taken(self, listener: Listener) -> tuple[socket.socket, str] | None:
+        """The next connection and its client's address."""
         try:
-            connection, _ = listener.socket.accept()
+            connection, peer = listener.socket.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return None
         except OSError as error:
@@ -152,7 +171,7 @@ class Door:
         connection.setblocking(False)
         with suppress(OSError):  # a client that has gone has no options; its end is read later
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection
+        return connection, strangers.ip_of(peer)
 
     async def _open(self, session: Session, listener: Listener, connection: socket.socket) -> None:
         is_implicit = listener.tls == "implicit"
@@ -174,8 +193,14 @@ class Door:
             self.ended(session)
             raise
 
+    def admit(self, session: Session) -> None:
+        """AUTH succeeded, or a letter was taken: the session is no stranger's any more."""
+        session.is_stranger = False
+        self._strangers.discard(session)
+
     def ended(self, session: Session) -> None:
         """A session's last act."""
+        self._strangers.discard(session)
         self._sessions.discard(session)
         if not self._sessions:
             self._empty.set()
@@ -188,8 +213,8 @@ class Door:
             return
         try:
             for listener in self._listeners:
-                while (connection := self._taken(listener)) is not None:
-                    _send_away(connection, listener)
+                while (taken := self._taken(listener)) is not None:
+                    _send_away(taken[0], listener)
         finally:
             # Whatever went wrong: those that come next are told too.
             if not self._is_accepting:
