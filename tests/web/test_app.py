@@ -490,6 +490,18 @@ async def test_under_a_path_of_the_applications_site(is_stripped: bool) -> None:
         session = cookie.partition(";")[0]
         page = await client.get(f"{own}/inbox", headers={"Cookie": session})
         assert 'href="/kotak/inbox/' in page.text
+        letter = f"/inbox/{CANCELLED}"
+        shown = await client.get(f"{own}{letter}", headers={"Cookie": session})
+        led_to = re.findall(r'(?:href|src|action)="(/[^"?]*)', shown.text)
+        assert {f"/kotak{letter}/isi", f"/kotak{letter}/raw", f"/kotak{letter}/lampiran/1"} <= (
+            set(led_to)
+        )
+        for path in led_to:
+            assert path.startswith("/kotak/")
+            if path != "/kotak/keluar":  # a form's
+                found = f"{own}{path.removeprefix('/kotak')}"
+                answer = await client.get(found, headers={"Cookie": session})
+                assert answer.status_code == 200
         assert "strict-transport-security" in page.headers
 
 
