@@ -187,7 +187,7 @@ def _step(state: Standing, settings: PauseSettings) -> int:
     return millis(settings.throttle if state.kind == "throttle" else settings.block)
 
 
-def unreached(state: Standing, failure: str, now: Instant) -> Change:
+def unreached(state: Standing, failure: str, now: Instant, settings: PauseSettings) -> Change:
     """Refused, timed out or lost connections in a row: the site rests as one."""
     state.unreached += 1
     state.is_asked = False
@@ -200,7 +200,8 @@ def unreached(state: Standing, failure: str, now: Instant) -> Change:
     if not state.by_hand:
         state.why = failure
     state.mode = Mode.PAUSED
-    state.until = max(state.until, now + min(REST << min(over, 10), LONGEST_REST))
+    longest = min(LONGEST_REST, millis(settings.longest))
+    state.until = max(state.until, now + min(REST << min(over, 10), longest))
     return Change.NONE if was is Mode.PAUSED else Change.PAUSED
 
 

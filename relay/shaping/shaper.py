@@ -217,7 +217,7 @@ class Shaper:
         if meaning is Meaning.ALIVE:
             change = feedback.accepted(state, now, self._pauses)
         elif meaning is Meaning.UNREACHED:
-            change = feedback.unreached(state, reply, now)
+            change = feedback.unreached(state, reply, now, self._pauses)
         elif meaning is Meaning.REFUSAL and read is not None:
             change = feedback.refused(state, read, reply, now, self._pauses)
         else:

@@ -116,6 +116,14 @@ def test_a_site_that_fails_under_a_pause_by_hand_keeps_the_hands_reason() -> Non
     assert (standing.state, standing.why) == ("paused", "root: maintenance")
 
 
+def test_a_laboratorys_longest_pause_bounds_a_rest_too() -> None:
+    made = Shaper(PauseSettings(longest=timedelta(seconds=2)), lambda domain: ())
+    down = Classification(Category.NETWORK, Scope.DESTINATION, Action.RETRY_LATER, "refused")
+    for _ in range(3):
+        made.feedback(PLAIN, down, "connection refused", NOW)
+    assert made.standings(NOW)[0].paused_until == NOW + 2000
+
+
 def test_words_of_rates() -> None:
     assert rate(Rate(1, timedelta(seconds=1))) == Rate(1, timedelta(seconds=1))
     assert rate("300/5m") == Rate(300, timedelta(minutes=5))
