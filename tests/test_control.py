@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from relay import control
-from relay.control import ControlClient, ControlError, ControlServer, Unreachable
+from relay.control import ControlClient, ControlError, ControlServer, Denied, Unreachable
 
 
 async def echo(params: dict[str, Any], who: str) -> dict[str, Any]:
@@ -197,3 +197,15 @@ async def test_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_uid_without_a_name_is_shown_as_it_is() -> None:
     assert control._name(4_000_000_000) == "uid 4000000000"
+
+
+def test_who_may_not_reach_the_socket_is_denied_not_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Closed(socket.socket):
+        def connect(self, address: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("relay.control.socket.socket", Closed)
+    with pytest.raises(Denied, match="only root and the relay's own user may control it"):
+        ControlClient(tmp_path / "c.sock").call("status")

@@ -11,6 +11,7 @@ from relay.service import listing, shapes
 from relay.service.listing import OTHER
 from relay.service.selecting import mailbox_key, selector
 from relay.store.reader import open_readonly
+from relay.strict_yaml import nearest
 
 
 class NoLetter(ValueError):
@@ -28,8 +29,8 @@ async def queue_ls(
 
         def domains_of(name: str) -> set[str]:
             if name not in {*profiles.names, OTHER}:
-                known = ", ".join(sorted(profiles.names))
-                raise ValueError(f"unknown provider {name!r}: one of {known}")
+                known = sorted({*profiles.names, OTHER})
+                raise ValueError(f"unknown provider {name!r}: {nearest(name, known)}")
             return {d for d in domains if (profiles.named(d) or OTHER) == name}
 
         means = selector(wanted, domains_of)

@@ -48,7 +48,7 @@ async def test_a_queue_at_rest(site: Path) -> None:
     assert gmail["total"] == 2
     other = await offline.queue_ls(file, state, {"provider": "other"}, 10)
     assert [row["recipient"] for row in other["deliveries"]] == ["b@x.id"]
-    with pytest.raises(ValueError, match=r"unknown provider 'gmial': one of .*gmail"):
+    with pytest.raises(ValueError, match=r"unknown provider 'gmial': did you mean gmail\?"):
         await offline.queue_ls(file, state, {"provider": "gmial"}, 10)
     shown = await offline.queue_show(file, state, answer["deliveries"][0]["id"])
     assert [row["subject"] for row in shown["deliveries"]] == ["Satu"]
