@@ -128,7 +128,8 @@ async def _page(relay: Relay, vendor: str, subject: str) -> tuple[Check, tuple[s
         where = httpx.URL(link).join(action[1] if action else "")
         origin = f"{where.scheme}://{where.netloc.decode()}"
         inbox = await browser.post(where, data=fields, headers={"Origin": origin})
-        again = await browser.post(where, data=fields, headers={"Origin": origin})
+    async with httpx.AsyncClient(timeout=10) as stranger:
+        again = await stranger.post(where, data=fields, headers={"Origin": origin})
     opened = inbox.status_code == 200 and subject in inbox.text and again.status_code >= 400
     said = f"the inbox page opens by a signed link, once, and shows “{subject}”"
     return (said, opened), tuple(_lines(inbox.text))
