@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from argon2 import PasswordHasher
@@ -12,6 +14,7 @@ from argon2 import PasswordHasher
 from relay.clock import Clock
 from relay.control import Command, ControlError
 from relay.mail import ids
+from relay.mail.delivery import State
 from relay.mail.events import Emit, Held, Paused, Released, Removed, Resumed
 from relay.mail.instant import Instant, iso
 from relay.service import listing, shapes
@@ -88,6 +91,7 @@ class Commands:
         self._clock = clock
         self._emit = emit
         self._reload = reload
+        self._one_at_a_time = asyncio.Lock()
         self._link = link
         self._about = about
 
@@ -132,12 +136,11 @@ class Commands:
         """What a change would move, and some of it."""
         meant = await self._selector(params)
         wanted = movable(_change(params), meant)
-        try:
-            await self._deliveries.recall(wanted.domains)
-            count = sum((await self._store.count(wanted)).values())
-            rows = await self._store.rows(wanted, SAMPLE)
-        finally:
-            self._deliveries.nudge()
+        if wanted.states and State.READY in wanted.states:
+            # What is claimed counts too; the change calls it back, a look at it stops nothing.
+            wanted = replace(wanted, states=wanted.states | {State.LEASED})
+        count = sum((await self._store.count(wanted)).values())
+        rows = await self._store.rows(wanted, SAMPLE)
         sample = [shapes.delivery(row, self._destinations.provider_of) for row in rows]
         return {"count": count, "sample": sample} | await self._why_none(count, meant)
 
@@ -148,14 +151,22 @@ class Commands:
         if wanted.is_everything:
             raise ControlError("name what is meant: a selector is needed")
         now = self._clock.now()
-        try:
-            await self._deliveries.recall(wanted.domains)
+        async with self._halted(wanted.domains):
             changed = await self._store.change(what, wanted, who, reason, now)
-        finally:
-            self._deliveries.nudge()
         self._tell(what, wanted, changed, who, reason, now)
         why = await self._why_none(changed.moved, wanted)
         return {"moved": changed.moved, "in_flight": changed.in_flight} | why
+
+    @asynccontextmanager
+    async def _halted(self, domains: frozenset[str] | None) -> AsyncIterator[None]:
+        """Nothing is claimed meanwhile; one command at a time, since the end of one sets all going
+        again."""
+        async with self._one_at_a_time:
+            try:
+                await self._deliveries.recall(domains)
+                yield
+            finally:
+                self._deliveries.nudge()
 
     async def _why_none(self, count: int, meant: Selector) -> dict[str, Any]:
         """Where a change moves nothing: what is there instead, by state."""
@@ -189,12 +200,9 @@ class Commands:
         reason, now = _reason(params), self._clock.now()
         key = await self._key(params)
         self._shaper.pause(key, None, f"{who}: {reason}", now)
-        try:
+        async with self._halted(None):
             await self._keep(who, "pause", key, reason, now)
             self._emit(Paused(now, self._label(key), key, None, reason, who))
-            await self._deliveries.recall(None)
-        finally:
-            self._deliveries.nudge()
         return {"said": f"{_shown(key)} is paused until `resume`"}
 
     async def resume(self, params: dict[str, Any], who: str) -> dict[str, Any]:
@@ -205,11 +213,12 @@ class Commands:
         if not self._shaper.resume(key, f"{who}: {reason}", now):
             raise ControlError(f"{_shown(key)} was not paused")
         resumed = sorted(before - self._paused(now) - {"*"})
-        try:
-            await self._keep(who, "resume", key, reason, now)
-            self._emit(Resumed(now, self._label(key), key, reason, who))
-        finally:
-            self._deliveries.nudge()
+        async with self._one_at_a_time:
+            try:
+                await self._keep(who, "resume", key, reason, now)
+                self._emit(Resumed(now, self._label(key), key, reason, who))
+            finally:
+                self._deliveries.nudge()
         said = f"{_shown(key)} goes on"
         if key == "*" and resumed:
             said += f", and so do {', '.join(resumed)}"

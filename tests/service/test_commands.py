@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -177,7 +178,7 @@ async def test_a_change_is_previewed_done_told_and_audited(
     assert isinstance(told, event)
     assert (told.count, told.who) == (2, "siti")
     assert [row[1:3] for row in house.store.audits] == [("siti", change)]
-    assert house.deliveries.asked == ["recall all", "nudge"] * 2
+    assert house.deliveries.asked == ["recall all", "nudge"]
 
 
 async def test_retry_makes_a_waiting_letter_ready(house: House) -> None:
@@ -216,7 +217,33 @@ async def test_nothing_moved_is_not_told(house: House) -> None:
     assert (house.events, house.store.audits) == ([], [])
 
 
-@pytest.mark.parametrize("command", ["queue.preview", "queue.change", "pause"])
+async def test_a_look_stops_nothing_and_one_command_does_not_end_anothers_halt(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.ask("queue.preview", change="hold", selector={"domain": "x.id"})
+    assert house.deliveries.asked == []
+    halfway, go_on = asyncio.Event(), asyncio.Event()
+    change = house.store.change
+
+    async def slowly(*args: Any) -> Any:
+        halfway.set()
+        await go_on.wait()
+        return await change(*args)
+
+    monkeypatch.setattr(house.store, "change", slowly)
+    order: dict[str, Any] = {"change": "hold", "selector": {"domain": "x.id"}, "reason": "r"}
+    table = house.commands.table()
+    holding = asyncio.create_task(table["queue.change"](order, "siti"))
+    await halfway.wait()
+    pausing = asyncio.create_task(table["pause"]({"provider": "gmail", "reason": "r"}, "budi"))
+    await asyncio.sleep(0)
+    assert "nudge" not in house.deliveries.asked
+    go_on.set()
+    await asyncio.gather(holding, pausing)
+    assert house.deliveries.asked[-1] == "nudge"
+
+
+@pytest.mark.parametrize("command", ["queue.change", "pause"])
 async def test_the_scheduler_is_woken_again_also_where_a_command_fails(
     house: House, command: str
 ) -> None:
