@@ -28,6 +28,7 @@ from relay.ingress.policy import Policy
 from relay.mail import events, ids
 from relay.mail.envelope import Message, Options, Recipient, Source
 from relay.mail.events import Emit
+from relay.mail.instant import Instant
 from relay.mail.reply import Reply
 from relay.mail.smtpdata import DataScanner
 from relay.mail.verdict import Accept, Defer, Discard, Reject, Verdict
@@ -67,8 +68,9 @@ class Handler:
         alerts: Alerts,
         executor: Executor,
         authenticator: Authenticator,
+        recent: Sequence[tuple[Instant, int]] = (),
     ) -> None:
-        """`executor` takes large letters; two threads are enough."""
+        """`executor` takes large letters; two threads are enough. `recent`: see :class:`Door`."""
         self.alerts = alerts
         self.authenticator = authenticator
         self._store = store
@@ -76,7 +78,7 @@ class Handler:
         self._ids = names
         self._emit = emit
         self._executor = executor
-        self._ceiling = Ceiling()
+        self._ceiling = Ceiling(recent, clock.now(), clock.monotonic())
         self._disk = Disk(store.free_bytes, alerts)
 
     # --- before the letter
@@ -193,6 +195,9 @@ class Handler:
             words = f"{total} recipients in the last hour; above {ceiling} mail is held"
             self.alerts.alert("ingress_ceiling", words)
         particulars = transaction.particulars
+        if total > ceiling:
+            words = f"{total} recipients in the last hour, over {ceiling}: mail is held now"
+            self.alerts.alert("ingress_ceiling_held", words)
         if total > ceiling and not particulars.is_held:
             held = replace(particulars, is_held=True, hold_reason=CEILING)
             transaction.particulars = held

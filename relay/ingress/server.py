@@ -31,6 +31,7 @@ from relay.ingress.protocol import HANDSHAKE, Session
 from relay.ingress.settings import ListenSettings
 from relay.mail.events import Emit
 from relay.mail.ids import Ids
+from relay.mail.instant import Instant
 from relay.store.base import Store
 
 AT_ONCE: Final = 100  # connections accepted without letting others run
@@ -51,14 +52,19 @@ class Door:
         emit: Emit,
         alerts: Alerts,
         sockets: Mapping[str, Sequence[socket.socket]] | None = None,
+        recent: Sequence[tuple[Instant, int]] = (),
     ) -> None:
-        """`sockets`: those handed in by systemd, by their names, for `systemd:NAME`."""
+        """`sockets`: those handed in by systemd, by their names, for `systemd:NAME`. `recent`:
+        when letters were accepted in the last hour and for how many recipients, so that a restart
+        does not lift `ingress.ceiling`; from any source, in any order, older ones are ignored."""
         self.policy = policy
         self.memory = Memory(policy.ingress.memory)
         self._executor = ThreadPoolExecutor(2, thread_name_prefix="ingress")
         self._verifying = ThreadPoolExecutor(1, thread_name_prefix="auth")
         authenticator = Authenticator(store, self._verifying, clock.monotonic)
-        self.handler = Handler(store, clock, names, emit, alerts, self._executor, authenticator)
+        self.handler = Handler(
+            store, clock, names, emit, alerts, self._executor, authenticator, recent
+        )
         self._alerts = alerts
         self._listen = tuple(listen)
         self._sockets = dict(sockets or {})

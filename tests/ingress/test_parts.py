@@ -135,6 +135,16 @@ def test_the_ceiling_slides() -> None:
     assert ceiling.add(0, 3 * WINDOW) == 0
 
 
+def test_the_ceiling_remembers_what_came_before_a_restart() -> None:
+    at = 1_700_000_000_000
+    recent = [(at - HOUR // 2, 7), (at - 1_000, 3), (at - HOUR - 1_000, 100), (at + 5_000, 1)]
+    for now in (5.0, 100_000.0):  # also where the machine has just started
+        ceiling = Ceiling(recent, at, now)
+        assert ceiling.add(1, now) == 12
+        assert ceiling.add(0, now + WINDOW / 2 + 1) == 5
+        assert ceiling.add(0, now + WINDOW + 1) == 0
+
+
 @pytest.mark.parametrize(
     ("urgency", "deadline", "expected"),
     [
