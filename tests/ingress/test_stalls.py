@@ -1,21 +1,22 @@
 """No letter holds up the others: the loop's lag is measured while hostile and huge ones come in.
 
-The design's bound is 50 ms on a machine of its own; what fails here is five times that, so that a
-busy machine does not.
+The promise is 50 ms on a machine of its own. What fails here is twice that, in the better of two
+tries: a busy machine spoils one now and then, a fault of the door spoils both.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
 from tests.ingress.house import House, house
 
-BOUND = 0.25
+BOUND = 0.1  # seconds
+TRIES = 2
 MIB = 1024 * 1024
 
 
@@ -85,17 +86,33 @@ async def deliver(here: House, letter: bytes, recipients: int = 1) -> str:
         return await client.hear()
 
 
+async def shortest_stall(doing: Callable[[House], Awaitable[None]]) -> float:
+    """How long the loop stood still at most, in the better of two tries."""
+    stalls: list[float] = []
+    while len(stalls) < TRIES and (not stalls or stalls[-1] >= BOUND):
+        async with house() as here, ticking() as late:
+            await doing(here)
+        stalls.append(max(late))
+    return min(stalls)
+
+
 @pytest.mark.parametrize("name", LETTERS)
 async def test_no_letter_stalls_the_loop(name: str) -> None:
-    async with house() as here:
-        async with ticking() as late:
-            heard = await deliver(here, LETTERS[name])
+    async def send(here: House) -> None:
+        heard = await deliver(here, LETTERS[name])
         assert heard.startswith("554 5.7.1" if name.startswith("From") else "250")
-        assert max(late) < BOUND, f"the loop stood still for {max(late):.3f} s"
+
+    stall = await shortest_stall(send)
+    assert stall < BOUND, f"the loop stood still for {stall:.3f} s"
 
 
 async def test_ten_thousand_recipients_in_one_message() -> None:
-    async with house() as here, ticking() as late, here.client() as client:
+    stall = await shortest_stall(_to_ten_thousand)
+    assert stall < BOUND, f"the loop stood still for {stall:.3f} s"
+
+
+async def _to_ten_thousand(here: House) -> None:
+    async with here.client() as client:
         here.store.is_light = True
         await client.ask("EHLO x")
         await client.ask("MAIL FROM:<lpse@lpse.example.go.id>")
@@ -108,4 +125,3 @@ async def test_ten_thousand_recipients_in_one_message() -> None:
         await client.say(b".\r\n")
         assert (await client.hear()).startswith("250")
         assert len(here.store.entries[0].placements) == 10_000
-    assert max(late) < BOUND, f"the loop stood still for {max(late):.3f} s"
