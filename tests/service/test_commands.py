@@ -233,9 +233,9 @@ async def test_a_look_stops_nothing_and_one_command_does_not_end_anothers_halt(
     monkeypatch.setattr(house.store, "change", slowly)
     order: dict[str, Any] = {"change": "hold", "selector": {"domain": "x.id"}, "reason": "r"}
     table = house.commands.table()
-    holding = asyncio.create_task(table["queue.change"](order, "siti"))
+    holding = asyncio.ensure_future(table["queue.change"](order, "siti"))
     await halfway.wait()
-    pausing = asyncio.create_task(table["pause"]({"provider": "gmail", "reason": "r"}, "budi"))
+    pausing = asyncio.ensure_future(table["pause"]({"provider": "gmail", "reason": "r"}, "budi"))
     await asyncio.sleep(0)
     assert "nudge" not in house.deliveries.asked
     go_on.set()
