@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from relay.mail.delivery import Delivery
-from relay.mail.instant import Instant
+from relay.mail.instant import SECOND, Instant
 from relay.mail.urgency import Urgency
 from relay.shaping.destination import Destination
 
 Turn = tuple[int, bool, int, int, int]
 Entry = tuple[Turn, Delivery]
 APPETITE: Final = 8  # how many a lane leases at first; it doubles while it keeps up
+LEASE: Final = 3600 * SECOND  # written down for who looks; a lease ends by settle, give back or the
+# next start, never by time, so that nothing flies twice because something took long
 NOTHING: Final = 99  # less urgent than any class
 
 

@@ -18,7 +18,7 @@ from relay.mail.delivery import Delivery
 from relay.mail.instant import SECOND, Instant
 from relay.mail.urgency import Urgency
 from relay.scheduler.flight import Unwritten
-from relay.scheduler.lane import APPETITE, Lane
+from relay.scheduler.lane import APPETITE, LEASE, Lane
 from relay.scheduler.parts import Parts
 from relay.scheduler.steady import Steady
 from relay.store.base import StoreError
@@ -28,7 +28,6 @@ LANE_ROWS: Final = 200
 ALL_ROWS: Final = 5_000
 ALL_FLIGHTS: Final = 1_000  # letters under way at once, to all destinations together
 ALL_CLAIMS: Final = 64
-LEASE: Final = 3600 * SECOND
 FLOOR: Final = 0.02  # seconds: no timer is shorter
 PATIENT: Final = 60 * SECOND  # a lane that waits longer gives its leases back
 

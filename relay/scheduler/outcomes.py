@@ -19,6 +19,7 @@ from relay.mail.delivery import (
     Expired,
     Failure,
     FailureKind,
+    Held,
     Outcome,
 )
 from relay.mail.events import Event
@@ -33,7 +34,7 @@ from relay.scheduler.steady import Steady
 from relay.settle import Earlier, settle
 from relay.shaping import backoff
 from relay.shaping.destination import Destination
-from relay.store.base import Settlement
+from relay.store.base import Settlement, StoreDead
 
 LOG = logging.getLogger(__name__)
 OTHER = "other"
@@ -70,12 +71,31 @@ class Outcomes:
             for event in self._parts.shaper.feedback(destination, read, attempt.said(), now):
                 is_paused = is_paused or isinstance(event, events.Paused)
                 self._parts.emit(event)
-            label = destination.label
-            writing.append(await self._settle(delivery, attempt, read, label, letter))
+            writing.append(await self._written(delivery, attempt, read, destination.label, letter))
         if is_paused:
             await self._parts.transport.hang_up(destination.key)
         await asyncio.gather(*writing)
         return readings
+
+    async def _written(
+        self,
+        delivery: Delivery,
+        attempt: Attempt,
+        read: Classification | None,
+        label: str,
+        letter: Letter,
+    ) -> asyncio.Future[None]:
+        """Its settlement; held where none could be made of it: it was carried, so it must neither
+        fly again by itself nor stay leased where nobody sees it. Raises StoreDead."""
+        try:
+            return await self._settle(delivery, attempt, read, label, letter)
+        except StoreDead:
+            raise
+        except Exception as error:
+            LOG.exception("what came of %s could not be settled", delivery.ref)
+            why = f"carried, but what came of it could not be settled: {error!r}; {attempt.said()}"
+            self._call("unsettled", f"{delivery.ref}: {why}", self._parts.clock.now())
+            return await self._write(delivery, attempt, Held(why), read, label, letter)
 
     async def failed(self, delivery: Delivery, failure: Failure) -> None:
         """No host could even be asked: the domain is missing, DNS does not answer …"""

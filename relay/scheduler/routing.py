@@ -6,20 +6,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from relay.mail.delivery import Failure
-from relay.mail.instant import SECOND
+from relay.mail.delivery import Delivery, Failure
 from relay.mail.urgency import Urgency
+from relay.scheduler.lane import LEASE
 from relay.scheduler.outcomes import Outcomes
 from relay.scheduler.parts import Parts
+from relay.store.base import StoreDead, StoreError
 from relay.transports.base import Route
 
 AT_ONCE: Final = 100  # domains looked up at once
 ROWS: Final = 200  # letters of a missing domain that are settled in one go
-LEASE: Final = 600 * SECOND
+LAST: Final = 15.0  # seconds that the last failures are waited for
 AGAIN: Final = 1.0  # seconds after a store that could not be asked
 
 Found = Callable[[Route, str, Urgency], None]
@@ -37,6 +38,7 @@ class Routing:
         self._found = found
         self._wanted: dict[str, Urgency] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._failing: set[asyncio.Task[bool]] = set()  # these hold leases
         self.is_halted = False
 
     def note(self, domain: str, urgency: Urgency) -> None:
@@ -71,6 +73,8 @@ class Routing:
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        if self._failing:
+            await asyncio.wait(self._failing, timeout=LAST)
 
     def _routed(self, domain: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(domain, None)
@@ -86,13 +90,37 @@ class Routing:
         urgency = self._wanted.pop(domain, Urgency.MASSAL)
         if isinstance(found, Route):
             self._found(found, domain, urgency)
-        elif not self.is_halted and await asyncio.shield(self._fail(domain, found)):
-            self._wanted.setdefault(domain, urgency)
+        elif not self.is_halted:
+            failing = asyncio.create_task(self._fail(domain, found), name=f"fail {domain}")
+            self._failing.add(failing)
+            failing.add_done_callback(self._failing.discard)
+            if await asyncio.shield(failing):
+                self._wanted.setdefault(domain, urgency)
 
     async def _fail(self, domain: str, failure: Failure) -> bool:
-        """An attempt for each ready letter of the domain; True where there may be more."""
+        """An attempt for each ready letter of the domain; True where there may be more. What comes
+        of no attempt, for whatever reason, is given back. Raises StoreDead."""
         now = self._parts.clock.now()
         claimed = await self._parts.store.claim([domain], ROWS, now, now + LEASE)
         ending = [self._outcomes.failed(delivery, failure) for delivery in claimed]
-        await asyncio.gather(*ending)
-        return len(claimed) == ROWS
+        made = await asyncio.gather(*ending, return_exceptions=True)
+        left = []
+        for delivery, error in zip(claimed, made, strict=True):
+            if isinstance(error, StoreDead):
+                raise error
+            if error is not None:
+                logger.error("%s could not be settled", delivery.ref, exc_info=error)
+                left.append(delivery)
+        await self._give_back(left)
+        return len(claimed) == ROWS and not left
+
+    async def _give_back(self, left: Sequence[Delivery]) -> None:
+        """Raises StoreDead: else it is tried until it is done."""
+        while left:
+            await asyncio.sleep(AGAIN)  # nor are they claimed again at once
+            try:
+                return await self._parts.store.give_back(left)
+            except StoreDead:
+                raise
+            except StoreError as error:
+                logger.error("leases could not be given back yet: %s", error)

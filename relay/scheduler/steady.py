@@ -1,6 +1,6 @@
 """Steady: the wall clock at the start, moved on by the monotonic one: no step of the clock counts.
 
-Shaping and leases go by it, so that a clock that is set forward grants no letters.
+Shaping goes by it, so that a clock that is set forward grants no letters.
 """
 
 from __future__ import annotations
