@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
 from relay.lab.virtual_time import VirtualClock, run
 from relay.mail import events
-from relay.mail.delivery import Attempt, Delivery, Failure, FailureKind, State
+from relay.mail.delivery import Delivery, Failure, FailureKind, State
 from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant
 from relay.mail.reply import Stage
 from relay.mail.urgency import Urgency
-from relay.shaping.profiles import Layer, Profiles
-from relay.shaping.settings import ProviderSettings
-from relay.store.base import Selector, Settlement, StoreDead, StoreError
 from relay.store.memory import MemoryStore
-from relay.transports.base import Job, NotYet, Permits, Route
 from tests.scheduling import (
     BLOCKED,
     OK,
@@ -30,7 +24,6 @@ from tests.scheduling import (
     most_in,
     per_minute,
     profiles,
-    shipped_profiles,
 )
 
 UNKNOWN = "550-5.1.1 The email account that you tried to reach does not exist. gsmtp"
@@ -192,58 +185,6 @@ def test_a_dead_site_rests_as_one_and_bounces_nobody() -> None:
     run(main)
 
 
-def test_thousands_of_destinations_share_what_there_is() -> None:
-    async def main(clock: VirtualClock) -> None:
-        async with house(clock, accept) as h:
-            for n in range(0, 4_000, 50):
-                await h.put(*(f"v@d{n + k}.example.co.id" for k in range(50)))
-            began = clock.now()
-            while (await h.states())[State.DELIVERED] < 4_000:
-                await asyncio.sleep(5)
-                assert clock.now() - began < 10 * MINUTE
-            assert max(h.transport.most_open.values()) == 1
-            assert len(h.scheduler._lanes) == 0
-            tasks = asyncio.all_tasks()
-            assert len(tasks) < 10
-
-    run(main)
-
-
-def test_slow_destinations_do_not_starve_others() -> None:
-    """Sixty destinations with a long queue each, at one letter a minute."""
-
-    async def main(clock: VirtualClock) -> None:
-        book = profiles(**{"*": per_minute(1)})
-        async with house(clock, accept, book=book) as h:
-            for k in range(60):
-                await h.put(*(f"v{n}@slow{k}.example.co.id" for n in range(100)))
-            await asyncio.sleep(30)
-            one = await h.put("v@late.example.co.id")
-            await asyncio.sleep(10)
-            assert await h.state(one) is State.DELIVERED
-            assert h.scheduler._lanes.rows < 1000
-
-    run(main)
-
-
-def test_a_domains_own_limit_holds_back_nobody_else() -> None:
-    async def main(clock: VirtualClock) -> None:
-        book = profiles(gmail_com=per_minute(60), kampus_ac_id=per_minute(2))
-        async with house(clock, accept, book=book) as h:
-            gmail = await h.router.route("gmail.com")
-            assert isinstance(gmail, Route)
-            h.router.routes["kampus.ac.id"] = gmail  # Workspace
-            await h.put(*(f"a{n}@kampus.ac.id" for n in range(30)))
-            await h.put(*(f"b{n}@gmail.com" for n in range(30)))
-            await asyncio.sleep(60)
-            assert len(h.written("gmail.com")) == 30
-            assert most_in(h.written("kampus.ac.id"), timedelta(minutes=1)) <= 2
-            await asyncio.sleep(16 * 60)
-            assert len(h.written("kampus.ac.id")) == 30
-
-    run(main)
-
-
 @pytest.mark.parametrize("lookups_back", [2, 20])
 def test_a_missing_domain_bounces_only_after_long_and_often(lookups_back: int) -> None:
     async def main(clock: VirtualClock) -> None:
@@ -330,97 +271,6 @@ def test_a_letter_whose_time_is_over_is_never_sent() -> None:
     run(main)
 
 
-def test_draining_waits_for_replies_and_gives_back_the_rest() -> None:
-    async def main(clock: VirtualClock) -> None:
-        book = profiles(gmail_com=per_minute(60))
-        store = MemoryStore()
-        async with house(clock, accept, book=book, store=store) as h:
-            h.transport.after_dot = 20
-            for n in range(30):
-                await h.put(f"v{n}@gmail.com")
-            await asyncio.sleep(1)
-            flying = h.scheduler.flying()
-            assert flying >= 1
-        assert h.scheduler.flying() == 0
-        states = await h.states()
-        assert states[State.DELIVERED] == len(h.transport.written) >= flying
-        assert states[State.READY] == 30 - states[State.DELIVERED]
-
-    run(main)
-
-
-def test_a_late_flight_is_cut_and_its_letter_goes_back() -> None:
-    async def main(clock: VirtualClock) -> None:
-        store = MemoryStore()
-        async with house(clock, accept, store=store, seconds=500, grace=60) as h:
-            one = await h.put("vendor@gmail.com")
-            await asyncio.sleep(1)
-        assert await h.state(one) is State.READY
-
-    run(main)
-
-
-def test_recall_lets_an_operator_see_and_stop_everything() -> None:
-    async def main(clock: VirtualClock) -> None:
-        async with house(clock, accept, book=profiles(gmail_com=per_minute(20))) as h:
-            for n in range(100):
-                await h.put(f"v{n}@gmail.com", urgency=Urgency.MASSAL)
-            await asyncio.sleep(12)
-            done = (await h.states())[State.DELIVERED]
-            await h.scheduler.recall(None)
-            wanted = Selector(urgency=Urgency.MASSAL)
-            changed = await h.store.change("hold", wanted, "root", "wrong letter", clock.now())
-            h.scheduler.nudge()
-            assert changed.moved + changed.in_flight + done >= 100
-            assert changed.in_flight <= 2
-            await asyncio.sleep(600)
-            assert (await h.states())[State.HELD] == changed.moved
-
-    run(main)
-
-
-def test_a_store_that_fails_for_a_while_loses_nothing() -> None:
-    class Flaky(MemoryStore):
-        failures = 5
-
-        async def settle(self, settlements, now):  # type: ignore[no-untyped-def]
-            if self.failures:
-                self.failures -= 1
-                raise StoreError("disk full")
-            await super().settle(settlements, now)
-
-        async def claim(self, *args, **more):  # type: ignore[no-untyped-def]
-            if self.failures > 3:
-                self.failures -= 1
-                raise StoreError("disk full")
-            return await super().claim(*args, **more)
-
-    async def main(clock: VirtualClock) -> None:
-        async with house(clock, accept, store=Flaky()) as h:
-            for n in range(5):
-                await h.put(f"v{n}@gmail.com")
-            await asyncio.sleep(120)
-            assert await h.states() == {State.DELIVERED: 5}
-            assert len(h.transport.written) == 5
-
-    run(main)
-
-
-def test_two_ends_of_one_letter_do_not_stop_the_ledger() -> None:
-    async def main(clock: VirtualClock) -> None:
-        async with house(clock, accept) as h:
-            one = await h.put("vendor@gmail.com")
-            await asyncio.sleep(5)
-            (row,) = await h.store.find(one, 0)
-            await h.scheduler._outcomes.expire(row.delivery)  # it was delivered already
-            assert await h.state(one) is State.DELIVERED
-            two = await h.put("lain@gmail.com")
-            await asyncio.sleep(30)
-            assert await h.state(two) is State.DELIVERED
-
-    run(main)
-
-
 def test_lost_after_the_dot_waits_a_quarter_of_an_hour() -> None:
     lost = Failure(FailureKind.AMBIGUOUS, "lost after the final dot", Stage.EOD)
     answers: list[Answer] = [lost, OK]
@@ -435,50 +285,6 @@ def test_lost_after_the_dot_waits_a_quarter_of_an_hour() -> None:
             assert len(at) == 3
             assert at[2] - at[0] >= 15 * MINUTE
             assert await h.state(other) is State.DELIVERED
-
-    run(main)
-
-
-def test_a_clock_that_is_set_opens_no_limit() -> None:
-    async def main(clock: VirtualClock) -> list[float]:
-        passed: list[float] = []
-
-        def gmail(delivery: Delivery, now: Instant) -> Answer:
-            passed.append(clock.monotonic() * 1000)
-            return OK
-
-        async with house(clock, gmail, book=profiles(gmail_com=per_minute(20))) as h:
-            for n in range(200):
-                await h.put(f"v{n}@gmail.com")
-            for step in (5 * MINUTE, -5 * MINUTE, HOUR, -HOUR, DAY, -DAY):
-                await asyncio.sleep(30)
-                clock.step(step)
-            await asyncio.sleep(60)
-        return passed
-
-    passed = run(main)
-    assert most_in([round(at) for at in passed], timedelta(minutes=1)) <= 20
-    assert len(passed) >= 75
-
-
-def test_a_settlement_is_one_transaction_with_its_report() -> None:
-    class Watching(MemoryStore):
-        batches: list[list[Settlement]]
-
-        async def settle(self, settlements, now):  # type: ignore[no-untyped-def]
-            self.batches.append(list(settlements))
-            await super().settle(settlements, now)
-
-    async def main(clock: VirtualClock) -> None:
-        store = Watching()
-        store.batches = []
-        async with house(clock, lambda d, now: UNKNOWN, store=store) as h:
-            await h.put("dead@gmail.com")
-            await asyncio.sleep(5)
-            first = store.batches[0][0]
-            assert first.dsn is not None
-            assert first.attempt is not None
-            assert first.attempt.classification is not None
 
     run(main)
 
@@ -517,169 +323,5 @@ def test_our_own_fault_that_a_provider_names_pauses_it_and_keeps_the_mail() -> N
             assert not h.of(events.Bounced)
             alerts = [e.name for e in h.events if isinstance(e, events.Alert)]
             assert any("fix_config" in name for name in alerts)
-
-    run(main)
-
-
-def test_several_recipients_go_in_one_transaction_where_a_profile_allows_it() -> None:
-    async def main(clock: VirtualClock) -> None:
-        allowed = ProviderSettings(recipients_per_transaction=10, rate=("100/min",))  # type: ignore[arg-type]
-        book = Profiles(shipped_profiles(), [Layer({}, {"gmail": allowed}, "r")])
-        jobs: list[int] = []
-        async with house(clock, accept, book=book) as h:
-            carried = h.transport.deliver
-
-            async def deliver(job: Job, permits: Permits) -> Sequence[Attempt] | NotYet:
-                jobs.append(len(job.deliveries))
-                return await carried(job, permits)
-
-            h.transport.deliver = deliver  # type: ignore[method-assign]
-            one = await h.put(*(f"v{n}@gmail.com" for n in range(25)), "v@kampus.ac.id")
-            await asyncio.sleep(60)
-            assert await h.states() == {State.DELIVERED: 26}
-            assert await h.state(one, 25) is State.DELIVERED
-        assert max(jobs) == 10
-        assert sum(jobs) >= 26
-
-    run(main)
-
-
-def test_a_dead_store_ends_the_run_and_nothing_flies_again() -> None:
-    class Dying(MemoryStore):
-        async def settle(self, settlements, now):  # type: ignore[no-untyped-def]
-            self.dead.set()
-            raise StoreDead("fsync failed")
-
-    async def main(clock: VirtualClock) -> None:
-        written = 0
-        with pytest.raises(StoreDead):
-            async with house(clock, accept, store=Dying()) as h:
-                for n in range(20):
-                    await h.put(f"v{n}@gmail.com")
-                await asyncio.sleep(1)
-                written = len(h.transport.written)
-                await asyncio.sleep(600)
-                assert len(h.transport.written) == written
-                ids = [d.message_id for _, d in h.transport.written]
-                assert len(ids) == len(set(ids))
-        assert written >= 1
-
-    run(main)
-
-
-def test_attempts_that_cannot_be_read_send_no_letter_twice() -> None:
-    class Flaky(MemoryStore):
-        failures = 3
-
-        async def attempts(self, message_id, n):  # type: ignore[no-untyped-def]
-            if self.failures:
-                self.failures -= 1
-                raise StoreError("busy")
-            return await super().attempts(message_id, n)
-
-    async def main(clock: VirtualClock) -> None:
-        async with house(clock, lambda d, now: UNKNOWN, store=Flaky()) as h:
-            one = await h.put("dead@gmail.com")
-            await asyncio.sleep(60)
-            assert await h.state(one) is State.BOUNCED
-            assert [d.message_id for _, d in h.transport.written].count(one) == 1
-
-    run(main)
-
-
-def test_what_a_permit_put_off_flies_later_and_counts_no_try() -> None:
-    async def main(clock: VirtualClock) -> None:
-        async with house(clock, accept) as h:
-            carried, asked = h.transport.deliver, 0
-
-            async def deliver(job: Job, permits: Permits) -> Sequence[Attempt] | NotYet:
-                nonlocal asked
-                asked += 1
-                if asked <= 2:
-                    return NotYet(clock.now() + 5 * SECOND, "not yet")
-                return await carried(job, permits)
-
-            h.transport.deliver = deliver  # type: ignore[method-assign]
-            one = await h.put("vendor@gmail.com")
-            await asyncio.sleep(9)
-            assert asked == 2
-            await asyncio.sleep(5)
-            assert await h.state(one) is State.DELIVERED
-            assert len(await h.store.attempts(one, 0)) == 1
-
-    run(main)
-
-
-def test_a_domain_that_moved_is_sent_to_its_new_place() -> None:
-    async def main(clock: VirtualClock) -> None:
-        book = profiles(gmail_com=per_minute(1))
-        async with house(clock, accept, book=book) as h:
-            await h.put("a@gmail.com")
-            await asyncio.sleep(2)
-            gmail = h.router.routes["gmail.com"]
-            h.router.routes["pindah.example.co.id"] = gmail
-            await h.put(*(f"v{n}@pindah.example.co.id" for n in range(3)))
-            await asyncio.sleep(2)
-            del h.router.routes["pindah.example.co.id"]  # the cached answer has run out
-            await asyncio.sleep(75)
-            keys = {
-                (await h.store.attempts(d.message_id, d.n))[0].route_key
-                for _, d in h.transport.written
-                if d.domain == "pindah.example.co.id"
-            }
-            assert keys == {"mx.pindah.example.co.id"}
-            assert (await h.states())[State.DELIVERED] == 4
-
-    run(main)
-
-
-def test_a_recall_that_nobody_ends_ends_by_itself() -> None:
-    async def main(clock: VirtualClock) -> None:
-        async with house(clock, accept) as h:
-            await h.scheduler.recall(None)
-            one = await h.put("vendor@gmail.com")
-            await asyncio.sleep(50)
-            assert await h.state(one) is State.READY
-            await asyncio.sleep(15)
-            assert await h.state(one) is State.DELIVERED
-
-    run(main)
-
-
-def test_a_store_that_cannot_be_asked_is_asked_again() -> None:
-    class Flaky(MemoryStore):
-        calls = 0
-
-        def _fail(self) -> None:
-            self.calls += 1
-            if self.calls % 3 == 1:
-                raise StoreError("busy")
-
-        async def wake(self, now, limit=5000):  # type: ignore[no-untyped-def]
-            self._fail()
-            return await super().wake(now, limit)
-
-        async def save_shaping(self, states, now):  # type: ignore[no-untyped-def]
-            self._fail()
-            await super().save_shaping(states, now)
-
-        async def give_back(self, deliveries):  # type: ignore[no-untyped-def]
-            self._fail()
-            await super().give_back(deliveries)
-
-    async def main(clock: VirtualClock) -> None:
-        store = Flaky()
-        answers = ["451 4.3.0 later", *[OK] * 20]
-        book = profiles(gmail_com=per_minute(5))
-        async with house(clock, lambda d, now: answers.pop(0), book=book, store=store) as h:
-            for n in range(10):
-                await h.put(f"v{n}@gmail.com")
-            await asyncio.sleep(20)
-            await h.scheduler.recall(None)
-            h.scheduler.nudge()
-            await asyncio.sleep(60)
-            assert json.loads((await store.load_shaping())["meter:gmail"])
-            await asyncio.sleep(1200)
-            assert await h.states() == {State.DELIVERED: 10}
 
     run(main)

@@ -1,0 +1,168 @@
+"""A store that fails, for a while or for good: nothing is lost, nothing flies twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from relay.lab.virtual_time import VirtualClock, run
+from relay.mail.delivery import State
+from relay.store.base import Settlement, StoreDead, StoreError
+from relay.store.memory import MemoryStore
+from tests.scheduling import (
+    OK,
+    accept,
+    house,
+    per_minute,
+    profiles,
+)
+
+UNKNOWN = "550-5.1.1 The email account that you tried to reach does not exist. gsmtp"
+
+
+def test_a_store_that_fails_for_a_while_loses_nothing() -> None:
+    class Flaky(MemoryStore):
+        failures = 5
+
+        async def settle(self, settlements, now):  # type: ignore[no-untyped-def]
+            if self.failures:
+                self.failures -= 1
+                raise StoreError("disk full")
+            await super().settle(settlements, now)
+
+        async def claim(self, *args, **more):  # type: ignore[no-untyped-def]
+            if self.failures > 3:
+                self.failures -= 1
+                raise StoreError("disk full")
+            return await super().claim(*args, **more)
+
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, accept, store=Flaky()) as h:
+            for n in range(5):
+                await h.put(f"v{n}@gmail.com")
+            await asyncio.sleep(120)
+            assert await h.states() == {State.DELIVERED: 5}
+            assert len(h.transport.written) == 5
+
+    run(main)
+
+
+def test_two_ends_of_one_letter_do_not_stop_the_ledger() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, accept) as h:
+            one = await h.put("vendor@gmail.com")
+            await asyncio.sleep(5)
+            (row,) = await h.store.find(one, 0)
+            await h.scheduler._outcomes.expire(row.delivery)  # it was delivered already
+            assert await h.state(one) is State.DELIVERED
+            two = await h.put("lain@gmail.com")
+            await asyncio.sleep(30)
+            assert await h.state(two) is State.DELIVERED
+
+    run(main)
+
+
+def test_a_settlement_is_one_transaction_with_its_report() -> None:
+    class Watching(MemoryStore):
+        batches: list[list[Settlement]]
+
+        async def settle(self, settlements, now):  # type: ignore[no-untyped-def]
+            self.batches.append(list(settlements))
+            await super().settle(settlements, now)
+
+    async def main(clock: VirtualClock) -> None:
+        store = Watching()
+        store.batches = []
+        async with house(clock, lambda d, now: UNKNOWN, store=store) as h:
+            await h.put("dead@gmail.com")
+            await asyncio.sleep(5)
+            first = store.batches[0][0]
+            assert first.dsn is not None
+            assert first.attempt is not None
+            assert first.attempt.classification is not None
+
+    run(main)
+
+
+def test_a_dead_store_ends_the_run_and_nothing_flies_again() -> None:
+    class Dying(MemoryStore):
+        async def settle(self, settlements, now):  # type: ignore[no-untyped-def]
+            self.dead.set()
+            raise StoreDead("fsync failed")
+
+    async def main(clock: VirtualClock) -> None:
+        written = 0
+        with pytest.raises(StoreDead):
+            async with house(clock, accept, store=Dying()) as h:
+                for n in range(20):
+                    await h.put(f"v{n}@gmail.com")
+                await asyncio.sleep(1)
+                written = len(h.transport.written)
+                await asyncio.sleep(600)
+                assert len(h.transport.written) == written
+                ids = [d.message_id for _, d in h.transport.written]
+                assert len(ids) == len(set(ids))
+        assert written >= 1
+
+    run(main)
+
+
+def test_attempts_that_cannot_be_read_send_no_letter_twice() -> None:
+    class Flaky(MemoryStore):
+        failures = 3
+
+        async def attempts(self, message_id, n):  # type: ignore[no-untyped-def]
+            if self.failures:
+                self.failures -= 1
+                raise StoreError("busy")
+            return await super().attempts(message_id, n)
+
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, lambda d, now: UNKNOWN, store=Flaky()) as h:
+            one = await h.put("dead@gmail.com")
+            await asyncio.sleep(60)
+            assert await h.state(one) is State.BOUNCED
+            assert [d.message_id for _, d in h.transport.written].count(one) == 1
+
+    run(main)
+
+
+def test_a_store_that_cannot_be_asked_is_asked_again() -> None:
+    class Flaky(MemoryStore):
+        calls = 0
+
+        def _fail(self) -> None:
+            self.calls += 1
+            if self.calls % 3 == 1:
+                raise StoreError("busy")
+
+        async def wake(self, now, limit=5000):  # type: ignore[no-untyped-def]
+            self._fail()
+            return await super().wake(now, limit)
+
+        async def save_shaping(self, states, now):  # type: ignore[no-untyped-def]
+            self._fail()
+            await super().save_shaping(states, now)
+
+        async def give_back(self, deliveries):  # type: ignore[no-untyped-def]
+            self._fail()
+            await super().give_back(deliveries)
+
+    async def main(clock: VirtualClock) -> None:
+        store = Flaky()
+        answers = ["451 4.3.0 later", *[OK] * 20]
+        book = profiles(gmail_com=per_minute(5))
+        async with house(clock, lambda d, now: answers.pop(0), book=book, store=store) as h:
+            for n in range(10):
+                await h.put(f"v{n}@gmail.com")
+            await asyncio.sleep(20)
+            await h.scheduler.recall(None)
+            h.scheduler.nudge()
+            await asyncio.sleep(60)
+            assert json.loads((await store.load_shaping())["meter:gmail"])
+            await asyncio.sleep(1200)
+            assert await h.states() == {State.DELIVERED: 10}
+
+    run(main)
