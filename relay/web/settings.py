@@ -20,6 +20,6 @@ class WebSettings(Settings):
 class InboxSettings(Settings):
     """How the inbox speaks."""
 
-    keep: Duration = timedelta(days=5 * 365)  # retention; nothing is removed before
+    keep: Duration = timedelta(days=5 * 365)  # retention comes later: nothing is removed yet
     zone: Literal["WIB", "WITA", "WIT"] = "WIB"
     contact: str | None = None
