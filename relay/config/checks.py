@@ -25,21 +25,24 @@ Found = Iterator[tuple[Path_, str, str]]  # key, message, suggestion
 
 
 def across(read: Read, state: Path | None) -> list[Problem]:
-    """Every fault that lies between keys."""
-    settings = read.settings
-    checks: tuple[Callable[[RelaySettings], Found], ...] = (
-        _hostname,
-        _senders,
-        _listeners,
-        _auth,
-        _store,
-        _laboratory,
-        _dkim,
+    """Every fault that lies between keys. A check is left out where a key that it goes by holds a
+    faulty value: that is said already, and what would follow from a default may not be true."""
+    checks: tuple[tuple[Callable[[RelaySettings], Found], tuple[str, ...]], ...] = (
+        (_hostname, ("hostname", "lab")),
+        (_senders, ("allowed_senders",)),
+        (_listeners, ("listen", "certificate", "auth")),
+        (_wide_networks, ("listen", "trusted_networks")),
+        (_auth, ("listen", "auth")),
+        (_store, ("store",)),
+        (_laboratory, ("lab",)),
+        (_schedule, ("retry",)),
+        (_filters, ("filters", "dkim")),
+        (lambda _: _certificate_files(read), ("certificate",)),
+        (lambda _: _password_files(read), ("routes",)),
+        (lambda _: _places(read, state), ("control", "state_dir")),
     )
-    found = [read.main.problem(*fault) for check in checks for fault in check(settings)]
-    found += (read.main.problem(*fault) for fault in _files(read))
-    found += (read.main.problem(*fault) for fault in _places(read, state))
-    return found
+    sound = [check for check, goes_by in checks if not read.main.is_spoilt(*goes_by)]
+    return [read.main.problem(*fault) for check in sound for fault in check(read.settings)]
 
 
 def _hostname(settings: RelaySettings) -> Found:
@@ -105,7 +108,6 @@ def _listeners(settings: RelaySettings) -> Found:
                 f"{listener.address} is reachable from outside, and nobody must authenticate",
                 "auth: {enabled: true}, or i_know: true",
             )
-    yield from _wide_networks(settings)
 
 
 def _wide_networks(settings: RelaySettings) -> Found:
@@ -184,9 +186,12 @@ def _laboratory(settings: RelaySettings) -> Found:
         yield ("nxdomain", "hold"), LAB_ONLY, ""
 
 
-def _dkim(settings: RelaySettings) -> Found:
+def _schedule(settings: RelaySettings) -> Found:
     if not settings.retry.schedule:
         yield ("retry", "schedule"), "a schedule needs at least one step", "[5m, 15m, 30m]"
+
+
+def _filters(settings: RelaySettings) -> Found:
     names = [entry.use for entry in settings.filters]
     if settings.dkim and "dkim" not in names:
         yield ("filters",), "dkim keys are configured, but no filter signs", "add dkim at the end"
@@ -194,22 +199,22 @@ def _dkim(settings: RelaySettings) -> Found:
         yield ("filters",), "without the filter access anybody's mail is relayed", "put it first"
 
 
-def _files(read: Read) -> Found:
-    settings, folder = read.settings, read.main.file.parent
-    certificate = settings.certificate
-    if certificate.certificate_file is not None:
-        key = certificate.key_file or certificate.certificate_file
-        if not (folder / certificate.certificate_file).is_file():
-            yield (
-                ("certificate", "certificate_file"),
-                f"{certificate.certificate_file}: no file",
-                "",
-            )
-        for fault, hint in faults(folder / key):
-            yield ("certificate",), fault, hint
-    for domain, route in settings.routes.items():
+def _certificate_files(read: Read) -> Found:
+    certificate, folder = read.settings.certificate, read.main.file.parent
+    if certificate.certificate_file is None:
+        return
+    if not (folder / certificate.certificate_file).is_file():
+        at = ("certificate", "certificate_file")
+        yield at, f"{certificate.certificate_file}: no file", ""
+    key = certificate.key_file or certificate.certificate_file
+    for fault, hint in faults(folder / key):
+        yield ("certificate",), fault, hint
+
+
+def _password_files(read: Read) -> Found:
+    for domain, route in read.settings.routes.items():
         if route.password_file is not None:
-            for fault, hint in faults(folder / route.password_file):
+            for fault, hint in faults(read.main.file.parent / route.password_file):
                 yield ("routes", domain, "password_file"), fault, hint
 
 

@@ -11,7 +11,7 @@ from relay.config import checks, keys, parts
 from relay.config.limits import profiles_of
 from relay.config.places import places
 from relay.config.settings import RelaySettings
-from relay.config.written import Written, classifier_of, read_all
+from relay.config.written import Written, classifier_of, read_what_stands
 from relay.mail.dkim import Key
 from relay.replies.classify import Classifier
 from relay.shaping.profiles import Profiles
@@ -55,8 +55,10 @@ class Config:
 
 def load(file: Path, state: Path | None = None) -> Config:
     """Read, check and load all of it. Raises SourceError with every fault of every file."""
-    read = read_all(file)
-    problems = checks.across(read, state)
+    read, problems = read_what_stands(file)
+    if read is None:
+        raise SourceError(in_order(problems, file))
+    problems += checks.across(read, state)
     loaded, faults = keys.load(read.main, read.settings.dkim)
     problems += faults
     problems += parts.faults(read.main, read.settings, loaded)

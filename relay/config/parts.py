@@ -36,16 +36,25 @@ class _Unheard:
 def faults(
     main: Written, settings: RelaySettings, signed_domains: Collection[str]
 ) -> Iterator[Problem]:
-    """Every fault that building would meet, with its line in `relay.yaml`."""
-    yield from _routes(main, settings)
+    """Every fault that building would meet, with its line in `relay.yaml`. What is built from a
+    key with a faulty value is left out: see :func:`relay.config.checks.across`."""
+    if not main.is_spoilt("routes"):
+        yield from _routes(main, settings)
     yield from _addresses(main, settings)
-    yield from _certificate(main, settings)
+    if not main.is_spoilt("certificate"):
+        yield from _certificate(main, settings)
+    if not main.is_spoilt("web.listen", "web.base_url"):
+        yield from _web(main, settings)
+    site, problems = _classes(main, settings)
+    yield from problems
+    if not main.is_spoilt("filters", "dkim"):
+        yield from _filters(main, settings, site, signed_domains)
+
+
+def _web(main: Written, settings: RelaySettings) -> Iterator[Problem]:
     for key, message in guard.problems(settings.web):
         port = checks.port_fault(settings.web.listen) if key == "listen" else None
         yield main.problem(("web", key), port or message)
-    site, problems = _classes(main, settings)
-    yield from problems
-    yield from _filters(main, settings, site, signed_domains)
 
 
 def _routes(main: Written, settings: RelaySettings) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -46,7 +46,7 @@ def problems(
     """Each fault that pydantic found, with file, line, key and a suggestion."""
     found = []
     for item in error.errors(include_url=False):
-        path = _written(root, item["loc"])
+        path = written(root, item["loc"])
         message, suggestion = words.of(item)
         if item["type"] == "extra_forbidden":
             message = "unknown key"
@@ -59,18 +59,19 @@ def problems(
     return sorted(dict.fromkeys(found), key=lambda problem: problem.line)
 
 
-def _written(root: Node, loc: Sequence[str | int]) -> tuple[str | int, ...]:
-    """The part of pydantic's location that stands in the file (it adds names of union members)."""
+def written(root: Any, loc: Sequence[str | int]) -> tuple[str | int, ...]:
+    """The part of pydantic's location that stands in the file (it adds names of union members).
+    `root`: a tree, or the plain values of one."""
     path: list[str | int] = []
     node = root
     for step in loc:
-        if isinstance(node, Fields) and step in node.values:
-            node = node.values[str(step)]
-        elif isinstance(node, Items) and isinstance(step, int) and step < len(node.values):
-            node = node.values[step]
-        else:
-            continue
-        path.append(step)
+        inside: Any = node.values if isinstance(node, Fields | Items) else node
+        is_there = isinstance(inside, Mapping) and step in inside
+        if isinstance(inside, list | tuple) and isinstance(step, int):
+            is_there = step < len(inside)
+        if is_there:
+            node = inside[step]
+            path.append(step)
     return tuple(path)
 
 

@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from relay.config import source
+from relay.config.mending import mended
 from relay.config.places import read_text
 from relay.config.settings import RelaySettings, SiteSettings
 from relay.config.shipped import rule_texts, shipped_classifier
 from relay.replies import load as load_rules
 from relay.replies.classify import Classifier
 from relay.settings import Settings
-from relay.strict_yaml import Fields, Node, Problem, SourceError, plain
+from relay.strict_yaml import Fields, Node, Problem, SourceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +24,16 @@ class Written:
     file: Path
     root: Node
     settings: Settings
+    spoilt: frozenset[tuple[str | int, ...]] = frozenset()  # where a faulty value was left out
+
+    def is_spoilt(self, *keys: str) -> bool:
+        """Is there a faulty value at, in or around one of these keys (`web.listen`)?"""
+        paths = [tuple(key.split(".")) for key in keys]
+        return any(
+            all(a == b for a, b in zip(path, at, strict=False))
+            for path in paths
+            for at in self.spoilt
+        )
 
     def problem(self, path: Sequence[str | int], message: str, suggestion: str = "") -> Problem:
         """A fault at a key of this file."""
@@ -33,16 +42,15 @@ class Written:
         return Problem(str(self.file), node.line, key, message, suggestion)
 
 
-def read_settings(file: Path, model: type[Settings]) -> Written:
-    """A file against its model. Raises SourceError with every fault."""
-    return _against(file, source.read(read_text(file), str(file)), model)
-
-
-def _against(file: Path, root: Node, model: type[Settings]) -> Written:
-    try:
-        return Written(file, root, model.model_validate(plain(root)))
-    except ValidationError as error:
-        raise SourceError(source.problems(error, root, str(file), model)) from None
+def _against(
+    file: Path, root: Node, model: type[Settings], problems: list[Problem]
+) -> Written | None:
+    """What stands of a file; its faults go into `problems`."""
+    found = mended(root, str(file), model)
+    problems += found.problems
+    if found.settings is None:
+        return None
+    return Written(file, root, found.settings, frozenset(found.spoilt))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +70,25 @@ class Read:
 
 def read_all(file: Path) -> Read:
     """`relay.yaml` and the files of `site.d` beside it. Raises SourceError with every fault."""
+    read, problems = read_what_stands(file)
+    if problems or read is None:
+        rules = {} if read is None else read.rules
+        raise SourceError([*problems, *classifier_faults(rules)])
+    return read
+
+
+def read_what_stands(file: Path) -> tuple[Read | None, list[Problem]]:
+    """As :func:`read_all`, with the faults beside what is sound; None: nothing of `relay.yaml` is.
+
+    The rules' own faults are not among them: see :func:`classifier_faults`.
+    """
     problems: list[Problem] = []
     main: Written | None = None
     site: list[Written] = []
     rules: dict[str, str] = {}
     try:
-        main = read_settings(file, RelaySettings)
+        root = source.read(read_text(file), str(file))
+        main = _against(file, root, RelaySettings, problems)
     except SourceError as error:
         problems += error.problems
     for extra in _site_files(file.parent / "site.d", problems):
@@ -76,17 +97,22 @@ def read_all(file: Path) -> Read:
             root = source.read(text, str(extra))
             if isinstance(root, Fields) and "rules" in root.values:
                 rules[str(extra)] = text
-            else:
-                site.append(_against(extra, root, SiteSettings))
+            elif written := _against(extra, root, SiteSettings, problems):
+                site.append(written)
         except SourceError as error:
             problems += error.problems
-    if problems or main is None:
-        try:
-            classifier_of(rules)  # its faults too, at once
-        except SourceError as error:
-            problems += error.problems
-        raise SourceError(problems)
-    return Read(main, tuple(site), rules)
+    if main is None:
+        return None, problems + classifier_faults(rules)
+    return Read(main, tuple(site), rules), problems
+
+
+def classifier_faults(rules: Mapping[str, str]) -> list[Problem]:
+    """What is wrong with the site's rules."""
+    try:
+        classifier_of(rules)
+    except SourceError as error:
+        return list(error.problems)
+    return []
 
 
 def _site_files(folder: Path, problems: list[Problem]) -> list[Path]:

@@ -247,3 +247,56 @@ def test_a_name_that_config_does_not_have() -> None:
 
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = relay.config.nothing
+
+
+def test_faults_of_keys_and_between_keys_come_at_once(tmp_path: Path) -> None:
+    text = """\
+hostname: relay
+allowed_senders: [lpse.example.go.id]
+trusted_networks: [10.0.0.0/8]
+listen: [{address: "127.0.0.1:2525", tlss: off}]
+limits:
+  gmail.com: 0/min
+  yahoo.com: [10/min, 20/min]
+retry: {schedule: [1s]}
+web: {listen: "0.0.0.0:8025", link_life: soon}
+dns: {servers: [not-an-address]}
+classes: [{class: massal, subject: "("}]
+"""
+    found = faults(tmp_path, text, other="limits: {mail.ru: often}", rules="rules: [{id: x}]")
+    starts = [problem.partition(":")[2].lstrip("0123456789:, ") for problem in found]
+    for start in (
+        "hostname: 'relay' is no full name",
+        "allowed_senders[0]: 'lpse.example.go.id' has no @",
+        "trusted_networks[0]: 10.0.0.0/8 is wider than /24",
+        "listen[0].tlss: unknown key",
+        "limits.gmail.com",
+        "limits.yahoo.com: two limits for one window",
+        "retry.schedule[0]: short time constants",
+        "web.base_url",
+        "web.link_life",
+        "dns.servers[0]",
+        "classes[0]: no RE2 pattern",
+        "limits.mail.ru",
+    ):
+        assert [one for one in starts if start in one], (start, found)
+    assert len(found) == len(set(found)) >= 13
+
+
+@pytest.mark.parametrize(
+    ("text", "only"),
+    [
+        ("hostname: [a]\n", "hostname"),
+        ("hostname: relay.lpse.example.go.id\nlab: perhaps\npause: {throttle: 1s}\n", "lab"),
+        (
+            "hostname: relay.lpse.example.go.id\ncertificate: 5\n"
+            "listen: [{address: '127.0.0.1:25', tls: starttls}]\n",
+            "certificate",
+        ),
+        ("hostname: relay.lpse.example.go.id\ndkim: [{domain: a.example}]\n", "dkim[0]"),
+        ("hostname: relay.lpse.example.go.id\nroutes: {a.id: {to: mx, tls: 3}}\n", "routes.a.id"),
+    ],
+)
+def test_a_faulty_value_is_blamed_for_nothing_else(tmp_path: Path, text: str, only: str) -> None:
+    found = faults(tmp_path, text)
+    assert found and all(only in one for one in found), found
