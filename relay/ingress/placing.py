@@ -14,7 +14,15 @@ from relay.mail import dkim, dsn
 from relay.mail.address import AddressError, parse
 from relay.mail.classification import Action, Category, Classification, Scope
 from relay.mail.delivery import Attempt, Delivery, Failure, FailureKind, State
-from relay.mail.envelope import Content, Envelope, Message, Particulars, Recipient, Source
+from relay.mail.envelope import (
+    REPORT_FLOW,
+    Content,
+    Envelope,
+    Message,
+    Particulars,
+    Recipient,
+    Source,
+)
 from relay.mail.instant import Instant
 from relay.mail.reply import Stage
 from relay.mail.urgency import Urgency
@@ -116,7 +124,7 @@ def report(
         subject="Email tidak terkirim (Undelivered mail)",
         urgency=Urgency.TRANSAKSI,
         from_domain=hostname,
-        flow="<> report",
+        flow=REPORT_FLOW,
     )
     source = Source("", hostname, None, None, "internal", is_trusted=True)
     envelope = Envelope("", (Recipient(str(to), to),))

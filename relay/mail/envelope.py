@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from relay.mail.address import Address
 from relay.mail.instant import Instant
@@ -83,6 +84,9 @@ class Content:
     def size(self) -> int:
         """Octets of the letter as stored, the blank line included."""
         return len(self.head) + 2 + len(self.body)
+
+
+REPORT_FLOW: Final = "<> report"  # of our own reports (DSNs); no letter's sender is "<>"
 
 
 @dataclass(frozen=True, slots=True)

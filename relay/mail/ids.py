@@ -60,6 +60,11 @@ def read(text: str) -> tuple[int, int | None]:
     return value, int(number) if dot else None
 
 
+def first_of(at: Instant) -> int:
+    """The least id that can have been made at this moment."""
+    return max(at, 0) << (_NODE_BITS + _SEQUENCE_BITS)
+
+
 def made_at(message_id: int) -> Instant:
     """When the id was made, to the millisecond (or a little later, after a clock stepped back)."""
     return message_id >> (_NODE_BITS + _SEQUENCE_BITS)

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from relay.mail import address, dsn
 from relay.mail.delivery import Attempt, Bounced, Delivery, Expired, State
 from relay.mail.dkim import hash_body
-from relay.mail.envelope import Content, Envelope, Message, Particulars, Recipient, Source
+from relay.mail.envelope import (
+    REPORT_FLOW,
+    Content,
+    Envelope,
+    Message,
+    Particulars,
+    Recipient,
+    Source,
+)
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
 from relay.mail.urgency import Urgency
@@ -65,7 +73,7 @@ def _entry(
         content,
         Source("127.0.0.1", hostname, None, None, "report", is_trusted=True),
         now,
-        Particulars(subject="Undelivered Mail Returned to Sender", flow="report"),
+        Particulars(subject="Undelivered Mail Returned to Sender", flow=REPORT_FLOW),
     )
     job = Delivery(
         made.id,

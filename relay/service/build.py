@@ -37,6 +37,7 @@ from relay.transports.forbidden import Frontier
 from relay.transports.hops import Hops, RouteError
 from relay.transports.lookup import Lookup, async_resolver_of
 from relay.transports.mx import MxRouter
+from relay.transports.siblings import Siblings
 from relay.transports.smtp import SmtpTransport
 from relay.transports.tls import Contexts
 from relay.web.links import Linker
@@ -153,7 +154,10 @@ class Road:
         self._drain = settings.ingress.drain_replies.total_seconds()
         self._lookup = Lookup(async_resolver_of(settings.dns), clock, settings.delivery.ipv6)
         self.shaper = Shaper(settings.pause, config.profiles.domain_rates, config.profiles.names)
-        self._departures = Departures(self._depart, config.keys, clock, on_signed=on_signed)
+        siblings = Siblings(store, self._key_of, clock)
+        self._departures = Departures(
+            self._depart, config.keys, clock, on_signed=on_signed, siblings_of=siblings.of
+        )
         self._classifier = config.classifier
         self._transport = self._carrier(config)
         self.pipeline: Pipeline | None = None
@@ -207,6 +211,9 @@ class Road:
             (config.hostname,),
             profiles.route_destination,
         )
+
+    def _key_of(self, domain: str) -> str | None:
+        return self.directory.key_of(domain)
 
     def _may_fall_over(self, reply: Reply) -> bool:
         """To another MX only after a banner that the rules know nothing of: never after a throttle

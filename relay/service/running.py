@@ -24,6 +24,7 @@ from relay.control import ControlError, ControlServer
 from relay.ingress.server import Door
 from relay.mail.events import Event
 from relay.mail.ids import Ids
+from relay.mail.instant import HOUR, Instant
 from relay.observe.alerts import Alerts
 from relay.observe.health import health_app
 from relay.observe.log import EventLog, ProgramLog
@@ -73,10 +74,11 @@ class Running:
             self._notify.extend(DRAIN_EXTENSION)
             self._store: Store = await sqlite.open(self.config.state_dir, self._clock)
             stack.push_async_callback(self._store.close)
-            await self._build()
+            recent = await self._store.accepted_since(self._clock.now() - HOUR)
+            self._build(recent)
             await self._serve(stack)
 
-    async def _build(self) -> None:
+    def _build(self, recent: Sequence[tuple[Instant, int]]) -> None:
         settings = self.config.settings
         self._metrics = Metrics(self.config.profiles.names, lambda: self._log.dropped)
         self._metrics.config_loaded(self._clock.now())
@@ -101,6 +103,7 @@ class Running:
             self._emit,
             self._alerts,
             listen_fds(os.environ, os.getpid()),
+            recent,
         )
         self._pulse = Pulse(self._store.beat, self._clock, self._notify.watchdog)
         self._sampler = Sampler(

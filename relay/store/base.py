@@ -232,6 +232,15 @@ class Queue(Protocol):
         """
         ...
 
+    async def accepted_since(self, since: Instant) -> list[tuple[Instant, int]]:
+        """When letters were accepted from then on, and for how many recipients: a pair a second
+        that had any, by the start of the second, oldest first. Our own reports do not count."""
+        ...
+
+    async def domains_of(self, message_id: int) -> Mapping[str, int]:
+        """How many recipients a message has in each domain, whatever became of them."""
+        ...
+
     async def depths(self) -> list[Depth]:
         """The queue's depth by domain and state."""
         ...

@@ -6,10 +6,12 @@ Work is done at once, in the caller's turn of the loop; listeners are called bef
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from relay.mail.delivery import Attempt, Delivery, State, TransitionError
+from relay.mail.envelope import REPORT_FLOW
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
 from relay.mail.urgency import Urgency
@@ -287,6 +289,20 @@ class MemoryStore(MemoryInbox):
         moved_to = [self._records[one.message_id, one.n].delivery for one in meant]
         ready = self._announce(moved_to)
         return Changed(len(meant), in_flight, frozenset(r.domain for r in ready))
+
+    async def accepted_since(self, since: Instant) -> list[tuple[Instant, int]]:
+        """See Queue.accepted_since."""
+        seconds: dict[Instant, int] = {}
+        for message in self._messages.values():
+            if message.received_at >= since and message.particulars.flow != REPORT_FLOW:
+                second = message.received_at // 1000 * 1000
+                seconds[second] = seconds.get(second, 0) + len(message.envelope.recipients)
+        return sorted(seconds.items())
+
+    async def domains_of(self, message_id: int) -> dict[str, int]:
+        """See Queue.domains_of."""
+        deliveries = (record.delivery for record in self._records.values())
+        return dict(Counter(one.domain for one in deliveries if one.message_id == message_id))
 
     async def depths(self) -> list[Depth]:
         """See Queue.depths."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -83,6 +83,14 @@ class Reading:
     async def depths(self) -> list[Depth]:
         """See Queue.depths."""
         return await self._ask(reading.depths)
+
+    async def accepted_since(self, since: Instant) -> list[tuple[Instant, int]]:
+        """See Queue.accepted_since."""
+        return await self._ask(reading.accepted_since, since)
+
+    async def domains_of(self, message_id: int) -> Mapping[str, int]:
+        """See Queue.domains_of."""
+        return await self._ask(reading.domains_of, message_id)
 
     async def load_shaping(self) -> dict[str, str]:
         """See Queue.load_shaping."""

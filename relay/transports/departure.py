@@ -16,6 +16,7 @@ from relay.transports.base import Job
 
 Depart = Callable[[Departure], Awaitable[Headers]]
 Signed = Callable[[float], None]
+SiblingsOf = Callable[[Job], Awaitable[int]]
 
 
 class DepartureError(Exception):
@@ -38,7 +39,7 @@ class Departures:
         clock: Clock,
         executor: Executor | None = None,
         on_signed: Signed | None = None,
-        siblings_of: Callable[[Job], int] | None = None,
+        siblings_of: SiblingsOf | None = None,
     ) -> None:
         """``on_signed`` is told the seconds a signature took; ``siblings_of`` how many deliveries
         of the job's letter go to the same provider (None: as many as the letter has, an upper
@@ -48,7 +49,7 @@ class Departures:
         self._clock = clock
         self._executor = executor
         self._on_signed = on_signed
-        self._siblings_of = siblings_of or (lambda job: job.letter.recipients)
+        self._siblings_of = siblings_of or _upper_bound
 
     async def head(self, job: Job) -> bytes:
         """The header block of the job's transaction, its signature on top, no blank line.
@@ -56,13 +57,17 @@ class Departures:
         Several deliveries in one transaction share it; the filters see the first of them.
         Raises DepartureError.
         """
+        try:
+            siblings = await self._siblings_of(job)
+        except Exception as error:
+            raise DepartureError(f"{type(error).__name__}: {error}") from error
         departure = Departure(
             letter=job.letter,
             delivery=job.deliveries[0],
             headers=Headers.parse(job.letter.head),
             provider=job.route.destination.provider,
             now=self._clock.now(),
-            siblings_at_provider=self._siblings_of(job),
+            siblings_at_provider=siblings,
         )
         try:
             headers = await self.depart(departure)
@@ -99,3 +104,7 @@ class Departures:
             return self.keys.get(parse_domain(domain).name)
         except AddressError:
             return None
+
+
+async def _upper_bound(job: Job) -> int:
+    return job.letter.recipients

@@ -7,6 +7,7 @@ import pytest
 from relay.mail.delivery import (
     State,
 )
+from relay.mail.envelope import REPORT_FLOW
 from relay.mail.urgency import Urgency
 from relay.store.base import (
     Change,
@@ -16,9 +17,7 @@ from relay.store.base import (
     StoreError,
 )
 from tests.store.contract_terms import DOMAIN, NOW, UNTIL, lease, put, state_of
-from tests.store.letters import (
-    Post,
-)
+from tests.store.letters import START, Post, delivered
 
 
 class Operating:
@@ -143,3 +142,27 @@ class Operating:
             Depth("a.example", State.HELD, 1, at[2]),
             Depth("b.example", State.READY, 1, at[1]),
         ]
+
+    async def test_what_was_accepted_lately_by_the_second(self, store: Store) -> None:
+        """Whatever became of it since; our own reports are not LPSE's."""
+        post = Post(at=START - 2)
+        report = post.entry(("no-reply@lpse.example.go.id",), has_inbox=False, flow=REPORT_FLOW)
+        early = post.entry(("a@a.example",))
+        both = [post.entry(("b@a.example", "c@b.example")), post.entry(("d@a.example",))]
+        post.at = START + 5_000
+        late = post.entry(("e@a.example",))
+        await store.put(report, early, *both, late)
+        (one,) = await lease(store, "b.example")
+        await store.settle([delivered(one)], NOW)
+        assert await store.accepted_since(START) == [(START, 4), (START + 5_000, 1)]
+        assert await store.accepted_since(START + 2) == [(START, 1), (START + 5_000, 1)]
+        assert await store.accepted_since(NOW) == []
+
+    async def test_where_a_letters_recipients_are(self, store: Store) -> None:
+        post = Post()
+        entry = post.entry(("a@a.example", "b@b.example", "c@b.example"))
+        await store.put(entry, post.entry(("x@a.example",)))
+        (gone, _) = await lease(store, "b.example")
+        await store.settle([delivered(gone)], NOW)
+        assert await store.domains_of(entry.message.id) == {"a.example": 1, "b.example": 2}
+        assert await store.domains_of(77) == {}

@@ -210,8 +210,10 @@ class Both(RuleBasedStateMachine):
         self.ask(lambda store: store.count(Selector()))
         self.ask(lambda store: store.depths())
         self.ask(lambda store: store.inbox_rows())
+        self.ask(lambda store: store.accepted_since(START + 2))
         for message_id in self.ids[-3:]:
             self.ask(lambda store, one=message_id: store.find(one))
+            self.ask(lambda store, one=message_id: store.domains_of(one))
             self.ask(lambda store, one=message_id: store.attempts(one, 1))
             self.ask(lambda store, one=message_id: store.letter(one))
         self.runner.run(asyncio.sleep(0))

@@ -15,6 +15,7 @@ from relay.mail.delivery import FailureKind
 from relay.mail.dkim import Key, dns_record, load_key
 from relay.mail.envelope import Particulars
 from relay.mail.headers import Headers
+from relay.transports.base import Job
 from relay.transports.departure import Departures
 from tests.transports.house import BODY, HEAD, House, job, to
 from tests.transports.peer import GOODBYE, Peer, hello, letter
@@ -90,7 +91,11 @@ async def test_filters_know_the_provider_and_how_many_go_there() -> None:
         return departure.headers
 
     await Departures(depart, {}, SystemClock()).head(job(to(), recipients=60))
-    counted = Departures(depart, {}, SystemClock(), siblings_of=lambda job: 21)
+
+    async def counting(job: Job) -> int:
+        return 21
+
+    counted = Departures(depart, {}, SystemClock(), siblings_of=counting)
     await counted.head(job(to(), recipients=60))
     assert [departure.siblings_at_provider for departure in seen] == [60, 21]
     assert seen[0].provider is None
