@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 
@@ -13,7 +15,7 @@ from relay.mail.instant import HOUR
 from relay.mail.letter import Letter
 from relay.store.base import StoreError
 from relay.store.memory import MemoryStore
-from tests.scheduling import accept, house
+from tests.scheduling import BLOCKED, OK, House, accept, house
 
 MISSING = Failure(FailureKind.DNS, "no answer")
 
@@ -90,20 +92,67 @@ def test_a_stop_while_a_domain_fails_leaves_nothing_leased() -> None:
     run(main)
 
 
-def test_what_was_carried_and_cannot_be_settled_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("answer", "state"), [(OK, State.DELIVERED), (BLOCKED, State.HELD)])
+def test_what_was_carried_and_cannot_be_settled_is_held(
+    monkeypatch: pytest.MonkeyPatch, answer: str, state: State
+) -> None:
     def broken(*of: object) -> None:
         raise RuntimeError("a fault of ours")
 
     async def main(clock: VirtualClock) -> None:
-        async with house(clock, accept) as h:
+        async with house(clock, lambda delivery, now: answer) as h:
             with monkeypatch.context() as patch:
                 patch.setattr("relay.scheduler.outcomes.settle", broken)
                 one = await h.put("v@example.co.id")
                 await asyncio.sleep(60)
-            assert await h.state(one) is State.HELD
+            assert await h.state(one) is state
             assert len(h.transport.written) == 1
-            (alert,) = h.of(events.Alert)
-            assert isinstance(alert, events.Alert)
-            assert alert.name == "unsettled"
+            assert "unsettled" in names_of(h)
+
+    run(main)
+
+
+def names_of(h: House) -> set[str]:
+    """The alerts so far."""
+    return {alert.name for alert in h.of(events.Alert) if isinstance(alert, events.Alert)}
+
+
+class Broken:
+    """A classifier that fails."""
+
+    def __init__(self, fail: Callable[..., NoReturn]) -> None:
+        self.classify = self.classify_failure = fail
+
+
+@pytest.mark.parametrize(
+    ("part", "answer", "state"),
+    [
+        ("shaper", OK, State.DELIVERED),
+        ("shaper", BLOCKED, State.HELD),
+        ("classifier", BLOCKED, State.HELD),
+    ],
+)
+def test_a_fault_in_reading_a_reply_leaves_nothing_leased(
+    monkeypatch: pytest.MonkeyPatch, part: str, answer: str, state: State
+) -> None:
+    """Accepted is delivered whatever else is broken; the others are held, and the lane goes on."""
+
+    def broken(*of: object) -> NoReturn:
+        raise RuntimeError("a fault of ours")
+
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, lambda delivery, now: answer) as h:
+            with monkeypatch.context() as patch:
+                if part == "classifier":
+                    patch.setattr(h.scheduler.parts, "classifier", Broken(broken))
+                else:
+                    patch.setattr(h.shaper, "feedback", broken)
+                ones = [await h.put(f"v{n}@example.co.id") for n in range(2)]
+                await asyncio.sleep(60)
+            assert [await h.state(one) for one in ones] == [state, state]
+            assert len(h.transport.written) == 2
+            assert "unsettled" in {
+                a.name for a in h.of(events.Alert) if isinstance(a, events.Alert)
+            }
 
     run(main)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+import pytest
+
 from relay.lab.virtual_time import VirtualClock, run
 from relay.mail import events
 from relay.mail.delivery import Attempt, Delivery, State
@@ -21,6 +23,7 @@ class Patchy(MemoryStore):
         super().__init__()
         self.failing: set[str] = set()
         self.stuck = 0
+        self.never: set[int] = set()  # letters that no outcome can be written for
         self.kept: set[str] = set()  # what was learned of these
 
     def _ask(self, name: str) -> None:
@@ -50,7 +53,7 @@ class Patchy(MemoryStore):
         return await super().attempts(message_id, n)
 
     async def settle(self, settlements: Sequence[Settlement], now: Instant) -> None:
-        if any(one.delivery.message_id == self.stuck for one in settlements):
+        if any(one.delivery.message_id in {self.stuck, *self.never} for one in settlements):
             raise StoreError("the row is malformed")
         await super().settle(settlements, now)
 
@@ -119,5 +122,22 @@ def test_a_store_that_never_writes_an_outcome_does_not_stop_the_end() -> None:
             await asyncio.sleep(3700)
             began = clock.monotonic()
         assert clock.monotonic() - began < 120
+
+    run(main)
+
+
+def test_many_ends_that_cannot_be_written_hide_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relay.scheduler.scheduler.OVER", 5)
+
+    async def main(clock: VirtualClock) -> None:
+        store = Patchy()
+        async with house(clock, accept, store=store) as h:
+            h.shaper.pause("*", None, "root", clock.now())
+            store.never = {await h.put(f"v{n}@gmail.com", life=HOUR) for n in range(12)}
+            other = await h.put("b@gmail.com", life=HOUR + 1000)
+            await asyncio.sleep(3800)
+            assert await h.state(other) is State.EXPIRED
+            store.never = set()
+            await asyncio.sleep(60)
 
     run(main)

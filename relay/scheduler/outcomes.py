@@ -65,37 +65,63 @@ class Outcomes:
         writing: list[asyncio.Future[None]] = []
         is_paused = False
         for delivery, attempt in zip(deliveries, made, strict=True):
-            read = self._read(attempt, destination)
+            try:
+                read = self._read(attempt, destination)
+                told = self._fed_back(destination, read, attempt)
+            except Exception as error:
+                readings.append(None)
+                writing.append(await self._unsettled(delivery, attempt, destination, letter, error))
+                continue
+            is_paused = is_paused or any(isinstance(event, events.Paused) for event in told)
             readings.append(read)
-            now = self._steady.now()
-            for event in self._parts.shaper.feedback(destination, read, attempt.said(), now):
-                is_paused = is_paused or isinstance(event, events.Paused)
-                self._parts.emit(event)
-            writing.append(await self._written(delivery, attempt, read, destination.label, letter))
+            writing.append(await self._written(delivery, attempt, read, destination, letter))
         if is_paused:
             await self._parts.transport.hang_up(destination.key)
         await asyncio.gather(*writing)
         return readings
+
+    def _fed_back(
+        self, destination: Destination, read: Classification | None, attempt: Attempt
+    ) -> Sequence[Event]:
+        """What shaping made of it, told already."""
+        now = self._steady.now()
+        told = self._parts.shaper.feedback(destination, read, attempt.said(), now)
+        for event in told:
+            self._parts.emit(event)
+        return told
 
     async def _written(
         self,
         delivery: Delivery,
         attempt: Attempt,
         read: Classification | None,
-        label: str,
+        destination: Destination,
         letter: Letter,
     ) -> asyncio.Future[None]:
-        """Its settlement; held where none could be made of it: it was carried, so it must neither
-        fly again by itself nor stay leased where nobody sees it. Raises StoreDead."""
+        """Its settlement, or :meth:`_unsettled` where none could be made. Raises StoreDead."""
         try:
-            return await self._settle(delivery, attempt, read, label, letter)
+            return await self._settle(delivery, attempt, read, destination.label, letter)
         except StoreDead:
             raise
         except Exception as error:
-            LOG.exception("what came of %s could not be settled", delivery.ref)
-            why = f"carried, but what came of it could not be settled: {error!r}; {attempt.said()}"
-            self._call("unsettled", f"{delivery.ref}: {why}", self._parts.clock.now())
-            return await self._write(delivery, attempt, Held(why), read, label, letter)
+            return await self._unsettled(delivery, attempt, destination, letter, error, read)
+
+    async def _unsettled(
+        self,
+        delivery: Delivery,
+        attempt: Attempt,
+        destination: Destination,
+        letter: Letter,
+        error: Exception,
+        read: Classification | None = None,
+    ) -> asyncio.Future[None]:
+        """A fault of our own after the letter was carried: it must neither fly again by itself nor
+        stay leased where nobody sees it. Delivered where it was accepted, else held."""
+        LOG.error("what came of %s could not be settled", delivery.ref, exc_info=error)
+        why = f"carried, but what came of it could not be settled: {error!r}; {attempt.said()}"
+        self._call("unsettled", f"{delivery.ref}: {why}", self._parts.clock.now())
+        outcome: Outcome = Delivered() if attempt.is_accepted else Held(why)
+        return await self._write(delivery, attempt, outcome, read, destination.label, letter)
 
     async def failed(self, delivery: Delivery, failure: Failure) -> None:
         """No host could even be asked: the domain is missing, DNS does not answer …"""

@@ -104,9 +104,11 @@ class Scheduler:
             self.nudge()
         await _tried(self._keep_learned(), "what was learned could not be kept")
         await _tried(store.wake(now, WOKEN), "what is due could not be woken")
-        over = await _tried(store.overdue(now, OVER), "what is over could not be found") or []
+        # Those that could not be ended yet come first, and must hide no others.
+        most = OVER + len(self._ending)
+        over = await _tried(store.overdue(now, most), "what is over could not be found") or []
         await self._end(over)
-        if len(over) == OVER and not self._ending:
+        if len(over) == most and not self._ending:
             return now
         return await _tried(store.next_due_at(), "what is due next could not be found")
 
