@@ -1,18 +1,23 @@
 """What the scheduler asks of shaping, as a protocol: two permits, feedback, what to show and keep.
 
 Pure: every method gets `now`. One instance a process, called from one thread, so limits are exact
-for free. State that must survive a restart leaves by `dirty()` and comes back by `restore()`.
+for free. Units are set aside durably before they are spent: where too few are, `admit` says SHORT,
+and `setting_aside` names what the store must keep before `set_aside` makes it spendable. Other
+state that must survive a restart leaves by `dirty()`; both come back by `restore()`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from enum import Enum
+from typing import Final, Literal, Protocol
 
 from relay.mail.classification import Classification
 from relay.mail.events import Event
 from relay.mail.instant import Instant
+from relay.mail.spent import Spent
+from relay.mail.urgency import Urgency
 from relay.shaping.destination import Destination, Rate
 
 
@@ -26,6 +31,57 @@ class Wait:
     until: Instant
     why: str
     domain: str | None = None
+
+
+class Short(Enum):
+    """Fewer units are set aside durably than are asked for."""
+
+    SHORT = "short"
+
+
+SHORT: Final = Short.SHORT
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom of us a provider may mean: the address we dial from, DKIM's domain, MAIL FROM's domain.
+
+    Empty: not known. What a reply names is punished alone; what it leaves unnamed, all at once.
+    """
+
+    ip: str = ""
+    dkim: str = ""
+    envelope: str = ""
+
+
+NOBODY: Final = Identity()
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One limit as it stands: `used` of `rate`, and when one more fits (None: now)."""
+
+    name: str  # gmail, @dinas.example.go.id, total, source 203.0.113.7
+    rate: Rate
+    where: str  # the file, and the line where it is known
+    used: int
+    free_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why a letter to a domain goes when it goes."""
+
+    key: str
+    provider: str | None
+    state: Literal["ok", "slow", "paused", "probing"]
+    why: str  # what binds now, in one sentence; empty: nothing does
+    bounds: tuple[Bound, ...]
+    learned: float | None  # RCPTs a minute that were learned; None: nothing lower than the limits
+    ceiling: float | None  # RCPTs a minute that were borne before the last refusal
+    next_at: Instant | None  # when the next letter of that class may go; None: not known
+    an_hour: int | None  # how many may leave in the coming hour at most; None: no limit
+    connections: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +104,9 @@ class Standing:
 class Shaping(Protocol):
     """The shaper."""
 
-    def connect(self, destination: Destination, now: Instant) -> Wait | None:
+    def connect(
+        self, destination: Destination, now: Instant, urgency: Urgency = Urgency.TRANSAKSI
+    ) -> Wait | None:
         """Permit one: None and one more connection counts as open; or not before."""
         ...
 
@@ -57,16 +115,46 @@ class Shaping(Protocol):
         ...
 
     def peek(
-        self, destination: Destination, domain: str, units: int, now: Instant, ahead: int = 0
+        self,
+        destination: Destination,
+        domain: str,
+        units: int,
+        now: Instant,
+        ahead: int = 0,
+        urgency: Urgency = Urgency.TRANSAKSI,
+        identity: Identity = NOBODY,
     ) -> Wait | None:
         """Would `admit` say yes now, after `ahead` units that are under way? Spends nothing."""
         ...
 
-    def admit(self, destination: Destination, domain: str, units: int, now: Instant) -> Wait | None:
-        """Permit two, immediately before MAIL: None and `units` RCPTs are spent; or not before."""
+    def admit(
+        self,
+        destination: Destination,
+        domain: str,
+        units: int,
+        now: Instant,
+        urgency: Urgency = Urgency.TRANSAKSI,
+        identity: Identity = NOBODY,
+    ) -> Wait | Short | None:
+        """Permit two, immediately before MAIL: None and `units` RCPTs are spent; or not before;
+        or SHORT: set more aside, and ask again."""
         ...
 
-    def connections(self, destination: Destination, now: Instant) -> int:
+    def setting_aside(self, now: Instant) -> Sequence[Spent]:
+        """What is to be made durable for those that were told SHORT; each row once."""
+        ...
+
+    def set_aside(self, rows: Sequence[Spent], now: Instant) -> None:
+        """These are on stable storage: they may be spent."""
+        ...
+
+    def corrections(self, now: Instant) -> Sequence[Spent]:
+        """Rows that say more than was spent, or count no more (0 units); to be kept at leisure."""
+        ...
+
+    def connections(
+        self, destination: Destination, now: Instant, urgency: Urgency = Urgency.TRANSAKSI
+    ) -> int:
         """How many connections may be open now, and so how many letters may be under way."""
         ...
 
@@ -87,6 +175,7 @@ class Shaping(Protocol):
         classification: Classification | None,
         reply: str,
         now: Instant,
+        identity: Identity = NOBODY,
     ) -> Sequence[Event]:
         """What a reply means for the destination (None: accepted). Returns Paused, Resumed …"""
         ...
@@ -111,10 +200,16 @@ class Shaping(Protocol):
         """All destinations that have a state worth showing."""
         ...
 
+    def explain(
+        self, destination: Destination, domain: str, now: Instant, urgency: Urgency
+    ) -> Explained:
+        """What a letter of that class to that domain waits for. Spends nothing."""
+        ...
+
     def dirty(self, now: Instant) -> Mapping[str, str]:
         """State changed since the last call, as JSON text by key; to be kept by the store."""
         ...
 
-    def restore(self, states: Mapping[str, str], now: Instant) -> None:
+    def restore(self, states: Mapping[str, str], now: Instant, spent: Sequence[Spent] = ()) -> None:
         """At start. What cannot be read is an error that names the key; the rest is taken."""
         ...

@@ -1,0 +1,1 @@
+"""Quotas: providers with hidden limits and penalties, drawn by seed, for rehearsing."""
