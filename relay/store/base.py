@@ -27,6 +27,7 @@ from relay.mail.delivery import Attempt, Delivery, Outcome, State
 from relay.mail.envelope import Message
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
+from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 
 
@@ -251,6 +252,15 @@ class Queue(Protocol):
 
     async def load_shaping(self) -> dict[str, str]:
         """What was kept."""
+        ...
+
+    async def save_spent(self, rows: Sequence[Spent]) -> None:
+        """Keep what is spent of limits, in one transaction: a row of the same key and moment is
+        replaced, 0 units remove it. Raises StoreError."""
+        ...
+
+    async def load_spent(self) -> list[Spent]:
+        """What was kept, by key, oldest first."""
         ...
 
     async def audit(

@@ -14,6 +14,7 @@ from relay.mail.delivery import Attempt, Delivery, State, TransitionError
 from relay.mail.envelope import REPORT_FLOW
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
+from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.store import codec
 from relay.store.base import (
@@ -46,6 +47,7 @@ class MemoryStore(MemoryInbox):
         self._domains: dict[str, int] = {}
         self._turns = Turns(self._lowest)
         self._shaping: dict[str, str] = {}
+        self._spent: dict[tuple[str, Instant], int] = {}
         self.audits: list[tuple[Instant, str, str, str, str, str]] = []
 
     # Queue.
@@ -321,6 +323,16 @@ class MemoryStore(MemoryInbox):
     async def load_shaping(self) -> dict[str, str]:
         """See Queue.load_shaping."""
         return dict(self._shaping)
+
+    async def save_spent(self, rows: Sequence[Spent]) -> None:
+        """See Queue.save_spent."""
+        for row in rows:
+            self._spent[row.key, row.at] = row.units
+        self._spent = {key: units for key, units in self._spent.items() if units > 0}
+
+    async def load_spent(self) -> list[Spent]:
+        """See Queue.load_spent."""
+        return [Spent(*key, units) for key, units in sorted(self._spent.items())]
 
     async def audit(
         self, who: str, action: str, subject: str, reason: str, now: Instant, detail: str = ""

@@ -10,6 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from relay.mail.delivery import Attempt, Delivery, State
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
+from relay.mail.spent import Spent
 from relay.store import migrations, reading
 from relay.store.base import (
     Account,
@@ -95,6 +96,10 @@ class Reading:
     async def load_shaping(self) -> dict[str, str]:
         """See Queue.load_shaping."""
         return await self._ask(reading.shaping)
+
+    async def load_spent(self) -> list[Spent]:
+        """See Queue.load_spent."""
+        return await self._ask(reading.spent)
 
     async def mailbox(self, address: str) -> Mailbox | None:
         """See Inbox.mailbox."""

@@ -11,6 +11,7 @@ from relay.mail.delivery import Attempt, Delivery, State
 from relay.mail.envelope import REPORT_FLOW
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
+from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.store import codec
 from relay.store.base import Account, Depth, InboxRow, Mailbox, QueueRow, Ready, Selector
@@ -192,6 +193,12 @@ def overdue(connection: sqlite3.Connection, now: Instant, limit: int) -> list[De
 def shaping(connection: sqlite3.Connection) -> dict[str, str]:
     """See Queue.load_shaping."""
     return dict(connection.execute("SELECT key, state FROM shaping").fetchall())
+
+
+def spent(connection: sqlite3.Connection) -> list[Spent]:
+    """See Queue.load_spent."""
+    rows = connection.execute("SELECT key, at, units FROM spent ORDER BY key, at")
+    return [Spent(*row) for row in rows]
 
 
 def mailbox(connection: sqlite3.Connection, address: str) -> Mailbox | None:

@@ -1,10 +1,11 @@
-"""Small writes: read marks, used links, accounts, the shaper's state."""
+"""Small writes: read marks, used links, accounts, the shaper's state and what is spent."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from relay.mail.instant import Instant
+from relay.mail.spent import Spent
 from relay.store.base import Account
 from relay.store.writer import Transaction
 
@@ -63,5 +64,19 @@ def save_shaping(states: Mapping[str, str], now: Instant) -> Callable[[Transacti
     def run(transaction: Transaction) -> None:
         transaction.connection.executemany("INSERT OR REPLACE INTO shaping VALUES (?, ?, ?)", kept)
         transaction.connection.executemany("DELETE FROM shaping WHERE key = ?", gone)
+
+    return run
+
+
+def save_spent(rows: Sequence[Spent]) -> Callable[[Transaction], None]:
+    """See Queue.save_spent."""
+    kept = [(row.key, row.at, row.units) for row in rows if row.units > 0]
+    gone = [(row.key, row.at) for row in rows if row.units <= 0]
+
+    def run(transaction: Transaction) -> None:
+        run_many = transaction.connection.executemany
+        if gone:
+            run_many("DELETE FROM spent WHERE key = ? AND at = ?", gone)
+        run_many("INSERT OR REPLACE INTO spent VALUES (?, ?, ?)", kept)
 
     return run

@@ -20,6 +20,7 @@ from relay.clock import Clock
 from relay.mail.delivery import Deferred, Delivery, Held
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
+from relay.mail.spent import Spent
 from relay.store import changing, codec, connections, leasing, migrations, putting, small
 from relay.store.base import (
     Account,
@@ -255,6 +256,11 @@ class SqliteStore(Reading):
         """See Queue.save_shaping."""
         if states:
             await self._writer.call(small.save_shaping(dict(states), now))
+
+    async def save_spent(self, rows: Sequence[Spent]) -> None:
+        """See Queue.save_spent."""
+        if rows:
+            await self._writer.call(small.save_spent(list(rows)))
 
     async def audit(
         self, who: str, action: str, subject: str, reason: str, now: Instant, detail: str = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from relay.mail.spent import Spent
 from relay.store.base import (
     Account,
     Store,
@@ -93,6 +94,19 @@ class Inbox:
         await store.save_shaping({"gmail": "2", "yahoo": "", "nobody": ""}, NOW)
         await store.save_shaping({}, NOW)
         assert await store.load_shaping() == {"gmail": "2"}
+
+    async def test_what_is_spent_is_kept_by_key_and_moment(self, store: Store) -> None:
+        assert await store.load_spent() == []
+        await store.save_spent([Spent("yahoo", NOW, 3), Spent("gmail", NOW, 1)])
+        await store.save_spent([Spent("gmail", NOW + 5, 2), Spent("yahoo", NOW, 1)])
+        assert await store.load_spent() == [
+            Spent("gmail", NOW, 1),
+            Spent("gmail", NOW + 5, 2),
+            Spent("yahoo", NOW, 1),
+        ]
+        await store.save_spent([Spent("gmail", NOW, 0), Spent("nobody", NOW, 0)])
+        await store.save_spent([])
+        assert await store.load_spent() == [Spent("gmail", NOW + 5, 2), Spent("yahoo", NOW, 1)]
 
     async def test_what_a_watchdog_and_metrics_ask(self, store: Store) -> None:
         await store.put(Post().entry())
