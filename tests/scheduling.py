@@ -108,7 +108,7 @@ class FakeTransport:
         began = self.clock.now()
         await asyncio.sleep(self.seconds / 2)
         permits.connected()
-        not_yet = permits.admit(len(job.deliveries), job.deliveries[0].domain)
+        not_yet = await permits.admit(len(job.deliveries), job.deliveries[0].domain)
         if not_yet is not None:
             return not_yet
         answers = [self.peer(d, self.clock.now()) for d in job.deliveries]

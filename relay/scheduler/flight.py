@@ -10,15 +10,15 @@ from relay.mail.classification import Action, Classification, Scope
 from relay.mail.delivery import Attempt, Delivery, Failure
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
-from relay.scheduler.lane import Lane
+from relay.scheduler.lane import MAX_REFUSED, Lane
 from relay.scheduler.outcomes import Outcomes
 from relay.scheduler.parts import Parts
 from relay.scheduler.permits import DestinationPermits
+from relay.scheduler.setting_aside import SettingAside
 from relay.scheduler.steady import Steady
+from relay.shaping.base import Identity
 from relay.store.base import StoreDead, StoreError
 from relay.transports.base import Job, NotYet, Route
-
-MAX_REFUSED: Final = 1_000  # letters of a lane that are remembered as refused for our sake
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -47,13 +47,16 @@ class Flights:
         self._parts = parts
         self._steady = steady
         self._outcomes = outcomes
+        self._aside = SettingAside(parts.store, parts.shaper, steady)
         self._put_back = put_back
         self._admitted = admitted
 
     async def carry(self, lane: Lane, deliveries: Sequence[Delivery]) -> None:
         """One job, to its end. Raises StoreError where it could not be given back, StoreDead, and
         CancelledError before the final dot, each with nothing sent; Unwritten after it."""
-        permits = DestinationPermits(self._parts.shaper, lane.destination, self._steady)
+        permits = DestinationPermits(
+            self._parts.shaper, lane.destination, self._steady, self._aside, deliveries[0].urgency
+        )
         permits.on_admitted = lambda: self._admitted(lane, len(deliveries))
         try:
             await self._carry(lane, deliveries, permits)
@@ -90,6 +93,7 @@ class Flights:
         message_id = alive[0].message_id
         try:
             letter = await self._parts.store.letter(message_id)
+            permits.identity = identity_of(letter)
             made = await self._parts.transport.deliver(Job(letter, tuple(alive), route), permits)
         except StoreDead:
             raise
@@ -137,3 +141,10 @@ def _remember(lane: Lane, delivery: Delivery, read: Classification | None) -> No
         and len(lane.refused) < MAX_REFUSED
     ):
         lane.refused.add((delivery.message_id, delivery.n))
+
+
+def identity_of(letter: Letter, source_ip: str = "") -> Identity:
+    """Whom of us a provider may mean by what it says of a letter."""
+    return Identity(
+        source_ip, letter.particulars.from_domain or "", letter.sender.rpartition("@")[2].lower()
+    )

@@ -18,6 +18,7 @@ Entry = tuple[Turn, Delivery]
 APPETITE: Final = 8  # how many a lane leases at first; it doubles while it keeps up
 LEASE: Final = 3600 * SECOND  # written down for who looks; a lease ends by settle, give back or the
 # next start, never by time, so that nothing flies twice because something took long
+MAX_REFUSED: Final = 1_000  # letters of a lane that are remembered as refused for our sake
 NOTHING: Final = 99  # less urgent than any class
 
 
@@ -39,6 +40,7 @@ class Lane:
     claiming: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
     not_before: Instant = 0
+    holds_from: int = 0  # the most urgent class that `not_before` holds
     appetite: int = APPETITE
 
     @property
@@ -54,6 +56,8 @@ class Lane:
     def push(self, deliveries: Iterable[Delivery]) -> None:
         """Take leased deliveries in."""
         for delivery in deliveries:
+            if delivery.why[:1] == "5" and len(self.refused) < MAX_REFUSED:
+                self.refused.add((delivery.message_id, delivery.n))  # before a restart, perhaps
             heapq.heappush(self.leased, (self._turn(delivery), delivery))
 
     def open_domains(self, now: Instant) -> dict[str, Urgency]:
@@ -63,20 +67,31 @@ class Lane:
             return self.domains
         return {domain: u for domain, u in self.domains.items() if domain not in self.shut}
 
-    @property
-    def best(self) -> int:
-        """The most urgent class that is leased and whose domain may be tried."""
-        if not self.shut:
-            return self.leased[0][0][0] if self.leased else NOTHING
-        turns = [turn[0] for turn, delivery in self.leased if delivery.domain not in self.shut]
-        return min(turns, default=NOTHING)
+    def best_of(self, only_new: bool = False) -> int:
+        """The most urgent class that is leased and may be tried."""
+        first = self.first(only_new)
+        return NOTHING if first is None else first.urgency
 
-    def first(self) -> Delivery | None:
-        """The next delivery whose domain may be tried, still leased."""
-        if not self.shut:
+    def next_urgency(self, now: Instant) -> Urgency:
+        """The most urgent class that is leased, or ready in the store."""
+        ready = min(self.open_domains(now).values(), default=NOTHING)
+        return Urgency(min(ready, self.best_of(), Urgency.MASSAL))
+
+    def first(self, only_new: bool = False) -> Delivery | None:
+        """The next delivery whose domain may be tried, still leased; `only_new`: none that was
+        refused."""
+        if not self.shut and not only_new:
             return self.leased[0][1] if self.leased else None
-        open_ = [entry for entry in self.leased if entry[1].domain not in self.shut]
+        open_ = [
+            (turn, delivery)
+            for turn, delivery in self.leased
+            if delivery.domain not in self.shut and not (only_new and turn[1])
+        ]
         return min(open_)[1] if open_ else None
+
+    def hold(self, until: Instant) -> None:
+        """Nothing before that moment."""
+        self.not_before, self.holds_from = until, 0
 
     def take(self, first: Delivery, most: int) -> tuple[Delivery, ...]:
         """`first` and up to `most` in all of the same letter and domain, no longer leased."""

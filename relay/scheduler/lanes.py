@@ -29,6 +29,7 @@ ALL_ROWS: Final = 5_000
 ALL_FLIGHTS: Final = 1_000  # letters under way at once, to all destinations together
 ALL_CLAIMS: Final = 64
 FLOOR: Final = 0.02  # seconds: no timer is shorter
+NO_NEW: Final = 600 * SECOND  # between two looks for a letter that was not refused yet
 PATIENT: Final = 60 * SECOND  # a lane that waits longer gives its leases back
 
 Carry = Callable[[Lane, Sequence[Delivery]], Coroutine[Any, Any, None]]
@@ -88,9 +89,10 @@ class Lanes:
         """Start what may start now; else arrange to be called again."""
         while not self.is_halted:
             now = self._steady.now()
-            if lane.not_before > now:
+            urgency = lane.next_urgency(now)
+            if lane.not_before > now and urgency >= lane.holds_from:
                 return self._later(lane, lane.not_before)
-            if len(lane.flying) >= self._parts.shaper.connections(lane.destination, now):
+            if len(lane.flying) >= self._parts.shaper.connections(lane.destination, now, urgency):
                 return None  # one of them lands
             if self._flights >= ALL_FLIGHTS:
                 return self._queue(lane)
@@ -101,8 +103,10 @@ class Lanes:
     def _start_one(self, lane: Lane, now: Instant) -> bool:
         """True where it may go on: a job flies, or others can be claimed. Else it sleeps."""
         shaper = self._parts.shaper
-        while (first := lane.first()) is not None:
-            wait = shaper.peek(lane.destination, first.domain, 1, now, lane.unadmitted)
+        only_new = shaper.wants_new(lane.destination, now)
+        while (first := lane.first(only_new)) is not None:
+            ahead, urgency = lane.unadmitted, first.urgency
+            wait = shaper.peek(lane.destination, first.domain, 1, now, ahead, urgency)
             if wait is None:
                 self._fly(lane, self._job(lane, first, now))
                 return True
@@ -110,10 +114,12 @@ class Lanes:
                 self._later(lane, wait.until)
                 return False
             lane.shut[first.domain] = max(wait.until, now + 1)
-        if lane.shut and lane.claiming is None and lane.open_domains(now):
-            return True  # what is leased waits for its own limits: claim others
+        if (lane.shut or only_new) and lane.claiming is None and lane.open_domains(now):
+            return True  # what is leased waits for its own limits, or was refused: claim others
         if lane.shut:
             self._later(lane, min(lane.shut.values()))
+        elif only_new and lane.leased:
+            self._later(lane, now + NO_NEW)
         elif lane.is_idle:
             lane.rest()
             if not lane.refused:
@@ -124,7 +130,7 @@ class Lanes:
         """As many of one letter as one transaction may carry and the limits allow now."""
         most = lane.destination.profile.recipients_per_transaction
         while most > 1 and self._parts.shaper.peek(
-            lane.destination, first.domain, most, now, lane.unadmitted
+            lane.destination, first.domain, most, now, lane.unadmitted, first.urgency
         ):
             most //= 2
         taken = lane.take(first, most)
@@ -202,9 +208,11 @@ class Lanes:
         ready = lane.open_domains(now)
         if lane.claiming is not None:
             return lane.first() is None
-        if not ready or min(ready.values()) >= lane.best:
+        shaper, to = self._parts.shaper, lane.destination
+        if not ready or min(ready.values()) >= lane.best_of(shaper.wants_new(to, now)):
             return False
-        wait = self._parts.shaper.peek(lane.destination, next(iter(ready)), 1, now, lane.unadmitted)
+        domain = min(ready, key=ready.__getitem__)
+        wait = shaper.peek(to, domain, 1, now, lane.unadmitted, ready[domain])
         if wait is not None and wait.domain is None:
             self._later(lane, wait.until)
             return True
@@ -250,7 +258,7 @@ class Lanes:
         self._claims -= 1
         if not task.cancelled() and (error := task.exception()):
             logger.error("claiming for %s failed: %s", lane.destination.key, error)
-            lane.not_before = self._steady.now() + SECOND
+            lane.hold(self._steady.now() + SECOND)
         self.pump(lane)
         self._feed()
 
@@ -274,7 +282,7 @@ class Lanes:
             self.put_back(lane, deliveries)
         if error is not None:
             logger.error("carrying %s failed", deliveries[0].ref, exc_info=error)
-            lane.not_before = self._steady.now() + SECOND
+            lane.hold(self._steady.now() + SECOND)
         self.pump(lane)
         self._feed()
 
@@ -283,7 +291,8 @@ class Lanes:
         back = list(deliveries)
         lane.push(back)
         self._rows += len(back)
-        lane.not_before = max(lane.not_before, until)
+        if until > lane.not_before:
+            lane.not_before, lane.holds_from = until, min((d.urgency for d in back), default=0)
 
     def admitted(self, lane: Lane, units: int) -> None:
         """Units under way are spent now: there may be room for the next."""

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from typing import Final
 
-from relay.mail.instant import Instant
+from relay.mail.instant import SECOND, Instant
+from relay.mail.urgency import Urgency
+from relay.scheduler.setting_aside import SettingAside
 from relay.scheduler.steady import Steady
-from relay.shaping.base import Shaping
+from relay.shaping.base import NOBODY, SHORT, Identity, Shaping, Short, Wait
 from relay.shaping.destination import Destination
+from relay.store.base import StoreDead, StoreError
 from relay.transports.base import NotYet
+
+TRIES: Final = 5  # commits that one letter waits for; others may take what was set aside
+
+logger = logging.getLogger(__name__)
 
 
 def _nothing() -> None:
@@ -18,19 +27,28 @@ def _nothing() -> None:
 class DestinationPermits:
     """Implements transports.base.Permits. `on_admitted` is called once, when units are spent."""
 
-    def __init__(self, shaper: Shaping, destination: Destination, steady: Steady) -> None:
+    def __init__(
+        self,
+        shaper: Shaping,
+        destination: Destination,
+        steady: Steady,
+        aside: SettingAside,
+        urgency: Urgency = Urgency.TRANSAKSI,
+    ) -> None:
         """A session that was opened with this one's permit outlives the flight."""
         self._shaper = shaper
         self._destination = destination
         self._steady = steady
+        self._aside = aside
+        self._urgency = urgency
+        self.identity: Identity = NOBODY  # known once the letter is read
         self.is_admitted = False
         self._admitted_at: Instant | None = None
-        self.has_answer = False  # the transport gave attempts
         self.on_admitted: Callable[[], None] = _nothing
 
     def connect(self) -> NotYet | None:
         """See Permits.connect."""
-        wait = self._shaper.connect(self._destination, self._steady.now())
+        wait = self._shaper.connect(self._destination, self._steady.now(), self._urgency)
         return None if wait is None else NotYet(wait.until, wait.why)
 
     def connected(self) -> None:
@@ -40,17 +58,33 @@ class DestinationPermits:
         """See Permits.disconnected."""
         self._shaper.disconnected(self._destination, self._steady.now())
 
-    def admit(self, units: int, domain: str) -> NotYet | None:
+    async def admit(self, units: int, domain: str) -> NotYet | None:
         """See Permits.admit."""
-        now = self._steady.now()
-        wait = self._shaper.admit(self._destination, domain, units, now)
-        if wait is not None:
-            return NotYet(wait.until, wait.why)
+        said = self._said(units, domain)
+        for _ in range(TRIES):
+            if said is not SHORT:
+                break
+            try:
+                await self._aside.more()
+            except StoreDead:
+                raise
+            except StoreError as error:
+                logger.error("no units can be set aside for %s: %s", domain, error)
+                break
+            said = self._said(units, domain)
+        if isinstance(said, Short):
+            return NotYet(self._steady.now() + SECOND, "no units could be set aside yet")
+        if isinstance(said, Wait):
+            return NotYet(said.until, said.why)
         if not self.is_admitted:
             self.is_admitted = True
             self.on_admitted()
-        self._admitted_at = now
         return None
+
+    def _said(self, units: int, domain: str) -> Wait | Short | None:
+        now = self._admitted_at = self._steady.now()
+        to, urgency = self._destination, self._urgency
+        return self._shaper.admit(to, domain, units, now, urgency, self.identity)
 
     def refund(self, units: int, domain: str) -> None:
         """See Permits.refund."""

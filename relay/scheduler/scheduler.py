@@ -19,6 +19,7 @@ from typing import Final, TypeVar
 
 from relay.mail.delivery import Delivery
 from relay.mail.instant import Instant
+from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.scheduler.flight import Flights
 from relay.scheduler.lane import Lane
@@ -62,6 +63,7 @@ class Scheduler:
         )
         self._kick = asyncio.Event()
         self._unsaved: dict[str, str] = {}
+        self._uncorrected: list[Spent] = []
         self._ending: dict[tuple[int, int], asyncio.Task[None]] = {}
         self._is_stopping = False
         self._recalled_until = 0.0
@@ -73,7 +75,8 @@ class Scheduler:
         store, now = self.parts.store, self.parts.clock.now()
         await store.recover(now)
         try:
-            self.parts.shaper.restore(await store.load_shaping(), now)
+            kept, spent = await store.load_shaping(), await store.load_spent()
+            self.parts.shaper.restore(kept, now, spent)
         except ValueError as error:
             logger.error("%s", error)
         store.subscribe(self._on_ready)
@@ -125,8 +128,13 @@ class Scheduler:
         for task in [self._ending.pop(key) for key in done]:
             task.result()
 
-    async def _keep_learned(self) -> None:
-        self._unsaved.update(self.parts.shaper.dirty(self.steady.now()))
+    async def _keep_learned(self, is_last: bool = False) -> None:
+        now = self.steady.now()
+        self._uncorrected += self.parts.shaper.corrections(now)
+        if self._uncorrected:
+            await self.parts.store.save_spent(self._uncorrected)
+            self._uncorrected = []
+        self._unsaved.update(self.parts.shaper.dirty(now, is_last))
         if self._unsaved:
             saving, self._unsaved = self._unsaved, {}
             try:
@@ -163,7 +171,7 @@ class Scheduler:
         Raises StoreDead."""
         for _ in range(LAST_TRIES):
             try:
-                return await self._keep_learned()
+                return await self._keep_learned(is_last=True)
             except StoreDead:
                 raise
             except StoreError as error:

@@ -148,6 +148,10 @@ class Shaping(Protocol):
         """These are on stable storage: they may be spent."""
         ...
 
+    def not_set_aside(self, rows: Sequence[Spent]) -> None:
+        """The store could not keep them, or nobody knows: they are asked for anew."""
+        ...
+
     def corrections(self, now: Instant) -> Sequence[Spent]:
         """Rows that say more than was spent, or count no more (0 units); to be kept at leisure."""
         ...
@@ -184,6 +188,10 @@ class Shaping(Protocol):
         """How many letters a session may carry."""
         ...
 
+    def wants_new(self, destination: Destination, now: Instant) -> bool:
+        """True where no letter that was refused may be the next to ask there."""
+        ...
+
     def pause(self, destination: str, until: Instant | None, why: str, now: Instant) -> None:
         """By hand; `until` None: until `resume`. `*` is everything."""
         ...
@@ -206,8 +214,9 @@ class Shaping(Protocol):
         """What a letter of that class to that domain waits for. Spends nothing."""
         ...
 
-    def dirty(self, now: Instant) -> Mapping[str, str]:
-        """State changed since the last call, as JSON text by key; to be kept by the store."""
+    def dirty(self, now: Instant, is_last: bool = False) -> Mapping[str, str]:
+        """State changed since the last call, as JSON text by key; to be kept by the store. Counts
+        that are not exact limits come once a minute, or where it is the last call."""
         ...
 
     def restore(self, states: Mapping[str, str], now: Instant, spent: Sequence[Spent] = ()) -> None:

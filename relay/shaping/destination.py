@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from relay.shaping.hours import Hours
+from relay.shaping.warmup import Warmup
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -39,7 +42,21 @@ class Profile:
     messages_per_connection: int | None = 10
     recipients_per_transaction: int = 1
     rates: tuple[Rate, ...] = ()
+    burst: int = 1  # so many may go back to back; the rates hold all the same
+    connection_rates: tuple[Rate, ...] = ()
+    hours: Hours | None = None  # when it may be sent to; never holds kritis
+    warmup: Warmup | None = None
     where: str = ""  # file:line of what bound last, for `explain`
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A limit over several destinations: all that is sent, or all from one address of ours."""
+
+    key: str  # total, source:203.0.113.7
+    rates: tuple[Rate, ...]
+    burst: int = 1
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)

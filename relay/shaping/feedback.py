@@ -1,36 +1,41 @@
-"""Feedback: what a reply does to the destination that said it — stop, ask again, come back slowly.
+"""Feedback: how a destination is left alone, asked again and come back to, step by step.
 
     ok ──refusal──▶ paused ──time──▶ probing ──accepted──▶ slow ──clean time──▶ ok
                       ▲                 │                    │
                       └─────refused─────┴───────refusal──────┘
 
-A pause counts from the LAST refusal of any session. After it one letter goes on one connection;
-if that is refused the pause is longer (a block's doubles up to `longest`), if it is accepted,
-connections and rate rise step by step from somewhat below what was accepted before. Never a leap
-back. A table of pure steps over one mutable record a destination; `now` is handed in.
+A pause counts from the LAST refusal of any session. After it one letter goes on one connection. A
+refused probe makes the pause longer: a block's doubles, a throttle's grows by half; the length that
+was enough is where the next pause of its kind begins. After an administrative block one new letter
+is tried every few hours. Accepted, the destination is come back to with one connection somewhat
+below what it bore (see learned.py); connections and share rise in clean time. Never a leap back.
+A provider that was never sent to begins in the same way, at a quarter of its limit. A table of pure
+steps over one mutable record; `now` is handed in.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from relay.mail.classification import Action, Category, Classification, Scope
-from relay.mail.delivery import FailureKind
-from relay.mail.instant import MINUTE, SECOND, Instant, millis
+from relay.mail.classification import Classification
+from relay.mail.instant import DAY, MINUTE, SECOND, Instant, millis
+from relay.shaping.learned import Learned
+from relay.shaping.meaning import WEIGHT, Kind, kind_of
 from relay.shaping.settings import PauseSettings
 
 UNREACHED: Final = 3  # failures in a row after which a site rests as one
 REST: Final = 30 * SECOND  # its first rest; each following failure doubles it
 LONGEST_REST: Final = 15 * MINUTE
-REST_KIND: Final = "rest"
-BELOW: Final = 0.75  # of the rate that was accepted before a refusal
-RISE: Final = 1.5  # a clean step's growth of the rate
-LOOKED_BACK: Final = 6  # pauses: how far back accepted letters count for the rate
-SLOWEST: Final = 1.0  # RCPTs a minute
 JITTER: Final = (0.02, 0.12)  # of a pause
+GROWTH: Final = {Kind.THROTTLE: 1.5, Kind.BLOCK: 2.0, Kind.ADMINISTRATIVE: 1.0}
+ENOUGH: Final = 0.75  # of the pause that was enough: where the next one begins
+START: Final = 0.25  # of its limit: a provider without history
+RAMP: Final = 1.5  # its growth …
+RAMP_STEP: Final = 30 * SECOND  # … in so much time with letters
+BACK: Final = 0.8  # of what was borne: after a refusal
+STEP_UP: Final = 0.05  # of it, each step
 
 
 class Mode(StrEnum):
@@ -42,6 +47,15 @@ class Mode(StrEnum):
     SLOW = "slow"
 
 
+class Change(StrEnum):
+    """What a step did, for the events."""
+
+    NONE = ""
+    PAUSED = "paused"
+    LONGER = "longer"  # a probe was refused
+    RESUMED = "resumed"
+
+
 @dataclass(slots=True)
 class Standing:
     """One destination's state; `by_hand` pauses end by hand only."""
@@ -49,142 +63,130 @@ class Standing:
     mode: Mode = Mode.OK
     until: Instant = 0
     why: str = ""
-    kind: str = ""  # throttle, block, rest; empty: nothing was refused
+    kind: Kind = Kind.NONE
     by_hand: bool = False
+    since: Instant = 0  # the first refusal of this time
     refusals: int = 0  # refused probes in a row
     unreached: int = 0
-    rate: float = 0.0  # RCPTs a minute while slow
+    share: float = 1.0  # of what may be sent, while slow
     connections: int = 1  # while slow
     step_at: Instant = 0  # when the next clean step is due
     is_asked: bool = False  # a probe is out
     asked_at: Instant = 0  # since then
-    accepted: deque[Instant] = field(default_factory=lambda: deque(maxlen=5000))
+    is_new: bool = False  # nothing is known of it: it ramps up by what it bears
+    length: int = 0  # milliseconds of the pause at hand
+    enough: dict[str, int] = field(default_factory=dict)  # kind → where its next pause begins
+    enough_at: Instant = 0
     last_reply: str = ""
     last_reply_at: Instant | None = None
 
     def dump(self) -> dict[str, Any]:
         """For the store: what must survive a restart."""
-        return {
-            "mode": self.mode.value,
-            "until": self.until,
-            "why": self.why,
-            "kind": self.kind,
-            "by_hand": self.by_hand,
-            "refusals": self.refusals,
-            "rate": self.rate,
-            "connections": self.connections,
-            "step_at": self.step_at,
-            "last_reply": self.last_reply,
-            "last_reply_at": self.last_reply_at,
-        }
+        kept = {name: getattr(self, name) for name in _KEPT}
+        return kept | {"mode": self.mode.value, "kind": self.kind.value}
 
     @classmethod
     def load(cls, kept: dict[str, Any]) -> Standing:
         """What :meth:`dump` gave. Raises KeyError, TypeError, ValueError on anything else."""
-        made = cls(**{name: kept[name] for name in cls().dump() if name != "mode"})
-        made.mode = Mode(kept["mode"])
+        made = cls(**{name: kept[name] for name in _KEPT if name in kept})
+        made.mode, made.kind = Mode(kept["mode"]), Kind(kept["kind"])
         return made
 
 
-class Change(StrEnum):
-    """What a step did, for the events."""
-
-    NONE = ""
-    PAUSED = "paused"
-    RESUMED = "resumed"
-
-
-class Meaning(StrEnum):
-    """What a reading says of the destination."""
-
-    REFUSAL = "refusal"  # its patience, a block, or our own fault there
-    UNREACHED = "unreached"  # nobody answered, or only to say not now
-    ALIVE = "alive"  # it took the letter, or refused it for the letter's or recipient's own sake
-    NOTHING = "nothing"
-
-
-SIGNING: Final = f"failure.{FailureKind.SIGNING}"  # our own house: no provider has said anything
-_NOT_NOW: Final = frozenset(
-    {Category.NETWORK, Category.SERVER_ERROR, Category.PROTOCOL, Category.AUTH_FAILED}
+_KEPT: Final = (
+    "until",
+    "why",
+    "by_hand",
+    "since",
+    "refusals",
+    "share",
+    "connections",
+    "step_at",
+    "is_new",
+    "length",
+    "enough",
+    "enough_at",
+    "last_reply",
+    "last_reply_at",
 )
 
 
-def meaning(read: Classification | None, mode: Mode) -> Meaning:
-    """The table: what a reply (None: accepted) means for the destination that said it.
-
-    What is unclear counts as alive, but never as the answer to a probe.
-    """
-    if read is None:
-        return Meaning.ALIVE
-    if read.rule == SIGNING:
-        return Meaning.NOTHING
-    if read.scope in (Scope.RECIPIENT, Scope.MESSAGE):
-        is_unsure = read.category is Category.NETWORK  # lost after the dot
-        return Meaning.NOTHING if is_unsure else Meaning.ALIVE
-    if read.action in (Action.SLOW_DOWN_PROVIDER, Action.FIX_CONFIG):
-        return Meaning.REFUSAL
-    if read.category is Category.GREYLISTED:
-        return Meaning.ALIVE
-    if read.category in _NOT_NOW or mode is Mode.PROBING:
-        return Meaning.UNREACHED
-    return Meaning.ALIVE
+def begin(state: Standing) -> None:
+    """A provider without history: a quarter of its limit."""
+    state.mode, state.share, state.is_new, state.step_at = Mode.SLOW, START, True, 0
 
 
 def refused(
-    state: Standing, read: Classification, reply: str, now: Instant, settings: PauseSettings
+    state: Standing,
+    learned: Learned,
+    read: Classification,
+    reply: str,
+    now: Instant,
+    settings: PauseSettings,
 ) -> Change:
     """A reply that stops the destination. Every one moves the end of the pause."""
-    was = state.mode
-    is_probe = was is Mode.PROBING
+    was, kind = state.mode, kind_of(read, reply)
     state.is_asked = False
-    state.refusals = state.refusals + 1 if is_probe else max(1, state.refusals)
-    state.kind = "throttle" if read.category is Category.RATE_LIMITED else "block"
-    first = settings.throttle if state.kind == "throttle" else settings.block
-    pause = millis(first)
-    if state.kind == "block":
-        pause = min(pause << min(state.refusals - 1, 20), max(pause, millis(settings.longest)))
     if was in (Mode.OK, Mode.SLOW):
-        state.rate = _below(state, now, pause)
-    low, high = JITTER
-    drawn = (now * 2654435761 % 2**32) / 2**32
-    state.until = max(state.until, now + int(pause * (1 + low + (high - low) * drawn)))
+        state.since, state.refusals, state.kind = now, 0, kind
+        if kind is not Kind.ADMINISTRATIVE:
+            learned.refused(now)
+    elif was is Mode.PROBING:
+        state.refusals += 1
+    else:
+        learned.refused_too()
+    if WEIGHT[kind] > WEIGHT[state.kind]:
+        state.kind = kind
+    state.length = _length(state, now, settings)
+    state.until = max(state.until, now + int(state.length * _jitter(now)))
     state.mode = Mode.PAUSED
     if not state.by_hand:
         state.why = reply
-    state.step_at = 0
+    if was is Mode.PROBING:
+        return Change.LONGER
     return Change.NONE if was is Mode.PAUSED else Change.PAUSED
 
 
-def _below(state: Standing, now: Instant, pause: int) -> float:
-    """Somewhat below the rate that was accepted lately, in RCPTs a minute."""
-    since = now - LOOKED_BACK * pause
-    lately = [at for at in state.accepted if at >= since]
-    if not lately:
-        return SLOWEST
-    minutes = max((now - lately[0]) / MINUTE, pause / MINUTE)
-    return max(SLOWEST, BELOW * len(lately) / minutes)
+def _length(state: Standing, now: Instant, settings: PauseSettings) -> int:
+    """Of the pause that a refusal begins."""
+    kind = state.kind
+    if kind is Kind.ADMINISTRATIVE:
+        return millis(settings.administrative)
+    first = millis(settings.throttle if kind is Kind.THROTTLE else settings.block)
+    if now - state.enough_at > DAY:
+        state.enough.clear()  # a day without: begin as if nothing had been
+    begins = max(first, state.enough.get(kind.value, 0))
+    longest = max(first, millis(settings.longest))
+    return int(min(begins * GROWTH[kind] ** min(state.refusals, 40), longest))
 
 
-def accepted(state: Standing, now: Instant, settings: PauseSettings) -> Change:
+def _jitter(now: Instant) -> float:
+    low, high = JITTER
+    drawn = (now * 2654435761 % 2**32) / 2**32
+    return 1 + low + (high - low) * drawn
+
+
+def accepted(state: Standing, learned: Learned, now: Instant, settings: PauseSettings) -> Change:
     """A letter was accepted, or refused for a reason of its own: the destination bears us."""
-    state.accepted.append(now)
     state.unreached = 0
-    if state.mode is Mode.PROBING and state.kind == REST_KIND:
+    if state.mode is not Mode.PROBING:
+        return Change.NONE
+    state.is_asked = False
+    if state.kind is Kind.REST:
         # It had only been out of reach, and has refused nothing.
-        state.mode, state.is_asked, state.kind, state.why = Mode.OK, False, "", ""
+        state.mode, state.kind, state.why = Mode.OK, Kind.NONE, ""
         return Change.RESUMED
-    if state.mode is Mode.PROBING:
-        state.mode, state.is_asked = Mode.SLOW, False
-        state.refusals = 0
-        state.connections = 1
-        state.rate = max(state.rate, SLOWEST)
-        state.step_at = now + _step(state, settings)
-        return Change.RESUMED
-    return Change.NONE
+    if state.refusals and state.kind in (Kind.THROTTLE, Kind.BLOCK):
+        state.enough[state.kind.value], state.enough_at = int(ENOUGH * state.length), now
+    learned.borne_again(state.since, now)
+    state.mode, state.refusals, state.is_new = Mode.SLOW, 0, False
+    state.connections, state.share = 1, BACK
+    state.step_at = now + _step(settings)
+    return Change.RESUMED
 
 
-def _step(state: Standing, settings: PauseSettings) -> int:
-    return millis(settings.throttle if state.kind == "throttle" else settings.block)
+def _step(settings: PauseSettings) -> int:
+    return max(SECOND, millis(settings.throttle))
 
 
 def unreached(state: Standing, failure: str, now: Instant, settings: PauseSettings) -> Change:
@@ -195,8 +197,8 @@ def unreached(state: Standing, failure: str, now: Instant, settings: PauseSettin
         return Change.NONE
     was = state.mode
     over = max(0, state.unreached - UNREACHED)
-    if was is Mode.OK:
-        state.kind = REST_KIND  # after a refusal it stays a refusal's way back
+    if was is Mode.OK or (was is Mode.SLOW and state.is_new):
+        state.kind = Kind.REST  # after a refusal it stays a refusal's way back
     if not state.by_hand:
         state.why = failure
     state.mode = Mode.PAUSED
@@ -205,18 +207,31 @@ def unreached(state: Standing, failure: str, now: Instant, settings: PauseSettin
     return Change.NONE if was is Mode.PAUSED else Change.PAUSED
 
 
-def tick(state: Standing, now: Instant, settings: PauseSettings, full: tuple[float, int]) -> None:
-    """What time alone does. `full`: the rate a minute and the connections of the limits."""
+def tick(state: Standing, now: Instant, settings: PauseSettings, connections: int) -> None:
+    """What time alone does. `connections`: what the limits allow."""
     if state.mode is Mode.PAUSED and not state.by_hand and now >= state.until:
         state.mode, state.is_asked = Mode.PROBING, False
-    while state.mode is Mode.SLOW and now >= state.step_at:
-        rate, connections = full
-        if state.rate >= rate and state.connections >= connections:
-            state.mode, state.kind, state.why = Mode.OK, "", ""
+    while state.mode is Mode.SLOW and not state.is_new and now >= state.step_at:
+        if state.share >= 1 and state.connections >= connections:
+            state.mode, state.kind, state.why = Mode.OK, Kind.NONE, ""
             return
-        state.rate = min(rate, state.rate * RISE)
+        state.share = min(1.0, state.share + STEP_UP)
         state.connections = min(connections, state.connections + 1)
-        state.step_at += max(SECOND, _step(state, settings))
+        state.step_at += _step(settings)
+
+
+def wrote(state: Standing, now: Instant) -> None:
+    """A letter went to a destination that ramps up: it grows with what it is given, and what it is
+    given in silence teaches nothing."""
+    if not (state.mode is Mode.SLOW and state.is_new):
+        return
+    if not state.step_at:
+        state.step_at = now + RAMP_STEP
+    elif now >= state.step_at:
+        state.share *= RAMP
+        state.step_at = now + RAMP_STEP
+        if state.share >= 1:
+            state.mode, state.share, state.is_new = Mode.OK, 1.0, False
 
 
 def pause(state: Standing, until: Instant | None, why: str) -> None:
@@ -230,5 +245,7 @@ def resume(state: Standing, now: Instant) -> bool:
     if state.mode is not Mode.PAUSED:
         return False
     state.by_hand, state.until, state.is_asked = False, now, False
+    if state.kind is Kind.ADMINISTRATIVE:
+        state.kind = Kind.BLOCK  # somebody has seen to it: a refused letter may ask, too
     state.mode = Mode.PROBING if state.kind else Mode.OK
     return True

@@ -2,25 +2,30 @@
 
 Layers: shipped profile < `relay.yaml` < the files of `site.d`. A limit's key is a domain that a
 profile names (the whole provider), any other domain (that domain by itself), `*` (each destination
-by itself; it never raises a profile), or the URL of a route. `null` unsets what the layers below
+by itself; it never raises a profile), the URL of a route, `total` (all that is sent, as a sum) or
+`source:ADDRESS` (all from one address of ours). `null` unsets what the layers below
 said; what is shipped stays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from typing import Final
 
 from pydantic import ValidationError
 
-from relay.shaping.destination import Destination, Profile, Rate, belongs, site_key
-from relay.shaping.settings import LimitSettings, ProviderSettings
+from relay.shaping.destination import Destination, Profile, Rate, Sum, belongs, site_key
+from relay.shaping.settings import LimitSettings, ProviderSettings, WarmupSettings
+from relay.shaping.warmup import Warmup
 from relay.strict_yaml import Problem, Reader, SourceError, nearest, plain
 
 DEFAULT: Final = "default"
 EVERY: Final = "*"
-_SAYS: Final = ("rate", "connections", "messages_per_connection")
+TOTAL: Final = "total"
+SOURCE: Final = "source:"
+_SAYS: Final = tuple(LimitSettings.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,12 @@ class Layer:
     limits: Mapping[str, LimitSettings | None]
     providers: Mapping[str, ProviderSettings | None]
     where: str = ""
+    lines: Mapping[str, int] = field(default_factory=dict)  # limits.gmail.com → its line
+
+    def place(self, key: str) -> str:
+        """`site.d/a.yaml:12`, the line where it is known."""
+        line = self.lines.get(key)
+        return f"{self.where}:{line}" if line else self.where
 
 
 class _Shipped(ProviderSettings):
@@ -60,6 +71,10 @@ def _over(base: Profile, said: ProviderSettings, where: str) -> Profile:
         "messages_per_connection": said.messages_per_connection,
         "recipients_per_transaction": said.recipients_per_transaction,
         "rates": said.rate,
+        "burst": said.burst,
+        "connection_rates": said.connection_rate,
+        "hours": said.hours,
+        "warmup": _plan(said.warmup),
     }
     given = {name: value for name, value in changes.items() if value is not None}
     return replace(base, where=where, **given) if given else base  # type: ignore[arg-type]
@@ -69,13 +84,13 @@ def _limited(base: Profile, said: LimitSettings, where: str) -> Profile:
     """A profile with a limit in the users' own words."""
     return _over(
         base,
-        ProviderSettings(
-            rate=said.rate,
-            connections=said.connections,
-            messages_per_connection=said.messages_per_connection,
-        ),
+        ProviderSettings.model_construct(**{name: getattr(said, name) for name in _SAYS}),
         where,
     )
+
+
+def _plan(said: WarmupSettings | None) -> Warmup | None:
+    return None if said is None else Warmup(said.start, said.growth, said.end)
 
 
 def _lowered(base: Profile, said: LimitSettings) -> Profile:
@@ -86,6 +101,8 @@ def _lowered(base: Profile, said: LimitSettings) -> Profile:
         rates=base.rates + extra,
         connections=_least(base.connections, said.connections),
         messages_per_connection=_least(base.messages_per_connection, said.messages_per_connection),
+        hours=base.hours or said.hours,
+        warmup=base.warmup or _plan(said.warmup),
     )
 
 
@@ -123,17 +140,19 @@ class Profiles:
             if fault := _twice(said.rate):
                 yield Problem(layer.where, 0, f"providers.{name}.rate", *fault)
                 continue
-            self._base[name] = _over(self._base.get(name, Profile(name)), said, layer.where)
+            place = layer.place(f"providers.{name}")
+            self._base[name] = _over(self._base.get(name, Profile(name)), said, place)
         for key, limit in layer.limits.items():
             if limit is None:
                 self._limits.pop(_key(key), None)
-            elif (fault := _fault(key)) or (fault := _twice(limit.rate)):
+            elif (fault := _fault(key)) or (fault := _twice(limit.rate) or _of_sum(key, limit)):
                 yield Problem(layer.where, 0, f"limits.{key}", *fault)
             else:
                 below, _ = self._limits.pop(_key(key), (LimitSettings(), ""))
                 given = {name: getattr(limit, name) for name in _SAYS}
                 said_here = {name: value for name, value in given.items() if value is not None}
-                self._limits[_key(key)] = (below.model_copy(update=said_here), layer.where)
+                place = layer.place(f"limits.{key}")
+                self._limits[_key(key)] = (below.model_copy(update=said_here), place)
 
     def _bounded(self, profile: Profile) -> Profile:
         """A provider's profile under the limits that mean it."""
@@ -161,6 +180,19 @@ class Profiles:
         """What a domain's own key says; counted inside the provider that it lives at."""
         found = self._limits.get(domain)
         return (found[0].rate or ()) if found and domain not in self._by_domain else ()
+
+    def domain_place(self, domain: str) -> str:
+        """Where a domain's own key stands."""
+        found = self._limits.get(domain)
+        return found[1] if found else ""
+
+    def sums(self) -> tuple[Sum, ...]:
+        """The limits over several destinations: `total`, `source:ADDRESS`."""
+        return tuple(
+            Sum(key, said.rate, said.burst or 1, where)
+            for key, (said, where) in self._limits.items()
+            if said.rate and _is_sum(key)
+        )
 
     def destination_of(self, domain: str, mx_hosts: Sequence[str]) -> Destination:
         """The provider, if ALL hosts belong to it; else the domain with a limit of its own; else
@@ -201,16 +233,41 @@ def _twice(rates: tuple[Rate, ...] | None) -> tuple[str, str] | None:
     return None
 
 
+def _of_sum(key: str, limit: LimitSettings) -> tuple[str, str] | None:
+    """A sum has a rate and a burst, and nothing else."""
+    if not _is_sum(key):
+        return None
+    given = [name for name in _SAYS if getattr(limit, name) is not None]
+    other = [name for name in given if name not in ("rate", "burst")]
+    if other:
+        return f"{key} is a sum over destinations: {other[0]} means nothing there", "rate, burst"
+    return None
+
+
+def _is_sum(key: str) -> bool:
+    return key == TOTAL or key.startswith(SOURCE)
+
+
 def _key(key: str) -> str:
     return key if key == EVERY or "://" in key else key.strip().lower().rstrip(".")
 
 
 def _fault(key: str) -> tuple[str, str] | None:
     """What is wrong with a limit's key, and what to write."""
-    if key == EVERY or key.startswith(("smtp://", "smtps://")):
+    if key in (EVERY, TOTAL) or key.startswith(("smtp://", "smtps://")):
         return None
+    if key.startswith(SOURCE):
+        return _no_address(key.removeprefix(SOURCE))
     if "@" in key:
         return f"{key!r} is an address", "write the domain behind the @"
     if "." not in key.strip("."):
         return f"{key!r} is no domain", 'write gmail.com, dinas.example.go.id or "*"'
+    return None
+
+
+def _no_address(text: str) -> tuple[str, str] | None:
+    try:
+        ip_address(text)
+    except ValueError:
+        return f"{text!r} is no IP address", 'write "source:203.0.113.7", one that we dial from'
     return None

@@ -6,9 +6,10 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from relay.settings import Duration, Settings
+from relay.shaping import hours
 from relay.shaping.destination import Rate
 
 _RATE: Final = re.compile(r"(\d+)\s*/\s*(s|sec|min|m|h|hour|d|day|(?:\d+(?:s|m|h|d)))")
@@ -51,12 +52,52 @@ def rates(value: object) -> object:
 Rates = Annotated[tuple[Rate, ...] | None, BeforeValidator(rates)]
 
 
+def opening(value: object) -> object:
+    """`06:00-22:00 Asia/Jakarta` → Hours."""
+    return hours.parse(value) if isinstance(value, str) else value
+
+
+Opening = Annotated[hours.Hours | None, BeforeValidator(opening)]
+
+
+def daily(value: object) -> object:
+    """`500/day` → 500; another window is no day."""
+    found = rate(value)
+    if found.window != timedelta(days=1):
+        raise ValueError(f"{value!r} is no number a day (write 500/day)")
+    return found.count
+
+
+Daily = Annotated[int, BeforeValidator(daily)]
+
+
+class WarmupSettings(Settings):
+    """How a new address begins at a provider: so many on the first sending day, times `growth`."""
+
+    start: Daily
+    growth: float = Field(default=1.4, gt=1.0, le=3.0)
+    end: Daily
+
+    @model_validator(mode="after")
+    def _rises(self) -> WarmupSettings:
+        if self.end < self.start:
+            raise ValueError(
+                f"it ends at {self.end}/day, below its start of {self.start}/day: "
+                "write the number that the address shall reach"
+            )
+        return self
+
+
 class LimitSettings(Settings):
     """What `limits:` says of one key. None: nothing said, the layer below counts."""
 
     rate: Rates = None
+    burst: int | None = Field(default=None, ge=1, le=10_000)
     connections: int | None = Field(default=None, ge=1, le=500)
+    connection_rate: Rates = None
     messages_per_connection: int | None = Field(default=None, ge=1, le=10_000)
+    hours: Opening = None
+    warmup: WarmupSettings | None = None
 
 
 def limit(value: Any) -> Any:
@@ -78,6 +119,10 @@ class ProviderSettings(Settings):
     messages_per_connection: int | None = Field(default=None, ge=1, le=10_000)
     recipients_per_transaction: int | None = Field(default=None, ge=1, le=1_000)
     rate: Rates = None
+    burst: int | None = Field(default=None, ge=1, le=10_000)
+    connection_rate: Rates = None
+    hours: Opening = None
+    warmup: WarmupSettings | None = None
 
 
 class PauseSettings(Settings):
@@ -85,6 +130,7 @@ class PauseSettings(Settings):
 
     throttle: Duration = timedelta(minutes=10)
     block: Duration = timedelta(minutes=10)
+    administrative: Duration = timedelta(hours=4)  # between two new letters at a closed door
     longest: Duration = timedelta(hours=24)  # a block's pause doubles up to this
 
 

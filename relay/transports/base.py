@@ -81,8 +81,9 @@ class Permits(Protocol):
         """The connection is gone (also when dialling failed)."""
         ...
 
-    def admit(self, units: int, domain: str) -> NotYet | None:
-        """Ask immediately before MAIL is written; None: `units` RCPTs are spent."""
+    async def admit(self, units: int, domain: str) -> NotYet | None:
+        """Ask immediately before MAIL is written; None: `units` RCPTs are spent. It may wait for a
+        commit, since units are made durable before they are spent. Raises StoreDead."""
         ...
 
     def refund(self, units: int, domain: str) -> None:

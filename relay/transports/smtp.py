@@ -193,9 +193,12 @@ class SmtpTransport:
         if not session.still_stands:  # it was hung up meanwhile; no unit is spent on it
             return None
         domain = job.deliveries[0].domain
-        not_yet = permits.admit(len(parcel.addressees), domain)
+        not_yet = await permits.admit(len(parcel.addressees), domain)
         if not_yet is not None:
             return not_yet
+        if _has_gone(session):  # or while the units were made durable
+            permits.refund(len(parcel.addressees), domain)
+            return None
         was_reused = session.carried > 0
         is_pipelined = self._is_pipelined(job.route.destination)
         carried = await session.carry(parcel, is_pipelined)
@@ -281,6 +284,10 @@ class SmtpTransport:
             )
             for delivery, result in zip(job.deliveries, results, strict=True)
         ]
+
+
+def _has_gone(session: Session) -> bool:
+    return not session.still_stands
 
 
 def _parcel(job: Job, head: bytes, body: bytes) -> Parcel:

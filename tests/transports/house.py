@@ -111,7 +111,7 @@ class Books:
         self.open -= 1
         assert self.open >= 0
 
-    def admit(self, units: int, domain: str) -> NotYet | None:
+    async def admit(self, units: int, domain: str) -> NotYet | None:
         self.asked.append("admit")
         if self.refuse_admission:
             self.refuse_admission -= 1

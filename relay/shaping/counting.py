@@ -1,0 +1,158 @@
+"""Counting: which limits a letter meets on its way, each with its meter and what is set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from relay.mail.instant import MINUTE, Instant
+from relay.mail.spent import Spent
+from relay.mail.urgency import Urgency
+from relay.shaping.aside import LONGEST, Aside
+from relay.shaping.destination import Destination, Rate, Sum
+from relay.shaping.windows import BACK, Meter
+
+LOOKED_AT: Final = 500  # meters in one round that are looked at for emptiness
+AHEAD: Final = (
+    LONGEST + BACK
+)  # a row further ahead than this was written before the clock went back
+
+DomainRates = Callable[[str], tuple[Rate, ...]]
+
+
+@dataclass(slots=True)
+class Counted:
+    """One limit that a letter meets."""
+
+    name: str  # what the limit is called: gmail, @dinas.example.go.id, total
+    meter: Meter
+    aside: Aside
+    where: str = ""
+
+
+class Counting:
+    """The meters of all limits; made when they are first met, given up when they count nothing."""
+
+    def __init__(self, domain_rates: DomainRates, sums: Sequence[Sum] = ()) -> None:
+        """Both are replaced by :meth:`use`."""
+        self._counted: dict[str, Counted] = {}
+        self._kept: dict[str, list[Spent]] = {}  # of limits not met yet since the start
+        self._moved: list[Spent] = []
+        self._short: dict[str, Counted] = {}
+        self._round: list[str] = []
+        self.use(domain_rates, sums)
+
+    def use(self, domain_rates: DomainRates, sums: Sequence[Sum] = ()) -> None:
+        """New limits; what was counted stays."""
+        self._domain_rates = domain_rates
+        self._sums = tuple(sums)
+
+    def asked(self, destination: Destination, domain: str, source: str = "") -> list[Counted]:
+        """The limits that a letter to that domain meets at its destination."""
+        profile, key = destination.profile, destination.key
+        asked = []
+        if profile.rates:
+            asked.append(self._of(key, profile.rates, profile.burst, profile.where))
+        if domain != key:
+            rates = self._domain_rates(domain)
+            if rates:
+                asked.append(self._of(f"@{domain}", rates))
+        for limit in self._sums:
+            if limit.key == "total" or limit.key == f"source:{source}":
+                asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where))
+        return asked
+
+    def _of(self, key: str, rates: tuple[Rate, ...], burst: int = 1, where: str = "") -> Counted:
+        found = self._counted.get(key)
+        if found is None or found.meter.rates != rates or found.meter.burst != burst:
+            rows = self._kept.pop(key, []) if found is None else found.aside.rows()
+            meter = Meter(rates, burst)
+            meter.load((row.at, row.units) for row in rows)
+            aside = Aside(key, rates, rows)
+            found = self._counted[key] = Counted(key, meter, aside, where)
+        return found
+
+    # --- setting aside
+
+    def are_short(self, asked: Iterable[Counted], units: int, now: Instant) -> bool:
+        """True where too little is durable for one of them; it is wanted from now on."""
+        is_short = False
+        for one in asked:
+            at = one.meter.forward(now)
+            if not one.aside.has(units, at):
+                one.aside.want(units)
+                self._short[one.name] = one
+                is_short = True
+        return is_short
+
+    def spend(self, asked: Iterable[Counted], units: int, now: Instant, urgency: Urgency) -> None:
+        """All said yes, and all is durable."""
+        for one in asked:
+            one.meter.add(units, now, urgency)
+            one.aside.spend(units)
+
+    def take_back(self, asked: Iterable[Counted], units: int, at: Instant | None) -> None:
+        """Units whose RCPT was never written."""
+        for one in asked:
+            one.meter.take_back(units, at)
+            one.aside.take_back(units)
+
+    def setting_aside(self, now: Instant) -> list[Spent]:
+        """See Shaping.setting_aside."""
+        rows = []
+        for one in self._short.values():
+            row = one.aside.ask(one.meter.rates, one.meter.forward(now))
+            if row is not None:
+                rows.append(row)
+        self._short = {}
+        return rows
+
+    def set_aside(self, rows: Iterable[Spent], now: Instant) -> None:
+        """See Shaping.set_aside."""
+        for row in rows:
+            one = self._counted.get(row.key)
+            if one is not None:
+                one.aside.kept(row, one.meter.forward(now))
+
+    def not_set_aside(self, rows: Iterable[Spent]) -> None:
+        """See Shaping.not_set_aside."""
+        for row in rows:
+            one = self._counted.get(row.key)
+            if one is not None:
+                one.aside.failed(row)
+
+    def corrections(self, now: Instant) -> list[Spent]:
+        """See Shaping.corrections; some meters in turn."""
+        rows, self._moved = self._moved, []
+        if not self._round:
+            self._round = list(self._counted)
+        some, self._round = self._round[:LOOKED_AT], self._round[LOOKED_AT:]
+        for key in some:
+            one = self._counted.get(key)
+            if one is None:
+                continue
+            rows += one.aside.corrections(one.meter.forward(now))
+            if one.aside.is_empty() and one.meter.is_empty(now):
+                del self._counted[key]
+        return rows + self._outdated(now)
+
+    def _outdated(self, now: Instant) -> list[Spent]:
+        """Rows of limits that nobody has met since the start, once they can count no more."""
+        rows = []
+        for key, kept in list(self._kept.items()):
+            if kept[-1].at < now - 1440 * MINUTE:
+                rows += [Spent(key, row.at, 0) for row in self._kept.pop(key)]
+        return rows
+
+    def restore(self, spent: Iterable[Spent], now: Instant) -> None:
+        """What the store kept. Rows far ahead of the clock were written before it was set back:
+        they move with it, so that nothing is granted and nothing is stopped for ever."""
+        for row in spent:
+            self._kept.setdefault(row.key, []).append(row)
+        for key, rows in self._kept.items():
+            by = now - rows[-1].at
+            if by < -AHEAD:
+                moved = [Spent(key, row.at + by, row.units) for row in rows]
+                self._moved += [Spent(key, row.at, 0) for row in rows] + moved
+                self._kept[key] = moved

@@ -1,0 +1,70 @@
+"""Hours: a time of day in which a destination may be sent to, `06:00-22:00 Asia/Jakarta`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from relay.mail.instant import DAY, MINUTE, Instant
+
+_WRITTEN: Final = re.compile(r"(\d\d?):(\d\d)\s*-\s*(\d\d?):(\d\d)\s+(\S+)")
+_INDONESIA: Final = {"WIB": 7, "WITA": 8, "WIT": 9}
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """From `first` until `last`, minutes of the day there; over midnight where `last` is less."""
+
+    first: int
+    last: int
+    zone: tzinfo
+    written: str
+
+    def __str__(self) -> str:
+        return self.written
+
+    def open_at(self, now: Instant) -> Instant:
+        """`now` while it is open, else the moment at which it opens next."""
+        here = datetime.fromtimestamp(now / 1000, self.zone)
+        minute = here.hour * 60 + here.minute
+        if self._is_open(minute):
+            return now
+        into = (here.second * 1000) + here.microsecond // 1000
+        return now + (self.first - minute) % (24 * 60) * MINUTE - into
+
+    def _is_open(self, minute: int) -> bool:
+        if self.first < self.last:
+            return self.first <= minute < self.last
+        return minute >= self.first or minute < self.last
+
+
+def parse(text: str) -> Hours:
+    """Raises ValueError with a sentence that says what to write."""
+    match = _WRITTEN.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"no hours: {text!r} (write 06:00-22:00 Asia/Jakarta)")
+    first, last = (_minute(match[n], match[n + 1], text) for n in (1, 3))
+    if first == last:
+        raise ValueError(f"{text!r} never opens: the first and the last minute are the same")
+    return Hours(first, last % (DAY // MINUTE), _zone(match[5]), text.strip())
+
+
+def _minute(hour: str, minute: str, text: str) -> int:
+    value = int(hour) * 60 + int(minute)
+    if int(minute) > 59 or value > 24 * 60:
+        raise ValueError(f"{hour}:{minute} in {text!r} is no time of day")
+    return value
+
+
+def _zone(name: str) -> tzinfo:
+    if name in _INDONESIA:
+        return timezone(timedelta(hours=_INDONESIA[name]), name)
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"no time zone {name!r} is known here (write WIB, WITA, WIT, UTC or Asia/Jakarta)"
+        ) from error

@@ -1,0 +1,153 @@
+"""Keeping: the shaper's records by destination, and how they survive a restart.
+
+Text by key: `state:` where a destination stands, `learned:` what it bears, `warmup:` how far its
+warm-up is. What counts for exact limits is kept row by row instead (see aside.py). A record that
+only time has touched is written again once a minute at most.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from relay.mail.instant import MINUTE, Instant, millis
+from relay.mail.spent import Spent
+from relay.shaping.counting import Counting
+from relay.shaping.destination import Destination
+from relay.shaping.feedback import Mode, Standing
+from relay.shaping.learned import Learned
+from relay.shaping.settings import PauseSettings
+from relay.shaping.warmup import Warming
+
+FORGET: Final = 20_000  # destinations; above it those without any state are forgotten
+OTHERS: Final = ("fuse:", "reaction:", "meter:")  # kept by others under the same roof, or of old
+AGAIN: Final = MINUTE
+
+
+class Keeping:
+    """The records, and their texts."""
+
+    _pauses: PauseSettings
+
+    def __init__(self, counting: Counting) -> None:
+        self._counting = counting
+        self._states: dict[str, Standing] = {}
+        self._learned: dict[str, Learned] = {}
+        self._warming: dict[str, Warming] = {}
+        self._known: dict[str, Destination] = {}
+        self._open: dict[str, int] = {}
+        self._dirty: set[str] = set()
+        self._touched: set[str] = set()
+        self._touched_kept_at: Instant = 0
+        self._has_named = False
+
+    def _state(self, destination: Destination) -> Standing:
+        state = self._states.get(destination.key)
+        if state is None:
+            state = self._states[destination.key] = Standing()
+        return state
+
+    def _learned_of(self, key: str) -> Learned:
+        learned = self._learned.get(key)
+        if learned is None:
+            learned = self._learned[key] = Learned()
+        self._touched.add(key)
+        return learned
+
+    def _warming_of(self, key: str) -> Warming:
+        warming = self._warming.get(key)
+        if warming is None:
+            warming = self._warming[key] = Warming()
+        return warming
+
+    def dirty(self, now: Instant, is_last: bool = False) -> Mapping[str, str]:
+        """See Shaping.dirty."""
+        changed: dict[str, str] = {}
+        for key in self._dirty:
+            changed[f"state:{key}"] = self._state_text(key)
+        if is_last or now - self._touched_kept_at >= AGAIN or now < self._touched_kept_at:
+            self._touched_kept_at = now
+            for key in self._touched | self._dirty:
+                changed |= self._counts(key, now)
+            self._touched.clear()
+        else:
+            for key in self._dirty:
+                changed |= self._counts(key, now)
+        self._dirty.clear()
+        self._forget()
+        return changed
+
+    def _state_text(self, key: str) -> str:
+        state = self._states.get(key)
+        if state is None:
+            return ""
+        destination = self._known.get(key)
+        is_provider = destination is not None and destination.provider is not None
+        is_worth = state.mode is not Mode.OK or bool(state.last_reply) or is_provider
+        return json.dumps(state.dump()) if is_worth else ""
+
+    def _counts(self, key: str, now: Instant) -> dict[str, str]:
+        texts = {}
+        learned = self._learned.get(key)
+        if learned is not None:
+            if learned.is_empty(now):
+                del self._learned[key]
+                texts[f"learned:{key}"] = ""
+            elif learned.is_capped or self._is_provider(key):
+                texts[f"learned:{key}"] = json.dumps(learned.dump(), separators=(",", ":"))
+        if key in self._warming:
+            texts[f"warmup:{key}"] = json.dumps(self._warming[key].dump())
+        state = self._states.get(key)
+        if state is not None and (state.is_new or self._is_provider(key)):
+            texts[f"state:{key}"] = self._state_text(key)
+        return texts
+
+    def _is_provider(self, key: str) -> bool:
+        destination = self._known.get(key)
+        return destination is not None and destination.provider is not None
+
+    def _forget(self) -> None:
+        if len(self._known) <= FORGET:
+            return
+        for key in [k for k in self._known if k not in self._open]:
+            state, learned = self._states.get(key), self._learned.get(key)
+            is_idle = state is None or state.mode is Mode.OK
+            if is_idle and not (learned is not None and learned.is_capped):
+                self._known.pop(key)
+                self._states.pop(key, None)
+                self._learned.pop(key, None)
+
+    def restore(self, states: Mapping[str, str], now: Instant, spent: Sequence[Spent] = ()) -> None:
+        """See Shaping.restore."""
+        self._counting.restore(spent, now)
+        faults = []
+        for name, text in states.items():
+            if name.startswith(OTHERS):
+                continue
+            kind, _, key = name.partition(":")
+            try:
+                self._take(kind, key, json.loads(text), now)
+            except (ValueError, KeyError, TypeError) as error:
+                faults.append(f"{name}: {type(error).__name__}: {error}")
+        if faults:
+            raise ValueError("what was learned could not all be read: " + "; ".join(faults))
+
+    def _take(self, kind: str, key: str, kept: Any, now: Instant) -> None:
+        if kind == "state":
+            self._states[key] = self._believed(Standing.load(kept), now)
+            self._has_named = self._has_named or "|" in key
+        elif kind == "learned":
+            self._learned[key] = Learned.load(kept)
+        elif kind == "warmup":
+            self._warming[key] = Warming.load(kept)
+        else:
+            raise ValueError("neither a state nor what was learned")
+
+    def _believed(self, state: Standing, now: Instant) -> Standing:
+        """No pause that was kept is longer than one can be, whatever the clock did meanwhile."""
+        pauses = self._pauses
+        longest = now + 2 * millis(max(pauses.longest, pauses.throttle, pauses.administrative))
+        state.until = min(state.until, longest)
+        state.step_at = min(state.step_at, longest)
+        return state

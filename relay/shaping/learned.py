@@ -1,0 +1,265 @@
+"""Learned: how much a provider bears, by what it bore before it refused.
+
+A provider keeps its quotas to itself, and there may be several: a minute's, an hour's, a day's.
+Counted are the units written in four spans. When it refuses, that span is blamed whose count stands
+at a record while those of the shorter ones do not: a steady rate leaves the minute's count where it
+was an hour ago, and the hour's growing. What was borne in that span is its ceiling from then on,
+and the counts are held somewhat below it. Where nothing stands at a record the quota has fallen,
+and the ceilings give way. After clean hours in which a ceiling was in the way it rises again, in
+small steps, sooner below what was borne once than above it; a step that is refused doubles the
+patience.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from relay.mail.instant import DAY, HOUR, MINUTE, Instant
+
+SPANS: Final = (MINUTE, 10 * MINUTE, HOUR, DAY)
+SLICES: Final = 60  # to a span; a slice counts until it is over as a whole
+BELOW: Final = 0.95  # of a ceiling: how far it is used
+GIVE_WAY: Final = 0.7  # of what was written, where a quota has fallen
+RECORD: Final = 1.03  # of the counts before: from there on it is a record
+LEAST: Final = 1  # unit in a span, whatever was learned
+CALM: Final = 3 * HOUR  # clean time before a ceiling rises
+COSTS: Final = 15  # clean time in lengths of what the last refusal had cost
+UP: Final = 1.05  # a step above what was ever borne
+BACK_UP: Final = 1.25  # a step below it
+SOONER: Final = 3  # times as soon below it
+PATIENCE: Final = 8.0  # at most so many times the calm
+PRESSED: Final = 0.9  # of what may be used: a ceiling that was in the way
+
+
+@dataclass(slots=True)
+class Track:
+    """One span: units by slices, what it bore before, and its ceiling."""
+
+    span: int
+    slices: list[list[int]] = field(default_factory=list)  # [slice, units], oldest first
+    total: int = 0
+    epoch: int = 0
+    peak: int = 0  # of this epoch
+    last: int = 0  # of the one before
+    record: int = 0  # of all earlier ones
+    cap: float | None = None
+    top: float = 0.0  # the highest ceiling so far
+    is_pressed: bool = False  # it was in the way since the last step
+
+    def count(self, now: Instant) -> int:
+        """Units that count now."""
+        grain = self.span // SLICES
+        gone = 0
+        for at, units in self.slices:
+            if (at + 1) * grain + self.span > now:
+                break
+            self.total -= units
+            gone += 1
+        if gone:
+            del self.slices[:gone]
+        return self.total
+
+    def add(self, units: int, now: Instant) -> None:
+        """Units written now."""
+        self.count(now)
+        at = now // (self.span // SLICES)
+        if self.slices and self.slices[-1][0] >= at:
+            self.slices[-1][1] += units
+        else:
+            self.slices.append([at, units])
+        self.total += units
+        self._turn(now)
+        self.peak = max(self.peak, self.total)
+        if self.cap is not None and self.total >= PRESSED * BELOW * self.cap:
+            self.is_pressed = True
+
+    def _turn(self, now: Instant) -> None:
+        epoch = now // self.span
+        if epoch != self.epoch:
+            self.record = max(self.record, self.last, self.peak if epoch > self.epoch + 1 else 0)
+            self.last = self.peak if epoch == self.epoch + 1 else 0
+            self.epoch, self.peak = epoch, 0
+
+    def is_record(self, now: Instant) -> bool:
+        """Does the count stand above all that it was a span ago and before?"""
+        self._turn(now)
+        before = max(self.record, self.last)
+        return self.count(now) > max(before * RECORD, before + 1)
+
+    def room_at(self, units: int, share: float, now: Instant) -> Instant:
+        """When so many more fit below the ceiling; `now`: at once."""
+        if self.cap is None:
+            return now
+        excess = self.count(now) + units - max(LEAST, int(self.cap * BELOW * share))
+        if excess <= 0:
+            return now
+        grain = self.span // SLICES
+        for at, counted in self.slices:
+            excess -= counted
+            if excess <= 0:
+                return (at + 1) * grain + self.span
+        return now + self.span
+
+    def dump(self) -> list[Any]:
+        """For the store."""
+        return [self.slices, self.epoch, self.peak, self.last, self.record, self.cap, self.top]
+
+    def load(self, kept: list[Any]) -> None:
+        """What :meth:`dump` gave. Raises ValueError, TypeError."""
+        slices, self.epoch, self.peak, self.last, self.record, self.cap, self.top = kept
+        self.slices = [[int(at), int(units)] for at, units in slices]
+        self.total = sum(units for _, units in self.slices)
+
+
+class Learned:
+    """All spans of one destination."""
+
+    __slots__ = ("blamed", "blamed_at", "calm_since", "cost", "patience", "tracks")
+
+    def __init__(self) -> None:
+        self.tracks = tuple(Track(span) for span in SPANS)
+        self.blamed = -1  # which track the last refusal was put down to
+        self.blamed_at: Instant = 0
+        self.calm_since: Instant = 0
+        self.cost = 0  # milliseconds from the last refusal until it was over
+        self.patience = 1.0
+
+    def add(self, units: int, now: Instant) -> None:
+        """Units written now."""
+        for track in self.tracks:
+            track.add(units, now)
+
+    def room_at(self, units: int, share: float, now: Instant) -> Instant:
+        """When so many more fit below all ceilings."""
+        at = now
+        for track in self.tracks:
+            if track.cap is not None:
+                at = max(at, track.room_at(units, share, now))
+        return at
+
+    def interval(self, share: float) -> float:
+        """Milliseconds between units that keep the pace of the ceilings up to an hour; 0: none."""
+        paces = [
+            track.span / max(LEAST, track.cap * BELOW * share)
+            for track in self.tracks
+            if track.cap is not None and track.span <= HOUR
+        ]
+        return max(paces, default=0.0)
+
+    def rate(self, share: float = 1.0) -> float | None:
+        """RCPTs a minute that the ceilings allow over time; None: nothing was learned."""
+        rates = [
+            MINUTE * track.cap * BELOW * share / track.span
+            for track in self.tracks
+            if track.cap is not None
+        ]
+        return min(rates, default=None)
+
+    def ceiling(self) -> float | None:
+        """RCPTs a minute that were borne before the last refusal."""
+        rates = [MINUTE * track.cap / track.span for track in self.tracks if track.cap is not None]
+        return min(rates, default=None)
+
+    def refused(self, now: Instant) -> None:
+        """The first refusal after clean time: find what it is about."""
+        self._doubt(now)
+        at_record = [n for n, track in enumerate(self.tracks) if track.is_record(now)]
+        if not at_record:
+            self._give_way(now)
+        else:
+            self._blame(at_record[0], now)
+        self.blamed_at = self.calm_since = now
+        for track in self.tracks:
+            track.is_pressed = False
+
+    def _doubt(self, now: Instant) -> None:
+        """A refusal soon after a step up was its answer."""
+        if self.blamed >= 0 and now - self.calm_since < CALM:
+            self.patience = min(PATIENCE, 2 * self.patience)
+
+    def _blame(self, n: int, now: Instant) -> None:
+        before = self.blamed
+        if 0 <= before < n and now - self.blamed_at < HOUR:
+            self.tracks[before].cap = None  # it was not that one: the longer span explains both
+        track = self.tracks[n]
+        track.cap = float(max(LEAST, track.count(now) - 1))
+        track.top = max(track.top, track.cap)
+        self.blamed = n
+
+    def _give_way(self, now: Instant) -> None:
+        """No count stands at a record: the quota has fallen."""
+        capped = [track for track in self.tracks if track.cap is not None]
+        for track in capped or (self.tracks[0], self.tracks[2]):
+            low = GIVE_WAY * track.count(now)
+            if track.cap is not None:
+                low = min(GIVE_WAY * track.cap, max(low, 0.5 * track.cap))
+            track.cap = max(float(LEAST), low)
+            track.top = max(track.top, track.cap)
+
+    def refused_too(self) -> None:
+        """One more of the same moment: it was not borne either."""
+        if self.blamed >= 0:
+            track = self.tracks[self.blamed]
+            if track.cap is not None:
+                track.cap = max(float(LEAST), track.cap - 1)
+
+    def borne_again(self, since: Instant, now: Instant) -> None:
+        """The refusal that began at `since` is over."""
+        self.cost = now - since
+        self.calm_since = now
+
+    def rise(self, now: Instant) -> bool:
+        """What clean time alone does; True where a ceiling moved."""
+        calm = max(CALM, COSTS * self.cost) * self.patience
+        moved = False
+        for track in self.tracks:
+            if track.cap is None or not track.is_pressed:
+                continue
+            is_known = track.cap * BACK_UP <= track.top
+            if now - self.calm_since >= (calm / SOONER if is_known else calm):
+                track.cap *= BACK_UP if is_known else UP
+                track.top = max(track.top, track.cap)
+                track.is_pressed = False
+                moved = True
+        if moved:
+            self.calm_since = now
+            self.patience = max(1.0, self.patience / 2)
+        return moved
+
+    def lift(self, allowed: dict[int, int]) -> None:
+        """Forget ceilings that the limits keep anyway: span → the limit's own count."""
+        for track in self.tracks:
+            limit = allowed.get(track.span)
+            if track.cap is not None and limit is not None and track.cap * BELOW >= limit:
+                track.cap = None
+
+    @property
+    def is_capped(self) -> bool:
+        """True where anything was learned."""
+        return any(track.cap is not None for track in self.tracks)
+
+    def is_empty(self, now: Instant) -> bool:
+        """True where nothing counts and nothing was learned."""
+        return not self.is_capped and not any(track.count(now) for track in self.tracks)
+
+    def dump(self) -> dict[str, Any]:
+        """For the store."""
+        return {
+            "tracks": [track.dump() for track in self.tracks],
+            "blamed": self.blamed,
+            "blamed_at": self.blamed_at,
+            "calm_since": self.calm_since,
+            "cost": self.cost,
+            "patience": self.patience,
+        }
+
+    @classmethod
+    def load(cls, kept: dict[str, Any]) -> Learned:
+        """What :meth:`dump` gave. Raises KeyError, TypeError, ValueError."""
+        made = cls()
+        for track, text in zip(made.tracks, kept["tracks"], strict=True):
+            track.load(text)
+        for name in ("blamed", "blamed_at", "calm_since", "cost", "patience"):
+            setattr(made, name, kept[name])
+        return made

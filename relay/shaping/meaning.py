@@ -1,0 +1,94 @@
+"""Meaning: what a reply says of the destination that said it — its patience, its door, or nothing.
+
+A table over readings: category, scope and action, and whether the reply looks final. Whom of us a
+reply names is read here too: what it leaves unnamed is taken to mean all at once, as Google says.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from relay.mail.classification import Action, Category, Classification, Scope
+from relay.mail.delivery import FailureKind
+from relay.shaping.base import NOBODY, Identity
+
+SIGNING: Final = f"failure.{FailureKind.SIGNING}"  # our own house: no provider has said anything
+_NOT_NOW: Final = frozenset(
+    {Category.NETWORK, Category.SERVER_ERROR, Category.PROTOCOL, Category.AUTH_FAILED}
+)
+
+
+class Meaning(StrEnum):
+    """What a reading says of the destination."""
+
+    REFUSAL = "refusal"  # its patience, a block, or our own fault there
+    UNREACHED = "unreached"  # nobody answered, or only to say not now
+    ALIVE = "alive"  # it took the letter, or refused it for the letter's or recipient's own sake
+    NOTHING = "nothing"
+
+
+class Kind(StrEnum):
+    """How a destination refuses, and so how it is asked again; ordered by `WEIGHT`."""
+
+    NONE = ""
+    REST = "rest"  # out of reach
+    THROTTLE = "throttle"  # too fast: said as temporary
+    BLOCK = "block"  # too fast: said as final, and heals by itself
+    ADMINISTRATIVE = "administrative"  # a list, a policy, our own set-up: people end it
+
+
+WEIGHT: Final = {kind: n for n, kind in enumerate(Kind)}
+
+
+def meaning(read: Classification | None, is_probing: bool) -> Meaning:
+    """What a reply (None: accepted) means for the destination that said it.
+
+    What is unclear counts as alive, but never as the answer to a probe.
+    """
+    if read is None:
+        return Meaning.ALIVE
+    if read.rule == SIGNING:
+        return Meaning.NOTHING
+    if read.scope in (Scope.RECIPIENT, Scope.MESSAGE):
+        is_unsure = read.category is Category.NETWORK  # lost after the dot
+        return Meaning.NOTHING if is_unsure else Meaning.ALIVE
+    if read.action in (Action.SLOW_DOWN_PROVIDER, Action.FIX_CONFIG):
+        return Meaning.REFUSAL
+    if read.category is Category.GREYLISTED:
+        return Meaning.ALIVE
+    if read.category in _NOT_NOW or is_probing:
+        return Meaning.UNREACHED
+    return Meaning.ALIVE
+
+
+def kind_of(read: Classification, reply: str) -> Kind:
+    """Of a refusal: `reply` is what was said, its code first."""
+    is_final = reply[:1] == "5"
+    if read.action is Action.FIX_CONFIG:
+        return Kind.ADMINISTRATIVE
+    if read.category is Category.RATE_LIMITED:
+        return Kind.BLOCK if is_final else Kind.THROTTLE
+    if read.category is Category.SENDER_BLOCKED:
+        will_not_heal = is_final or "retrying will not succeed" in reply.lower()
+        return Kind.ADMINISTRATIVE if will_not_heal else Kind.BLOCK
+    return Kind.BLOCK if is_final else Kind.THROTTLE
+
+
+def named(reply: str, identity: Identity) -> str:
+    """Which of our names a refusal is about: `dkim` or `envelope`; empty for our address or
+    whatever else: then everything that we send there is meant."""
+    if identity == NOBODY:
+        return ""
+    said = reply.lower()
+    if "dkim domain" in said and _is_in(identity.dkim, said):
+        return "dkim"
+    if ("spf domain" in said or "mail from domain" in said) and _is_in(identity.envelope, said):
+        return "envelope"
+    return ""
+
+
+def _is_in(name: str, said: str) -> bool:
+    """Is that domain, or one above it, written there?"""
+    labels = name.split(".")
+    return bool(name) and any(".".join(labels[n:]) in said for n in range(len(labels) - 1))

@@ -1,0 +1,83 @@
+"""Operating: what a person does to destinations, and what is shown of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from relay.mail.instant import Instant
+from relay.shaping import base, feedback, telling
+from relay.shaping.destination import Destination
+from relay.shaping.feedback import Mode, Standing
+from relay.shaping.keeping import Keeping
+
+EVERYTHING: Final = "*"
+UNLIMITED: Final = 20  # connections to a destination without a limit of them
+
+
+class Operating(Keeping):
+    """The half of the shaper that people see; time and limits are the other half's."""
+
+    _providers: frozenset[str]
+
+    def _tick(self, destination: Destination, now: Instant) -> None:
+        raise NotImplementedError
+
+    def _connections(self, destination: Destination) -> int | None:
+        raise NotImplementedError
+
+    def pause(self, destination: str, until: Instant | None, why: str, now: Instant) -> None:
+        """See Shaping.pause."""
+        feedback.pause(self._states.setdefault(destination, Standing()), until, why)
+        self._dirty.add(destination)
+
+    def resume(self, destination: str, why: str, now: Instant) -> bool:
+        """See Shaping.resume. `*` ends the pause of everything and each pause by hand."""
+        if destination == EVERYTHING:
+            names = [k for k, s in self._states.items() if k == EVERYTHING or s.by_hand]
+        else:
+            names = [destination]
+        done = False
+        for name in names:
+            state = self._states.get(name)
+            if state is not None and feedback.resume(state, now):
+                self._dirty.add(name)
+                done = True
+        return done
+
+    def is_paused(self, destination: str, now: Instant) -> bool:
+        """See Shaping.is_paused."""
+        for key in (EVERYTHING, destination):
+            state = self._states.get(key)
+            if state is not None and state.mode is Mode.PAUSED:
+                return state.by_hand or now < state.until
+        return False
+
+    def standings(self, now: Instant) -> list[base.Standing]:
+        """See Shaping.standings."""
+        keys = set(self._known)
+        keys |= {k for k, s in self._states.items() if s.mode is not Mode.OK or self._named(k)}
+        return [self._shown(key, now) for key in sorted(keys)]
+
+    def _named(self, key: str) -> str | None:
+        """A provider's name by its key alone: it may be paused before any letter went there."""
+        if key == EVERYTHING:
+            return telling.ALL
+        return key if key in self._providers else None
+
+    def _shown(self, key: str, now: Instant) -> base.Standing:
+        destination = self._known.get(key)
+        if destination is not None:
+            self._tick(destination, now)
+        connections = 0
+        if destination is not None:
+            allowed = self._connections(destination)
+            connections = UNLIMITED if allowed is None else allowed
+        return telling.standing(
+            key,
+            destination,
+            destination.provider if destination else self._named(key),
+            self._states.get(key, Standing()),
+            self._learned.get(key),
+            connections,
+            self._open.get(key, 0),
+        )

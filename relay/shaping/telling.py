@@ -1,0 +1,171 @@
+"""Telling: a destination's state in words and numbers, for who looks and who is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant, iso, millis
+from relay.mail.urgency import Urgency
+from relay.shaping import base
+from relay.shaping.base import Bound, Explained, Wait
+from relay.shaping.counting import Counted
+from relay.shaping.destination import Destination, Rate
+from relay.shaping.feedback import Mode, Standing
+from relay.shaping.learned import Learned
+from relay.shaping.meaning import Kind
+from relay.shaping.windows import closed_to_massal
+
+ALL: Final = "all"  # the word for everything where a provider's name stands
+
+_SPANS: Final = {SECOND: "s", MINUTE: "min", HOUR: "hour", DAY: "day"}
+
+
+def a_minute(rates: Sequence[Rate]) -> float | None:
+    """RCPTs a minute that the shortest window allows: longer ones say how many, not how fast."""
+    shortest = min(rates, key=lambda rate: rate.window, default=None)
+    return shortest.count * MINUTE / millis(shortest.window) if shortest else None
+
+
+def spans(rates: Sequence[Rate]) -> dict[int, int]:
+    """The limits by their windows, in milliseconds."""
+    return {millis(rate.window): rate.count for rate in rates}
+
+
+def pace(learned: Learned) -> str:
+    """The ceilings in words: `180/hour, 1900/day`."""
+    return ", ".join(
+        f"{track.cap:.0f}/{_SPANS.get(track.span, f'{track.span // MINUTE} min')}"
+        for track in learned.tracks
+        if track.cap is not None
+    )
+
+
+def slow(key: str, rate: float, state: Standing) -> str:
+    """Why a letter waits for a learned pace."""
+    if state.is_new:
+        return f"{key} is new to us: {rate:.1f} a minute, rising as it bears them"
+    return f"{key} is slow after a refusal: {rate:.1f} a minute"
+
+
+def refused(key: str, state: Standing) -> str:
+    """A probe was refused."""
+    return f"{key} still refuses our mail; asked again at {iso(state.until)}: {state.why}"
+
+
+def blocked(key: str, state: Standing) -> str:
+    """It blocks us."""
+    if state.kind is Kind.ADMINISTRATIVE:
+        return (
+            f"{key} refuses our mail until somebody sees to it; the letters wait, and one new"
+            f" letter is tried at {iso(state.until)}: {state.why}"
+        )
+    return f"{key} refuses our mail: {state.why}"
+
+
+def frozen(key: str, state: Standing) -> str:
+    """Its warm-up stands still."""
+    return f"the warm-up at {key} is frozen for this sending day: {state.why}"
+
+
+def standing(
+    key: str,
+    destination: Destination | None,
+    provider: str | None,
+    state: Standing,
+    learned: Learned | None,
+    connections: int,
+    open_now: int,
+) -> base.Standing:
+    """A destination as `providers` shows it."""
+    limits = destination.profile.rates if destination else ()
+    rate = _lower(a_minute(limits), learned, state)
+    if state.mode in (Mode.PAUSED, Mode.PROBING):
+        rate = 0.0
+    until = None if state.by_hand or state.mode is not Mode.PAUSED else state.until
+    return base.Standing(
+        key,
+        provider,
+        state.mode.value,
+        until,
+        state.why if state.mode is not Mode.OK else "",
+        limits,
+        rate,
+        connections,
+        open_now,
+        state.last_reply,
+        state.last_reply_at,
+    )
+
+
+def _lower(rate: float | None, learned: Learned | None, state: Standing) -> float | None:
+    share = state.share if state.mode is Mode.SLOW else 1.0
+    known = learned.rate(share) if learned is not None else None
+    own = rate * share if rate is not None else None
+    return min((r for r in (own, known) if r is not None), default=None)
+
+
+def explained(
+    shown: base.Standing,
+    asked: Iterable[Counted],
+    learned: Learned | None,
+    state: Standing,
+    wait: Wait | None,
+    now: Instant,
+    urgency: Urgency,
+) -> Explained:
+    """All of it, for one letter of that class."""
+    counted = list(asked)
+    bounds = tuple(_bound(one, rate, now, urgency) for one in counted for rate in one.meter.rates)
+    return Explained(
+        shown.key,
+        shown.provider,
+        shown.state,
+        wait.why if wait else "",
+        bounds,
+        learned.rate(state.share) if learned else None,
+        learned.ceiling() if learned else None,
+        wait.until if wait else now,
+        _an_hour(counted, shown, learned, state, now, urgency),
+        shown.connections,
+    )
+
+
+def _bound(one: Counted, rate: Rate, now: Instant, urgency: Urgency) -> Bound:
+    window = next(w for w in one.meter.windows if w.rate == rate)
+    closed = closed_to_massal(rate.count) if urgency is Urgency.MASSAL else 0
+    at = window.free_at(1, one.meter.forward(now), closed)
+    return Bound(one.name, rate, one.where, window.used(now), at if at > now else None)
+
+
+def _an_hour(
+    counted: Sequence[Counted],
+    shown: base.Standing,
+    learned: Learned | None,
+    state: Standing,
+    now: Instant,
+    urgency: Urgency,
+) -> int | None:
+    """How many may leave in the coming hour at most, of that class."""
+    if shown.state == "paused" and (shown.paused_until is None or shown.paused_until >= now + HOUR):
+        return 0
+    most: list[int] = []
+    for one in counted:
+        for window in one.meter.windows:
+            count = window.rate.count
+            if urgency is Urgency.MASSAL:
+                count -= closed_to_massal(count)
+            most.append(_in_an_hour(count, window.span, window.used(now)))
+    if learned is not None:
+        for track in learned.tracks:
+            if track.cap is not None:
+                most.append(_in_an_hour(int(track.cap), track.span, track.count(now)))
+    if state.mode is Mode.SLOW and shown.rate_now is not None:
+        most.append(int(shown.rate_now * 60))
+    return min(most, default=None)
+
+
+def _in_an_hour(count: int, span: int, used: int) -> int:
+    if span <= HOUR:
+        return count * (HOUR // span)
+    return max(0, count - used)

@@ -1,0 +1,131 @@
+"""Waiting: what says *not before* besides the limits — states, hours, warm-up, what was learned."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from relay.mail.instant import MINUTE, SECOND, Instant
+from relay.mail.urgency import Urgency
+from relay.shaping import feedback, telling
+from relay.shaping.base import NOBODY, Identity, Wait
+from relay.shaping.destination import Destination
+from relay.shaping.feedback import Mode, Standing
+from relay.shaping.operating import EVERYTHING, UNLIMITED, Operating
+
+LATER: Final = 10 * SECOND  # how soon is asked again where no moment is known
+PATIENCE: Final = 30 * MINUTE  # a probe that was never heard of again counts as gone
+URGENT: Final = (Urgency.KRITIS, Urgency.MENDESAK)
+
+
+class Waiting(Operating):
+    """Asked before any unit is spent; spends nothing."""
+
+    _is_ramping: bool
+    _next: dict[str, float]  # where a learned pace lets the next unit go
+
+    def _stopped(
+        self, destination: Destination, now: Instant, identity: Identity = NOBODY
+    ) -> Wait | None:
+        everything = self._states.get(EVERYTHING)
+        if everything is not None and self.is_paused(EVERYTHING, now):
+            until = now + LATER if everything.by_hand else everything.until
+            return Wait(until, f"everything is paused: {everything.why}")
+        self._tick(destination, now)
+        wait = self._state_wait(destination.key, now)
+        if wait is None and self._has_named and identity is not NOBODY:
+            for key in named_keys(destination.key, identity):
+                state = self._states.get(key)
+                if state is not None:
+                    feedback.tick(state, now, self._pauses, self._full(destination))
+                    wait = wait or self._state_wait(key, now)
+        return wait
+
+    def _state_wait(self, key: str, now: Instant) -> Wait | None:
+        state = self._states.get(key)
+        if state is None or state.mode in (Mode.OK, Mode.SLOW):
+            return None
+        if state.mode is Mode.PAUSED:
+            until = now + LATER if state.by_hand else state.until
+            return Wait(until, f"{key} is paused: {state.why}")
+        if state.is_asked and now - state.asked_at < PATIENCE:
+            return Wait(now + SECOND, f"{key} is asked with one letter")
+        return None
+
+    def _closed(
+        self, destination: Destination, now: Instant, urgency: Urgency, units: int
+    ) -> Wait | None:
+        """Its hours, which never hold kritis, and its warm-up, which urgent classes do not ask."""
+        profile, key = destination.profile, destination.key
+        if profile.hours is not None and urgency is not Urgency.KRITIS:
+            at = profile.hours.open_at(now)
+            if at > now:
+                return Wait(at, f"{key} is sent to only at {profile.hours}")
+        if profile.warmup is not None and urgency not in URGENT:
+            warming = self._warming_of(key)
+            at = warming.free_at(profile.warmup, units, now)
+            if at > now:
+                most = profile.warmup.of_day(warming.day)
+                return Wait(at, f"the warm-up of {key}: {most} on sending day {warming.day + 1}")
+        return None
+
+    def _learned_wait(
+        self, destination: Destination, units: int, now: Instant, ahead: int
+    ) -> Wait | None:
+        key = destination.key
+        state, learned = self._states.get(key), self._learned.get(key)
+        share = 1.0 if state is None else state.share
+        if learned is not None and learned.is_capped:
+            at = learned.room_at(units + ahead, share, now)
+            if at > now:
+                return Wait(at, f"what {key} bore before it refused: {telling.pace(learned)}")
+        if state is None:
+            return None
+        interval = self._interval(destination, state)
+        if not interval:
+            return None
+        at = int(max(self._next.get(key, 0.0), float(now) if ahead else 0.0) + ahead * interval)
+        if at <= now:
+            return None
+        return Wait(at + 1, telling.slow(key, MINUTE / interval, state))
+
+    def _interval(self, destination: Destination, state: Standing) -> float:
+        """Milliseconds between two units that what was learned asks for; 0: none."""
+        learned = self._learned.get(destination.key)
+        interval = learned.interval(state.share) if learned is not None else 0.0
+        if state.mode is Mode.SLOW and state.share < 1:
+            rate = telling.a_minute(destination.profile.rates)
+            if rate is not None:
+                interval = max(interval, MINUTE / (rate * state.share))
+        return interval
+
+    def _tick(self, destination: Destination, now: Instant) -> None:
+        key = destination.key
+        self._known[key] = destination
+        state = self._states.get(key)
+        learned = self._learned.get(key)
+        if learned is not None and learned.is_capped and learned.rise(now):
+            learned.lift(telling.spans(destination.profile.rates))
+            self._dirty.add(key)
+        if state is None:
+            self._begin(destination)
+            return
+        if state.mode is Mode.OK:
+            return
+        before = state.mode
+        feedback.tick(state, now, self._pauses, self._full(destination))
+        if state.mode is not before:
+            self._dirty.add(key)
+
+    def _begin(self, destination: Destination) -> None:
+        """A provider that nothing is known of; its sites and our own hops are not asked so much."""
+        if self._is_ramping and destination.provider is not None and destination.profile.rates:
+            feedback.begin(self._state(destination))
+
+    def _full(self, destination: Destination) -> int:
+        return destination.profile.connections or UNLIMITED
+
+
+def named_keys(key: str, identity: Identity) -> list[str]:
+    """The states of whom of us a destination may have named."""
+    names = (("dkim", identity.dkim), ("envelope", identity.envelope))
+    return [f"{key}|{name}={value}" for name, value in names if value]
