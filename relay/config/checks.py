@@ -174,7 +174,7 @@ def _laboratory(settings: RelaySettings) -> Found:
         return
     if settings.testing_smtp_port != 25:
         yield ("testing_smtp_port",), "is for tests only", "25, or lab: true"
-    for name in ("throttle", "block", "longest"):
+    for name in ("throttle", "block", "administrative", "longest"):
         if getattr(settings.pause, name) < SHORTEST:
             yield ("pause", name), LAB_ONLY, ""
     for n, step in enumerate(settings.retry.schedule):

@@ -19,12 +19,23 @@ def profiles_of(read: Read) -> Profiles:
     for written in (read.main, *read.site):
         settings = written.settings
         assert isinstance(settings, RelaySettings | SiteSettings)  # noqa: S101 - read as such
-        layers.append(Layer(settings.limits, settings.providers, str(written.file)))
+        lines = _lines(written)
+        layers.append(Layer(settings.limits, settings.providers, str(written.file), lines))
     try:
         return Profiles(shipped, layers)
     except SourceError as error:
         files = {str(written.file): written for written in (read.main, *read.site)}
         raise SourceError(_placed(problem, files) for problem in error.problems) from None
+
+
+def _lines(written: Written) -> dict[str, int]:
+    """Where each limit and provider stands: `limits.gmail.com` → its line."""
+    found = {}
+    for section in ("limits", "providers"):
+        node = source.at(written.root, (section,))
+        if isinstance(node, Fields) and node is not written.root:
+            found.update({f"{section}.{name}": at.line for name, at in node.values.items()})
+    return found
 
 
 def _placed(problem: Problem, files: Mapping[str, Written]) -> Problem:

@@ -153,7 +153,9 @@ class Road:
         self._store = store
         self._drain = settings.ingress.drain_replies.total_seconds()
         self._lookup = Lookup(async_resolver_of(settings.dns), clock, settings.delivery.ipv6)
-        self.shaper = Shaper(settings.pause, config.profiles.domain_rates, config.profiles.names)
+        book = config.profiles
+        source = settings.delivery.source_address or ""
+        self.shaper = Shaper(settings.pause, book.domain_rates, book.names, book.sums(), source)
         siblings = Siblings(store, self._key_of, clock)
         self._departures = Departures(
             self._depart, config.keys, clock, on_signed=on_signed, siblings_of=siblings.of
@@ -230,7 +232,8 @@ class Road:
         self.pipeline = filters
         self._departures.keys = config.keys
         self._classifier = config.classifier
-        self.shaper.use(config.settings.pause, config.profiles.domain_rates, config.profiles.names)
+        book = config.profiles
+        self.shaper.use(config.settings.pause, book.domain_rates, book.names, book.sums())
         self._parts.classifier = config.classifier
         self._parts.tuning = _tuning(config)
         self._parts.router = router

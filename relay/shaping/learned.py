@@ -22,7 +22,8 @@ SLICES: Final = 60  # to a span; a slice counts until it is over as a whole
 BELOW: Final = 0.95  # of a ceiling: how far it is used
 GIVE_WAY: Final = 0.7  # of what was written, where a quota has fallen
 RECORD: Final = 1.03  # of the counts before: from there on it is a record
-LEAST: Final = 1  # unit in a span, whatever was learned
+LEAST: Final = {MINUTE: 1, 10 * MINUTE: 3, HOUR: 12, DAY: 100}  # below it no ceiling ever goes:
+# who refuses so few does not do it for their number
 CALM: Final = 3 * HOUR  # clean time before a ceiling rises
 COSTS: Final = 15  # clean time in lengths of what the last refusal had cost
 UP: Final = 1.05  # a step above what was ever borne
@@ -91,7 +92,7 @@ class Track:
         """When so many more fit below the ceiling; `now`: at once."""
         if self.cap is None:
             return now
-        excess = self.count(now) + units - max(LEAST, int(self.cap * BELOW * share))
+        excess = self.count(now) + units - max(LEAST[self.span], int(self.cap * BELOW * share))
         if excess <= 0:
             return now
         grain = self.span // SLICES
@@ -141,7 +142,7 @@ class Learned:
     def interval(self, share: float) -> float:
         """Milliseconds between units that keep the pace of the ceilings up to an hour; 0: none."""
         paces = [
-            track.span / max(LEAST, track.cap * BELOW * share)
+            track.span / max(LEAST[track.span], track.cap * BELOW * share)
             for track in self.tracks
             if track.cap is not None and track.span <= HOUR
         ]
@@ -183,7 +184,7 @@ class Learned:
         if 0 <= before < n and now - self.blamed_at < HOUR:
             self.tracks[before].cap = None  # it was not that one: the longer span explains both
         track = self.tracks[n]
-        track.cap = float(max(LEAST, track.count(now) - 1))
+        track.cap = float(max(LEAST[track.span], track.count(now) - 1))
         track.top = max(track.top, track.cap)
         self.blamed = n
 
@@ -194,7 +195,7 @@ class Learned:
             low = GIVE_WAY * track.count(now)
             if track.cap is not None:
                 low = min(GIVE_WAY * track.cap, max(low, 0.5 * track.cap))
-            track.cap = max(float(LEAST), low)
+            track.cap = max(float(LEAST[track.span]), low)
             track.top = max(track.top, track.cap)
 
     def refused_too(self) -> None:
@@ -202,7 +203,7 @@ class Learned:
         if self.blamed >= 0:
             track = self.tracks[self.blamed]
             if track.cap is not None:
-                track.cap = max(float(LEAST), track.cap - 1)
+                track.cap = max(float(LEAST[track.span]), track.cap - 1)
 
     def borne_again(self, since: Instant, now: Instant) -> None:
         """The refusal that began at `since` is over."""

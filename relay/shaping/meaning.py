@@ -6,6 +6,7 @@ reply names is read here too: what it leaves unnamed is taken to mean all at onc
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Final
 
@@ -16,6 +17,46 @@ from relay.shaping.base import NOBODY, Identity
 SIGNING: Final = f"failure.{FailureKind.SIGNING}"  # our own house: no provider has said anything
 _NOT_NOW: Final = frozenset(
     {Category.NETWORK, Category.SERVER_ERROR, Category.PROTOCOL, Category.AUTH_FAILED}
+)
+# What a block says where it is for how fast or how much we send; it ends by itself.
+_OF_RATE: Final = (
+    "unusual rate",
+    "unusual amount",
+    "too many",
+    "too fast",
+    "too much mail",
+    "exceed",
+    "rate limit",
+    "frequency",
+    "volume",
+)
+# And where people keep a list, or want something done first.
+_OF_PEOPLE: Final = (
+    "block list",
+    "blocklist",
+    "blacklist",
+    "black list",
+    "block-list",
+    "spamhaus",
+    "spamcop",
+    "barracudacentral",
+    "sorbs",
+    "dnsbl",
+    "rbl",
+    "listed",
+    "banned",
+    "delist",
+    "removal",
+    "dynamic ip",
+    "residential",
+    "reputation",
+    "will not succeed",
+    "ptr record",
+    "reverse dns",
+)
+_CODES: Final = re.compile(
+    r"\b[45]\.7\.(5\d\d|60[6-9]|610|649|708|750)\b|\b(sc|dy|ou)-00\d|\(s(3140|3150|3113|3115|8001)\)"
+    r"|\[bl\d\d\]|\[tss?(09|11)\]|access denied"
 )
 
 
@@ -63,15 +104,22 @@ def meaning(read: Classification | None, is_probing: bool) -> Meaning:
 
 
 def kind_of(read: Classification, reply: str) -> Kind:
-    """Of a refusal: `reply` is what was said, its code first."""
+    """Of a refusal: `reply` is what was said, its code first.
+
+    Our own set-up and lists that people keep end only when somebody sees to it. What is said as
+    final for our rate heals by itself, and so, to be asked gently, does a block without a reason.
+    """
     is_final = reply[:1] == "5"
     if read.action is Action.FIX_CONFIG:
         return Kind.ADMINISTRATIVE
     if read.category is Category.RATE_LIMITED:
         return Kind.BLOCK if is_final else Kind.THROTTLE
     if read.category is Category.SENDER_BLOCKED:
-        will_not_heal = is_final or "retrying will not succeed" in reply.lower()
-        return Kind.ADMINISTRATIVE if will_not_heal else Kind.BLOCK
+        said = reply.lower()
+        is_of_rate = any(word in said for word in _OF_RATE)
+        if not is_of_rate and (_CODES.search(said) or any(word in said for word in _OF_PEOPLE)):
+            return Kind.ADMINISTRATIVE
+        return Kind.BLOCK
     return Kind.BLOCK if is_final else Kind.THROTTLE
 
 

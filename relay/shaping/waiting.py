@@ -73,6 +73,8 @@ class Waiting(Operating):
     ) -> Wait | None:
         key = destination.key
         state, learned = self._states.get(key), self._learned.get(key)
+        if state is not None and state.mode is Mode.PROBING:
+            return None  # one letter asks, whatever was learned
         share = 1.0 if state is None else state.share
         if learned is not None and learned.is_capped:
             at = learned.room_at(units + ahead, share, now)

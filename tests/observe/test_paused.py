@@ -7,8 +7,9 @@ from prometheus_client.exposition import generate_latest
 
 from relay.observe.metrics import Metrics
 from relay.observe.snapshot import Snapshot
+from relay.shaping.operating import EVERYTHING
 from relay.shaping.settings import PauseSettings
-from relay.shaping.shaper import EVERYTHING, Shaper
+from relay.shaping.shaper import Shaper
 from tests.observe.examples import NOW
 
 NAMES = ("gmail", "yahoo")

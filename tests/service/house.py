@@ -61,12 +61,16 @@ class Destinations:
         return {"gmail", SITE.key}
 
 
+def _shaper() -> Shaper:
+    return Shaper(PauseSettings(), lambda _: (), is_ramping=False)
+
+
 @dataclass
 class House:
     """The commands and everything that they touch."""
 
     store: MemoryStore = field(default_factory=MemoryStore)
-    shaper: Shaper = field(default_factory=lambda: Shaper(PauseSettings(), lambda _: ()))
+    shaper: Shaper = field(default_factory=lambda: _shaper())
     deliveries: Deliveries = field(default_factory=Deliveries)
     clock: SteppingClock = field(default_factory=SteppingClock)
     events: list[Event] = field(default_factory=list)

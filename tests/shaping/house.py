@@ -7,6 +7,8 @@ from datetime import timedelta
 from relay.mail.classification import Action, Category, Classification, Scope
 from relay.mail.delivery import FailureKind
 from relay.mail.instant import SECOND, Instant
+from relay.mail.urgency import Urgency
+from relay.shaping.base import NOBODY, SHORT, Identity
 from relay.shaping.destination import Destination, Profile, Rate
 from relay.shaping.settings import PauseSettings
 from relay.shaping.shaper import Shaper
@@ -38,7 +40,7 @@ def no_rates(domain: str) -> tuple[Rate, ...]:
 
 
 def shaper() -> Shaper:
-    return Shaper(PauseSettings(), no_rates)
+    return Shaper(PauseSettings(), no_rates, is_ramping=False)
 
 
 def say(
@@ -47,8 +49,22 @@ def say(
     return [type(event) for event in made.feedback(to, read, "421 said", now)]
 
 
-def admit(made: Shaper, now: Instant, to: Destination = GMAIL) -> bool:
-    return made.admit(to, "gmail.com", 1, now) is None
+def admit(
+    made: Shaper,
+    now: Instant,
+    to: Destination = GMAIL,
+    domain: str = "gmail.com",
+    units: int = 1,
+    urgency: Urgency = Urgency.TRANSAKSI,
+    identity: Identity = NOBODY,
+) -> bool:
+    """Permit two, what is short being set aside as a store would."""
+    for _ in range(2):
+        said = made.admit(to, domain, units, now, urgency, identity)
+        if said is not SHORT:
+            return said is None
+        made.set_aside(made.setting_aside(now), now)
+    raise AssertionError("what was set aside is short again")
 
 
 def state(made: Shaper, now: Instant, key: str = "gmail") -> str:

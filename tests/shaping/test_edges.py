@@ -13,6 +13,7 @@ from relay.shaping.profiles import Layer, Profiles, parse
 from relay.shaping.settings import LimitSettings, PauseSettings, rate, rates
 from relay.shaping.shaper import Shaper
 from relay.shaping.windows import Window
+from tests.shaping.house import admit
 
 NOW = 1_700_000_000_000
 PLAIN = Destination("mx1.example.co.id", Profile("mx1.example.co.id", connections=2))
@@ -38,7 +39,7 @@ def test_connections_are_counted_down_one_by_one() -> None:
 
 def test_a_destination_without_limits_spends_and_gives_back_freely() -> None:
     made = shaper()
-    assert made.admit(PLAIN, "example.co.id", 5, NOW) is None
+    assert admit(made, NOW, PLAIN, "example.co.id", 5)
     made.refund(PLAIN, "example.co.id", 5, NOW)
     assert made.dirty(NOW) == {}
     assert made.standings(NOW)[0].rate_now is None
@@ -56,8 +57,8 @@ def test_a_state_by_hand_alone_is_shown_before_its_destination_is_known() -> Non
     [
         ("state:x", "{}", "state:x: KeyError"),
         ("state:x", "not json", "state:x: JSONDecodeError"),
-        ("meter:x", "[]", "meter:x: TypeError"),
-        ("moon:x", "{}", "moon:x: ValueError: neither a state nor a meter"),
+        ("learned:x", "[]", "learned:x: TypeError"),
+        ("moon:x", "{}", "moon:x: ValueError: neither a state nor what was learned"),
     ],
 )
 def test_what_cannot_be_read_is_named_and_the_rest_is_taken(
@@ -99,9 +100,9 @@ def test_a_probe_that_is_never_heard_of_again_does_not_shut_the_door() -> None:
     block = Classification(Category.SENDER_BLOCKED, Scope.SENDER, Action.SLOW_DOWN_PROVIDER, "x")
     made.feedback(PLAIN, block, "550 5.7.1 blocked", NOW)
     made.resume(PLAIN.key, "root", NOW)
-    assert made.admit(PLAIN, "example.co.id", 1, NOW) is None
-    assert made.admit(PLAIN, "example.co.id", 1, NOW + 29 * MINUTE) is not None
-    assert made.admit(PLAIN, "example.co.id", 1, NOW + 30 * MINUTE) is None
+    assert admit(made, NOW, PLAIN, "example.co.id", 1)
+    assert not admit(made, NOW + 29 * MINUTE, PLAIN, "example.co.id", 1)
+    assert admit(made, NOW + 30 * MINUTE, PLAIN, "example.co.id", 1)
 
 
 def test_a_site_that_fails_under_a_pause_by_hand_keeps_the_hands_reason() -> None:

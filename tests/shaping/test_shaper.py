@@ -9,9 +9,9 @@ import pytest
 
 from relay.mail import events
 from relay.mail.classification import Classification
-from relay.mail.instant import DAY, MINUTE, SECOND
+from relay.mail.instant import DAY, HOUR, MINUTE, SECOND
 from relay.shaping.destination import Destination, Profile, Rate
-from relay.shaping.feedback import Meaning, Mode, meaning
+from relay.shaping.meaning import Meaning, meaning
 from tests.shaping.house import (
     BLOCK,
     BUSY,
@@ -57,7 +57,7 @@ def test_peek_spends_nothing_and_counts_what_is_under_way() -> None:
 def test_a_domains_own_limit_names_the_domain() -> None:
     made, now = shaper(), NOW
     for _ in range(2):
-        assert made.admit(GMAIL, "kampus.ac.id", 1, now) is None
+        assert admit(made, now, GMAIL, "kampus.ac.id")
         now += 30 * SECOND
     now -= 25 * SECOND
     wait = made.peek(GMAIL, "kampus.ac.id", 1, now)
@@ -80,26 +80,26 @@ def test_units_come_back_by_the_moment_they_were_spent_at() -> None:
 
 
 @pytest.mark.parametrize(
-    ("read", "mode", "means"),
+    ("read", "is_probing", "means"),
     [
-        (None, Mode.OK, Meaning.ALIVE),
-        (THROTTLE, Mode.OK, Meaning.REFUSAL),
-        (BLOCK, Mode.PROBING, Meaning.REFUSAL),
-        (OURS, Mode.OK, Meaning.REFUSAL),
-        (SIGNING, Mode.OK, Meaning.NOTHING),
-        (DOWN, Mode.OK, Meaning.UNREACHED),
-        (BUSY, Mode.OK, Meaning.UNREACHED),
-        (UNCLEAR, Mode.OK, Meaning.ALIVE),
-        (UNCLEAR, Mode.PROBING, Meaning.UNREACHED),
-        (LOST, Mode.OK, Meaning.NOTHING),
-        (GREY, Mode.PROBING, Meaning.ALIVE),
-        (DEAD, Mode.PROBING, Meaning.ALIVE),
+        (None, False, Meaning.ALIVE),
+        (THROTTLE, False, Meaning.REFUSAL),
+        (BLOCK, True, Meaning.REFUSAL),
+        (OURS, False, Meaning.REFUSAL),
+        (SIGNING, False, Meaning.NOTHING),
+        (DOWN, False, Meaning.UNREACHED),
+        (BUSY, False, Meaning.UNREACHED),
+        (UNCLEAR, False, Meaning.ALIVE),
+        (UNCLEAR, True, Meaning.UNREACHED),
+        (LOST, False, Meaning.NOTHING),
+        (GREY, True, Meaning.ALIVE),
+        (DEAD, True, Meaning.ALIVE),
     ],
 )
 def test_what_a_reading_says_of_the_destination(
-    read: Classification | None, mode: Mode, means: Meaning
+    read: Classification | None, is_probing: bool, means: Meaning
 ) -> None:
-    assert meaning(read, mode) is means
+    assert meaning(read, is_probing) is means
 
 
 def test_a_pause_counts_from_the_last_refusal_of_any_session() -> None:
@@ -114,11 +114,20 @@ def test_a_pause_counts_from_the_last_refusal_of_any_session() -> None:
     assert not made.is_paused("gmail", until)
 
 
-@pytest.mark.parametrize(("read", "alerts"), [(THROTTLE, 0), (BLOCK, 1), (OURS, 1)])
-def test_who_is_called(read: Classification, alerts: int) -> None:
+@pytest.mark.parametrize(
+    ("read", "code", "alert"),
+    [
+        (THROTTLE, 421, None),
+        (THROTTLE, 550, "blocked:gmail"),
+        (BLOCK, 451, "blocked:gmail"),
+        (BLOCK, 550, "blocked:gmail"),
+        (OURS, 550, "fix_config:gmail"),
+    ],
+)
+def test_who_is_called(read: Classification, code: int, alert: str | None) -> None:
     made, now = warmed()
-    told = made.feedback(GMAIL, read, "550 said", now)
-    assert sum(isinstance(event, events.Alert) for event in told) == alerts
+    told = made.feedback(GMAIL, read, f"{code} said", now)
+    assert [e.name for e in told if isinstance(e, events.Alert)] == ([alert] if alert else [])
 
 
 def test_after_the_pause_one_letter_asks_on_one_connection() -> None:
@@ -151,15 +160,29 @@ def test_a_blocks_pause_doubles_with_each_refused_probe_up_to_the_longest() -> N
     assert lengths[-1] >= DAY
 
 
-def test_a_throttles_pause_does_not_double() -> None:
+def test_a_throttles_pause_grows_by_half_and_the_next_one_begins_where_it_was_enough() -> None:
     made, now = warmed()
     say(made, THROTTLE, now)
-    for _ in range(5):
+    lengths = []
+    for _ in range(4):
         until = paused_until(made, now)
-        assert 10 * MINUTE <= until - now <= 11.3 * MINUTE
+        lengths.append(until - now)
         now = until
         assert admit(made, now)
         say(made, THROTTLE, now)
+    assert all(1.3 <= after / before <= 1.7 for before, after in pairwise(lengths))
+    now = paused_until(made, now)
+    assert admit(made, now)
+    say(made, None, now)
+    now += HOUR
+    say(made, THROTTLE, now)
+    assert paused_until(made, now) - now >= lengths[-1]
+    now += 3 * DAY  # long forgotten
+    assert admit(made, now)
+    say(made, None, now)
+    now += DAY
+    say(made, THROTTLE, now)
+    assert paused_until(made, now) - now <= 11.3 * MINUTE
 
 
 def test_the_way_back_is_steps_and_never_a_leap() -> None:
