@@ -23,6 +23,7 @@ from relay.shaping.warmup import Warming
 FORGET: Final = 20_000  # destinations; above it those without any state are forgotten
 OTHERS: Final = ("fuse:", "reaction:", "meter:")  # kept by others under the same roof, or of old
 AGAIN: Final = MINUTE
+USUAL: Final = 10 * MINUTE  # the pause that all times of learning are made for
 
 
 class Keeping:
@@ -51,9 +52,13 @@ class Keeping:
     def _learned_of(self, key: str) -> Learned:
         learned = self._learned.get(key)
         if learned is None:
-            learned = self._learned[key] = Learned()
+            learned = self._learned[key] = Learned(self._scale())
         self._touched.add(key)
         return learned
+
+    def _scale(self) -> float:
+        """Below 1 in a laboratory: its pauses are short, and what is learned must be, too."""
+        return min(1.0, millis(self._pauses.throttle) / USUAL)
 
     def _warming_of(self, key: str) -> Warming:
         warming = self._warming.get(key)
@@ -138,7 +143,7 @@ class Keeping:
             self._states[key] = self._believed(Standing.load(kept), now)
             self._has_named = self._has_named or "|" in key
         elif kind == "learned":
-            self._learned[key] = Learned.load(kept)
+            self._learned[key] = Learned.load(kept, self._scale())
         elif kind == "warmup":
             self._warming[key] = Warming.load(kept)
         else:

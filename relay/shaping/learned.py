@@ -22,8 +22,9 @@ SLICES: Final = 60  # to a span; a slice counts until it is over as a whole
 BELOW: Final = 0.95  # of a ceiling: how far it is used
 GIVE_WAY: Final = 0.7  # of what was written, where a quota has fallen
 RECORD: Final = 1.03  # of the counts before: from there on it is a record
-LEAST: Final = {MINUTE: 1, 10 * MINUTE: 3, HOUR: 12, DAY: 100}  # below it no ceiling ever goes:
-# who refuses so few does not do it for their number
+LEAST: Final = (1, 3, 12, 100)  # in each span: below it no ceiling ever goes, since who refuses so
+# few does not do it for their number
+PACED: Final = 3  # of the spans: the longer ones say how many, not how fast
 CALM: Final = 3 * HOUR  # clean time before a ceiling rises
 COSTS: Final = 15  # clean time in lengths of what the last refusal had cost
 UP: Final = 1.05  # a step above what was ever borne
@@ -38,6 +39,7 @@ class Track:
     """One span: units by slices, what it bore before, and its ceiling."""
 
     span: int
+    least: int
     slices: list[list[int]] = field(default_factory=list)  # [slice, units], oldest first
     total: int = 0
     epoch: int = 0
@@ -92,7 +94,7 @@ class Track:
         """When so many more fit below the ceiling; `now`: at once."""
         if self.cap is None:
             return now
-        excess = self.count(now) + units - max(LEAST[self.span], int(self.cap * BELOW * share))
+        excess = self.count(now) + units - max(self.least, int(self.cap * BELOW * share))
         if excess <= 0:
             return now
         grain = self.span // SLICES
@@ -116,10 +118,15 @@ class Track:
 class Learned:
     """All spans of one destination."""
 
-    __slots__ = ("blamed", "blamed_at", "calm_since", "cost", "patience", "tracks")
+    __slots__ = ("_scale", "blamed", "blamed_at", "calm_since", "cost", "patience", "tracks")
 
-    def __init__(self) -> None:
-        self.tracks = tuple(Track(span) for span in SPANS)
+    def __init__(self, scale: float = 1.0) -> None:
+        """`scale`: of all times here, for a laboratory whose pauses are short."""
+        self._scale = scale
+        self.tracks = tuple(
+            Track(max(SLICES, int(span * scale)), least)
+            for span, least in zip(SPANS, LEAST, strict=True)
+        )
         self.blamed = -1  # which track the last refusal was put down to
         self.blamed_at: Instant = 0
         self.calm_since: Instant = 0
@@ -142,9 +149,9 @@ class Learned:
     def interval(self, share: float) -> float:
         """Milliseconds between units that keep the pace of the ceilings up to an hour; 0: none."""
         paces = [
-            track.span / max(LEAST[track.span], track.cap * BELOW * share)
-            for track in self.tracks
-            if track.cap is not None and track.span <= HOUR
+            track.span / max(track.least, track.cap * BELOW * share)
+            for track in self.tracks[:PACED]
+            if track.cap is not None
         ]
         return max(paces, default=0.0)
 
@@ -176,15 +183,15 @@ class Learned:
 
     def _doubt(self, now: Instant) -> None:
         """A refusal soon after a step up was its answer."""
-        if self.blamed >= 0 and now - self.calm_since < CALM:
+        if self.blamed >= 0 and now - self.calm_since < CALM * self._scale:
             self.patience = min(PATIENCE, 2 * self.patience)
 
     def _blame(self, n: int, now: Instant) -> None:
         before = self.blamed
-        if 0 <= before < n and now - self.blamed_at < HOUR:
+        if 0 <= before < n and now - self.blamed_at < HOUR * self._scale:
             self.tracks[before].cap = None  # it was not that one: the longer span explains both
         track = self.tracks[n]
-        track.cap = float(max(LEAST[track.span], track.count(now) - 1))
+        track.cap = float(max(track.least, track.count(now) - 1))
         track.top = max(track.top, track.cap)
         self.blamed = n
 
@@ -195,7 +202,7 @@ class Learned:
             low = GIVE_WAY * track.count(now)
             if track.cap is not None:
                 low = min(GIVE_WAY * track.cap, max(low, 0.5 * track.cap))
-            track.cap = max(float(LEAST[track.span]), low)
+            track.cap = max(float(track.least), low)
             track.top = max(track.top, track.cap)
 
     def refused_too(self) -> None:
@@ -203,7 +210,7 @@ class Learned:
         if self.blamed >= 0:
             track = self.tracks[self.blamed]
             if track.cap is not None:
-                track.cap = max(float(LEAST[track.span]), track.cap - 1)
+                track.cap = max(float(track.least), track.cap - 1)
 
     def borne_again(self, since: Instant, now: Instant) -> None:
         """The refusal that began at `since` is over."""
@@ -212,7 +219,7 @@ class Learned:
 
     def rise(self, now: Instant) -> bool:
         """What clean time alone does; True where a ceiling moved."""
-        calm = max(CALM, COSTS * self.cost) * self.patience
+        calm = max(CALM * self._scale, COSTS * self.cost) * self.patience
         moved = False
         for track in self.tracks:
             if track.cap is None or not track.is_pressed:
@@ -256,9 +263,9 @@ class Learned:
         }
 
     @classmethod
-    def load(cls, kept: dict[str, Any]) -> Learned:
+    def load(cls, kept: dict[str, Any], scale: float = 1.0) -> Learned:
         """What :meth:`dump` gave. Raises KeyError, TypeError, ValueError."""
-        made = cls()
+        made = cls(scale)
         for track, text in zip(made.tracks, kept["tracks"], strict=True):
             track.load(text)
         for name in ("blamed", "blamed_at", "calm_since", "cost", "patience"):

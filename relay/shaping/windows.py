@@ -67,11 +67,12 @@ class Window:
         return self._total
 
     def add(self, units: int, now: Instant) -> None:
-        """Count units written now; `now` never goes back from call to call."""
+        """Count units written now. What was set aside before a restart may stand a moment ahead:
+        these stand there, too."""
         self._total += units
         last = self._slices[-1] if len(self._slices) > self._first else None
         if last is not None and now - last[2] <= self._grain:
-            last[0] = now
+            last[0] = max(now, last[0])
             last[1] += units
         else:
             self._slices.append([now, units, now])
@@ -205,4 +206,3 @@ class Meter:
         for at, units in rows:
             for window in self.windows:
                 window.add(units, at)
-            self._latest = max(self._latest, at)
