@@ -18,6 +18,7 @@ from relay.ingress.settings import (
 )
 from relay.observe.settings import LogSettings, MetricsSettings
 from relay.settings import Settings
+from relay.shaping.reaction_settings import ReactionSettings
 from relay.shaping.settings import (
     LifeSettings,
     Limit,
@@ -73,6 +74,7 @@ class RelaySettings(Settings):
     retry: RetrySettings = Field(default_factory=RetrySettings)
     life: LifeSettings = Field(default_factory=LifeSettings)
     nxdomain: NxdomainSettings = Field(default_factory=NxdomainSettings)
+    reactions: tuple[ReactionSettings, ...] = ()
     filters: tuple[FilterEntry, ...] = Field(default_factory=_shipped_order)
     classes: tuple[ClassRuleSettings, ...] = ()
     ingress: IngressSettings = Field(default_factory=IngressSettings)
@@ -89,7 +91,9 @@ class RelaySettings(Settings):
 
 
 class SiteSettings(Settings):
-    """A file of `site.d/`: limits and providers laid over `relay.yaml`, and rules for replies."""
+    """A file of `site.d/`: limits and providers laid over `relay.yaml`, reactions before its own;
+    or, in a file of another kind, rules for replies."""
 
     limits: dict[str, Limit | None] = Field(default_factory=dict)
     providers: dict[str, ProviderSettings | None] = Field(default_factory=dict)
+    reactions: tuple[ReactionSettings, ...] = ()

@@ -224,15 +224,16 @@ def _word(
 def _patterns(reader: Reader, node: Fields, key: str) -> tuple[str, ...]:
     good: list[str] = []
     for text in reader.texts(node, key):
-        fault = _fault(text.value)
-        if fault:
-            reader.problem(text, fault)
+        reason = fault(text.value)
+        if reason:
+            reader.problem(text, reason)
         else:
             good.append(text.value)
     return tuple(good)
 
 
-def _fault(pattern: str) -> str:
+def fault(pattern: str) -> str:
+    """What keeps a pattern from being used; empty where nothing does."""
     if len(pattern) > MAX_PATTERN:
         return f"the pattern is longer than {MAX_PATTERN} characters"
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Final, Literal
@@ -155,7 +156,7 @@ def _lasting(rest: str, verb: str) -> tuple[str, int]:
     return match[1], _span(match[2])
 
 
-_READ: Final = {
+_READ: Final[dict[str, Callable[[str], Action]]] = {
     "slow": _slow,
     "pause": _pause,
     "rate": _rate,
