@@ -161,7 +161,7 @@ def test_a_store_that_cannot_be_asked_is_asked_again() -> None:
             await h.scheduler.recall(None)
             h.scheduler.nudge()
             await asyncio.sleep(60)
-            assert json.loads((await store.load_shaping())["state:gmail"])
+            assert json.loads((await store.load_shaping())["learned:gmail"])
             await asyncio.sleep(1200)
             assert await h.states() == {State.DELIVERED: 10}
 

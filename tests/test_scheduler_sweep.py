@@ -66,12 +66,12 @@ async def all_is_done_but(failing: str, h: House) -> None:
     await asyncio.sleep(3700)
     assert await h.state(one) is (State.WAITING if failing == "wake" else State.DELIVERED)
     assert await h.state(held) is State.EXPIRED  # by the sweep, or as it would fly
-    assert (failing == "save_shaping") is ("state:gmail" not in h.store.kept)
+    assert (failing == "save_shaping") is ("learned:gmail" not in h.store.kept)
     h.store.failing = set()
     await asyncio.sleep(3700)
     assert await h.state(one) is State.DELIVERED
     assert await h.state(held) is State.EXPIRED
-    assert "state:gmail" in h.store.kept
+    assert "learned:gmail" in h.store.kept
 
 
 def test_a_step_that_fails_keeps_no_other_from_being_done() -> None:
@@ -103,7 +103,7 @@ def test_an_end_that_cannot_be_written_stops_neither_the_sweep_nor_the_ledger() 
             later = [await h.put(f"v{n}@yahoo.com") for n in range(20)]
             await asyncio.sleep(600)
             assert {await h.state(one) for one in later} == {State.DELIVERED}
-            assert "state:yahoo" in store.kept
+            assert "learned:yahoo" in store.kept
             assert len(h.of(events.Expired)) == 1
             store.stuck = 0
             await asyncio.sleep(60)

@@ -18,6 +18,8 @@ from typing import Any, Final
 from relay.mail.instant import DAY, HOUR, MINUTE, Instant
 
 SPANS: Final = (MINUTE, 10 * MINUTE, HOUR, DAY)
+_NO_CAPS: Final = (None,) * len(SPANS)
+FIRST: Final = 8  # letters of a destination before its spans are made
 SLICES: Final = 60  # to a span; a slice counts until it is over as a whole
 BELOW: Final = 0.95  # of a ceiling: how far it is used
 GIVE_WAY: Final = 0.7  # of what was written, where a quota has fallen
@@ -118,23 +120,43 @@ class Track:
 class Learned:
     """All spans of one destination."""
 
-    __slots__ = ("_scale", "blamed", "blamed_at", "calm_since", "cost", "patience", "tracks")
+    __slots__ = (
+        *("_first", "_scale", "_tracks"),
+        *("blamed", "blamed_at", "calm_since", "cost", "patience"),
+    )
 
     def __init__(self, scale: float = 1.0) -> None:
         """`scale`: of all times here, for a laboratory whose pauses are short."""
         self._scale = scale
-        self.tracks = tuple(
-            Track(max(SLICES, int(span * scale)), least)
-            for span, least in zip(SPANS, LEAST, strict=True)
-        )
+        self._tracks: tuple[Track, ...] = ()
+        self._first: list[tuple[int, Instant]] = []  # the first few; most sites never have more
         self.blamed = -1  # which track the last refusal was put down to
         self.blamed_at: Instant = 0
         self.calm_since: Instant = 0
         self.cost = 0  # milliseconds from the last refusal until it was over
         self.patience = 1.0
 
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """The spans; made when they are first needed."""
+        if not self._tracks:
+            self._tracks = tuple(
+                Track(max(SLICES, int(span * self._scale)), least)
+                for span, least in zip(SPANS, LEAST, strict=True)
+            )
+            for units, at in self._first:
+                self._add(units, at)
+            self._first = []
+        return self._tracks
+
     def add(self, units: int, now: Instant) -> None:
         """Units written now."""
+        if not self._tracks and len(self._first) < FIRST:
+            self._first.append((units, now))
+        else:
+            self._add(units, now)
+
+    def _add(self, units: int, now: Instant) -> None:
         for track in self.tracks:
             track.add(units, now)
 
@@ -245,10 +267,16 @@ class Learned:
     @property
     def is_capped(self) -> bool:
         """True where anything was learned."""
-        return any(track.cap is not None for track in self.tracks)
+        if not self._tracks:
+            return False
+        one, two, three, four = self._tracks
+        caps = (one.cap, two.cap, three.cap, four.cap)
+        return caps != _NO_CAPS
 
     def is_empty(self, now: Instant) -> bool:
         """True where nothing counts and nothing was learned."""
+        if not self._tracks and self._first and now - self._first[-1][1] < DAY * self._scale:
+            return False
         return not self.is_capped and not any(track.count(now) for track in self.tracks)
 
     def dump(self) -> dict[str, Any]:

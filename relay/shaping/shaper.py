@@ -170,13 +170,14 @@ class Shaper(Waiting):
     def _spent(self, destination: Destination, units: int, now: Instant) -> None:
         """What an admitted letter does to the destination's state."""
         key, profile = destination.key, destination.profile
-        state = self._state(destination)
-        if state.mode is Mode.PROBING:
-            state.is_asked, state.asked_at = True, now
-        interval = self._interval(destination, state)
-        if interval:
-            self._next[key] = max(self._next.get(key, 0.0), float(now)) + units * interval
-        feedback.wrote(state, now)
+        state = self._states.get(key)
+        if state is not None:
+            if state.mode is Mode.PROBING:
+                state.is_asked, state.asked_at = True, now
+            interval = self._interval(destination, state)
+            if interval:
+                self._next[key] = max(self._next.get(key, 0.0), float(now)) + units * interval
+            feedback.wrote(state, now)
         self._learned_of(key).add(units, now)
         if profile.warmup is not None:
             self._warming_of(key).add(profile.warmup, units, now)
@@ -225,6 +226,8 @@ class Shaper(Waiting):
         """See Shaping.feedback."""
         key, read = destination.key, classification
         self._known[key] = destination
+        if read is None and key not in self._states:
+            return []  # all is well, as ever
         state = self._state(destination)
         if read is not None:
             state.last_reply, state.last_reply_at = reply, now

@@ -119,10 +119,11 @@ class Meter:
     `burst` units may go back to back; the windows hold them all the same.
     """
 
-    __slots__ = ("_interval", "_latest", "_massal", "_next_at", "_slack", "burst", "windows")
+    __slots__ = ("_interval", "_latest", "_massal", "_next_at", "_slack", "burst", "rates", "windows")
 
     def __init__(self, rates: Sequence[Rate], burst: int = 1) -> None:
         """Without rates everything fits."""
+        self.rates = tuple(rates)
         self.windows = [Window(rate) for rate in rates]
         self.burst = burst
         shortest = min(rates, key=lambda rate: rate.window, default=None)
@@ -135,11 +136,6 @@ class Meter:
         self._slack = max(least, min(most, self._interval), (burst - 1) * self._interval)
         self._next_at = 0.0
         self._latest: Instant = 0
-
-    @property
-    def rates(self) -> tuple[Rate, ...]:
-        """The limits that are counted."""
-        return tuple(window.rate for window in self.windows)
 
     def is_empty(self, now: Instant) -> bool:
         """True where nothing is counted any more, so that a new meter would say the same."""

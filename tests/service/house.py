@@ -70,7 +70,7 @@ class House:
     """The commands and everything that they touch."""
 
     store: MemoryStore = field(default_factory=MemoryStore)
-    shaper: Shaper = field(default_factory=lambda: _shaper())
+    shaper: Shaper = field(default_factory=_shaper)
     deliveries: Deliveries = field(default_factory=Deliveries)
     clock: SteppingClock = field(default_factory=SteppingClock)
     events: list[Event] = field(default_factory=list)
