@@ -8,11 +8,12 @@ our own fault and must not go round again all the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from relay.mail.classification import Action, Category, Classification, Scope
 from relay.mail.delivery import (
+    MISSING,
     Attempt,
     Bounced,
     Deferred,
@@ -21,12 +22,12 @@ from relay.mail.delivery import (
     Expired,
     FailureKind,
     Outcome,
+    expires_at,
 )
 from relay.mail.instant import HOUR, Instant, millis
 from relay.shaping import backoff
 from relay.shaping.settings import NxdomainSettings, RetrySettings
 
-_MISSING: Final = (FailureKind.NXDOMAIN, FailureKind.NO_ADDRESS)
 _BEHIND_A_PAUSE: Final = (Action.SLOW_DOWN_PROVIDER, Action.FIX_CONFIG)
 _ABOUT_US: Final = (Scope.SENDER, Scope.DESTINATION, Scope.OURSELVES)
 
@@ -54,9 +55,27 @@ def settle(
     """What becomes of a delivery after an attempt; `read` is None only for an accepted one."""
     if attempt.is_accepted or read is None:
         return Delivered()
+    lives_until = expires_at(delivery, attempt.started_at)
+    served = replace(delivery, expires_at=lives_until)
+    outcome = _settled(served, attempt, read, now, retry, nxdomain, earlier)
+    if isinstance(outcome, Deferred) and lives_until != delivery.expires_at:
+        return replace(outcome, expires_at=lives_until)
+    return outcome
+
+
+def _settled(
+    delivery: Delivery,
+    attempt: Attempt,
+    read: Classification,
+    now: Instant,
+    retry: RetrySettings,
+    nxdomain: NxdomainSettings,
+    earlier: Earlier,
+) -> Outcome:
+    """The same, of a delivery whose end knows already how long it stood unserved."""
     why = attempt.said()
     if not read.keeps_the_mail:
-        if attempt.failure is not None and attempt.failure.kind in _MISSING:
+        if attempt.failure is not None and attempt.failure.kind in MISSING:
             missing = _still_looked_up(delivery, read, why, now, retry, nxdomain, earlier)
             if missing is not None:
                 return missing

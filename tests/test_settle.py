@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -21,6 +22,8 @@ from relay.mail.delivery import (
     FailureKind,
     Outcome,
     State,
+    is_over,
+    released_until,
 )
 from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant
 from relay.mail.reply import Stage
@@ -177,9 +180,7 @@ def test_a_missing_domain_needs_three_lookups_and_four_hours(
     assert isinstance(failed(kind, past=past), Bounced if bounces else Deferred)
 
 
-@pytest.mark.parametrize(
-    "kind", [FailureKind.NULL_MX, FailureKind.FORBIDDEN_ADDRESS, FailureKind.ADDRESS]
-)
+@pytest.mark.parametrize("kind", [FailureKind.NULL_MX, FailureKind.ADDRESS])
 def test_what_can_never_take_mail_bounces_at_once(kind: FailureKind) -> None:
     outcome = failed(kind)
     assert isinstance(outcome, Bounced)
@@ -201,6 +202,63 @@ def test_the_last_try_is_not_after_the_end() -> None:
     assert outcome.until == NOW + MINUTE
 
 
+def unserved(is_fixed: bool, due_at: Instant) -> Delivery:
+    """Due then, over an hour before now, and tried only now."""
+    return replace(delivery(expires_at=NOW - HOUR), due_at=due_at, is_fixed=is_fixed)
+
+
+@pytest.mark.parametrize(
+    ("about", "expected"),
+    [
+        (unserved(False, NOW - 6 * HOUR), NOW + 5 * HOUR),  # it stood ready for six of its hours
+        (unserved(False, NOW - HOUR - 1), NOW + 1),
+        (unserved(False, NOW), None),  # tried as it was due: all that was left is used up
+        (unserved(True, NOW - 6 * HOUR), None),
+    ],
+)
+def test_what_it_stood_ready_unserved_does_not_count(
+    about: Delivery, expected: Instant | None
+) -> None:
+    outcome = judge(attempt("451 later"), reading(Action.RETRY_LATER), about)
+    if expected is None:
+        assert isinstance(outcome, Expired)
+    else:
+        assert isinstance(outcome, Deferred)
+        assert outcome.expires_at == expected
+        assert outcome.until == min(expected, outcome.until)
+    assert is_over(about, NOW) is (expected is None)
+
+
+def test_a_life_that_was_served_in_time_stays_as_it_was() -> None:
+    outcome = judge(attempt("451 later"), reading(Action.RETRY_LATER), delivery())
+    assert isinstance(outcome, Deferred)
+    assert outcome.expires_at is None
+
+
+def test_behind_a_pause_too_the_life_grows() -> None:
+    read = reading(Action.SLOW_DOWN_PROVIDER, Scope.SENDER)
+    outcome = judge(attempt("421 4.7.28 slow"), read, unserved(False, NOW - 6 * HOUR))
+    assert isinstance(outcome, Deferred)
+    assert (outcome.until, outcome.expires_at) == (NOW, NOW + 5 * HOUR)
+
+
+@pytest.mark.parametrize("state", [State.READY, State.WAITING, State.LEASED, State.HELD])
+def test_when_a_life_is_over(state: State) -> None:
+    one = replace(delivery(expires_at=NOW), state=state, due_at=NOW - 1)
+    assert is_over(replace(one, is_fixed=True), NOW)
+    assert not is_over(replace(one, is_fixed=True), NOW - 1)
+    assert not is_over(one, NOW + 99 * DAY)
+    assert is_over(replace(one, due_at=NOW), NOW) is (state is not State.HELD)
+
+
+def test_time_in_which_it_was_held_does_not_count() -> None:
+    held = replace(delivery(expires_at=NOW), state=State.HELD, due_at=NOW - DAY)
+    assert released_until(held, NOW - HOUR, NOW + DAY) == NOW + 2 * DAY  # it was ready before
+    later = replace(held, due_at=NOW + HOUR)  # it waited, and would have been tried in an hour
+    assert released_until(later, NOW - HOUR, NOW + DAY) == NOW + DAY + HOUR
+    assert released_until(replace(held, is_fixed=True), NOW, NOW + DAY) == NOW
+
+
 readings = st.builds(
     Classification,
     st.sampled_from(Category),
@@ -214,7 +272,15 @@ attempts = st.one_of(
         lambda kind: attempt(failure=kind, stage=Stage.CONNECT), st.sampled_from(FailureKind)
     ),
 )
-deliveries = st.builds(delivery, st.integers(0, 40), st.integers(NOW - DAY, NOW + 5 * DAY))
+deliveries = st.builds(
+    lambda tries, expires_at, due_at, is_fixed: replace(
+        delivery(tries, expires_at), due_at=due_at, is_fixed=is_fixed
+    ),
+    st.integers(0, 40),
+    st.integers(NOW - DAY, NOW + 5 * DAY),
+    st.integers(NOW - 2 * DAY, NOW),
+    st.booleans(),
+)
 pasts = st.builds(Earlier, st.integers(0, 5), st.integers(NOW - DAY, NOW))
 retries = st.builds(
     lambda steps, jitter: RetrySettings(
@@ -233,9 +299,10 @@ def test_the_laws(
     if read.keeps_the_mail:
         assert isinstance(outcome, Deferred | Expired)
     if isinstance(outcome, Deferred):
-        assert NOW <= outcome.until <= about.expires_at
-        assert about.expires_at > NOW
+        assert NOW <= outcome.until <= (outcome.expires_at or about.expires_at)
+        assert about.expires_at > NOW or outcome.expires_at is not None
         assert about.moved(State.WAITING)
+        assert outcome.expires_at is None or not about.is_fixed
     if isinstance(outcome, Expired):
         assert about.expires_at <= NOW
     if isinstance(outcome, Bounced):

@@ -74,7 +74,8 @@ class TransitionError(ValueError):
 class Delivery:
     """One recipient's job. It carries the domain, never the site: that mapping stands elsewhere.
 
-    ``recipient`` is what RCPT TO will say; ``as_given`` what the client said.
+    ``recipient`` is what RCPT TO will say; ``as_given`` what the client said. ``is_fixed``: it ends
+    at ``expires_at`` come what may; else only time in which it was allowed to be tried counts.
     """
 
     message_id: int
@@ -92,6 +93,7 @@ class Delivery:
     notify: frozenset[str] | None = None
     orcpt: str | None = None
     as_given: str = ""
+    is_fixed: bool = False
 
     @property
     def ref(self) -> str:
@@ -103,6 +105,33 @@ class Delivery:
         if state not in TRANSITIONS[self.state]:
             raise TransitionError(f"{self.ref}: {self.state.word} → {state.word} is no step")
         return replace(self, state=state, **changes)  # type: ignore[arg-type]
+
+
+def is_over(delivery: Delivery, now: Instant) -> bool:
+    """True where its time is over: it is never tried again.
+
+    Of a life that is not fixed, time after ``due_at`` does not count: what was due before its end
+    waits for a limit, a pause or ourselves, and is still tried. What is held never ends so.
+    """
+    if now < delivery.expires_at:
+        return False
+    if delivery.is_fixed:
+        return True
+    return delivery.state is not State.HELD and delivery.due_at >= delivery.expires_at
+
+
+def expires_at(delivery: Delivery, tried_at: Instant) -> Instant:
+    """The end of its life once it is tried at ``tried_at``: a life that is not fixed is longer by
+    what it stood ready and was not served."""
+    if delivery.is_fixed:
+        return delivery.expires_at
+    return delivery.expires_at + max(0, tried_at - delivery.due_at)
+
+
+def released_until(delivery: Delivery, held_at: Instant, now: Instant) -> Instant:
+    """The end of its life once it is released: time in which it was held does not count, nor what
+    it stood ready before."""
+    return expires_at(replace(delivery, due_at=min(delivery.due_at, held_at)), now)
 
 
 class FailureKind(StrEnum):
@@ -121,9 +150,16 @@ class FailureKind(StrEnum):
     AMBIGUOUS = "ambiguous"  # lost after the final dot: perhaps delivered
     PROTOCOL = "protocol"  # what was said is no SMTP
     CREDENTIALS = "credentials"  # our own password or key is missing or refused
+    NO_EHLO = "no_ehlo"  # the same, of a host that hung up on EHLO: it may offer it the next time
     UNSUPPORTED = "unsupported"  # 8BITMIME or SMTPUTF8 needed, not offered
     ADDRESS = "address"  # the recipient is no mailbox at all
     SIGNING = "signing"  # a filter or the signer failed at departure: our own fault
+
+
+# What DNS says today and may not tomorrow: a domain is believed missing only after some look-ups.
+MISSING: Final = frozenset(
+    {FailureKind.NXDOMAIN, FailureKind.NO_ADDRESS, FailureKind.FORBIDDEN_ADDRESS}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +210,14 @@ class Delivered:
 @dataclass(frozen=True, slots=True)
 class Deferred:
     """Stays in the queue until ``until``; ``counts`` False: the letter's own backoff stands still
-    (a provider's block is not this letter's failure)."""
+    (a provider's block is not this letter's failure). ``expires_at``: its life ends then instead
+    of when it would have; None: as it was."""
 
     until: Instant
     why: str
     category: Category | None = None
     counts: bool = True
+    expires_at: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)

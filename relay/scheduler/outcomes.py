@@ -11,6 +11,7 @@ from functools import partial
 from relay.mail import events
 from relay.mail.classification import Classification, Scope
 from relay.mail.delivery import (
+    MISSING,
     Attempt,
     Bounced,
     Deferred,
@@ -21,6 +22,7 @@ from relay.mail.delivery import (
     FailureKind,
     Held,
     Outcome,
+    expires_at,
 )
 from relay.mail.events import Event
 from relay.mail.instant import MINUTE, Instant, millis
@@ -40,7 +42,6 @@ LOG = logging.getLogger(__name__)
 OTHER = "other"
 ALERT_EVERY = 10 * MINUTE
 TOO_LATE = "its time was over"
-_MISSING = (FailureKind.NXDOMAIN, FailureKind.NO_ADDRESS)
 
 
 class Outcomes:
@@ -149,19 +150,23 @@ class Outcomes:
         now = self._parts.clock.now()
         LOG.error("%s is set aside: %s", delivery.ref, why)
         self._call("set_aside", f"{delivery.ref}: {why}", now)
-        until = min(backoff.due_at(delivery, now, self._parts.tuning.retry), delivery.expires_at)
-        aside = Deferred(until, why, counts=True)
+        lives_until = expires_at(delivery, now)
+        until = min(backoff.due_at(delivery, now, self._parts.tuning.retry), lives_until)
+        aside = Deferred(until, why, counts=True, expires_at=lives_until)
         await (await self._write(delivery, None, aside, None, label, None))
 
-    async def expire(self, delivery: Delivery, label: str = OTHER) -> None:
-        """Its time was over before it could be tried (again); the cause is what was said last.
-        Where the letter cannot be read it ends all the same, and an alert says so."""
+    async def expire(self, delivery: Delivery, label: str = OTHER, waited_for: str = "") -> None:
+        """Its time was over before it could be tried (again); the cause is what it waited for, or
+        what stands beside it, and what was said last. Where the letter cannot be read it ends all
+        the same, and an alert says so."""
         letter = await self._letter(delivery)
         past = await self._past(delivery)
         last = past[-1] if past else None
-        cause = f"{TOO_LATE}; last: {last.said()}" if last else TOO_LATE
-        if last is None and delivery.why:
-            cause = f"{TOO_LATE}: {delivery.why}"
+        said = last.said() if last else ""
+        waited_for = waited_for or delivery.why
+        cause = f"{TOO_LATE}: {waited_for}" if waited_for and waited_for != said else TOO_LATE
+        if said:
+            cause = f"{cause}; last: {said}"
         read = last.classification if last else None
         category = read.category if read else None
         await (await self._write(delivery, None, Expired(cause, category), None, label, letter))
@@ -227,12 +232,12 @@ class Outcomes:
 
     async def _earlier(self, delivery: Delivery, attempt: Attempt) -> Earlier:
         """Look-ups in a row that found no domain; asked only where this one found none."""
-        if attempt.failure is None or attempt.failure.kind not in _MISSING:
+        if attempt.failure is None or attempt.failure.kind not in MISSING:
             return Earlier()
         missing, since = 0, 0
         past = await self._past(delivery)
         for one in reversed(past):
-            if one.failure is None or one.failure.kind not in _MISSING:
+            if one.failure is None or one.failure.kind not in MISSING:
                 break
             missing, since = missing + 1, one.started_at
         return Earlier(missing, since)
