@@ -10,11 +10,13 @@ from typing import Final
 from relay.config import checks, keys, parts
 from relay.config.limits import profiles_of
 from relay.config.places import places
+from relay.config.reactions import reactions_of
 from relay.config.settings import RelaySettings
 from relay.config.written import Written, classifier_of, read_what_stands
 from relay.mail.dkim import Key
 from relay.replies.classify import Classifier
 from relay.shaping.profiles import Profiles
+from relay.shaping.reactions import Reaction
 from relay.strict_yaml import Problem, SourceError
 
 LAB_HOSTNAME: Final = "relay.lab.invalid"
@@ -47,6 +49,7 @@ class Config:
     profiles: Profiles = field(repr=False)
     main: Written = field(repr=False)
     site: Sequence[Written] = field(default=(), repr=False)
+    reactions: Sequence[Reaction] = ()  # in the order in which they are asked
 
     def problem(self, path: Sequence[str | int], message: str, suggestion: str = "") -> Problem:
         """A fault at a key of `relay.yaml`."""
@@ -71,6 +74,8 @@ def load(file: Path, state: Path | None = None) -> Config:
         classifier = classifier_of(read.rules)
     except SourceError as error:
         problems += error.problems
+    reactions, faults = reactions_of(read, classifier, profiles)
+    problems += faults
     if problems or classifier is None or profiles is None:
         raise SourceError(in_order(problems, file))
     state_dir, control = places(file, read.settings.state_dir, read.settings.control, state)
@@ -86,6 +91,7 @@ def load(file: Path, state: Path | None = None) -> Config:
         profiles,
         read.main,
         read.site,
+        reactions,
     )
 
 

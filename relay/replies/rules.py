@@ -25,7 +25,7 @@ from relay.strict_yaml import Fields, Items, Node, Reader, SourceError, Text, ne
 ANY: Final = "any"
 MAX_PROGRAM: Final = 1500  # RE2 instructions; a{1,1000} and its like cost more than any text tells
 MAX_PATTERN: Final = 2000  # characters
-_ID: Final = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
+ID: Final = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
 _RULE_KEYS: Final = (
     "id",
     "provider",
@@ -164,7 +164,7 @@ def _rules(
 def _rule(reader: Reader, node: Fields, providers: Mapping[str, tuple[str, ...]]) -> Rule:
     reader.known(node, _RULE_KEYS)
     name = reader.text(node, "id")
-    if name and not _ID.fullmatch(name):
+    if name and not ID.fullmatch(name):
         reader.problem(node, f"bad id {name!r}", "lower case, digits, - and .", key="id")
     provider = reader.text(node, "provider", ANY)
     if provider != ANY and provider not in providers:

@@ -172,6 +172,7 @@ def _listed(value: object) -> object:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
+Triggered = Annotated[Trigger, BeforeValidator(trigger)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Actions = Annotated[
     tuple[Annotated[Action, BeforeValidator(action)], ...], BeforeValidator(_listed)
@@ -209,7 +210,7 @@ class ReactionSettings(Settings):
     codes: Words = ()
     category: Words = ()
     rule: Words = ()
-    trigger: Annotated[Trigger, BeforeValidator(trigger)] = Field(default_factory=Trigger)
+    trigger: Triggered = Field(default_factory=Trigger)
     action: Actions = ()
     scope: Literal["provider", "domain"] = "provider"
     samples: Samples = ()
