@@ -42,7 +42,7 @@ def _pattern(text: str) -> Any:
 
 _DEADLINE: Final = _pattern(
     r"(?:\b(?:sampai|hingga|paling lambat|selambat-lambatnya|batas (?:akhir|waktu)|berakhir|"
-    r"deadline|until)\b|\bs\.?\s?[d/]\.?(?:\s|\b))"
+    r"deadline|until|menjadi)\b|\bs\.?\s?[d/]\.?(?:\s|\b))"
     r"(?:[^0-9]{0,60}?)"
     rf"(?:([0-9]{{1,2}})\s?[-/. ]\s?([0-9]{{1,2}}|{_WORDS})\s?[-/. ]\s?([0-9]{{4}})"
     r"|([0-9]{4})-([0-9]{2})-([0-9]{2}))"
@@ -62,7 +62,12 @@ def package(text: str) -> str | None:
 
 
 def deadline(text: str, now: Instant, zone: str = "wib") -> Instant | None:
-    """The first deadline after `now` in the text; `zone` counts where it names none."""
+    """The last deadline after `now` in the text; `zone` counts where it names none.
+
+    A letter that moves a date names the old one too, and a schedule many: a letter must not expire
+    before the last of them.
+    """
+    last: Instant | None = None
     found = _DEADLINE.finditer(text.encode("utf-8", "replace"))
     for _, match in zip(range(_MAX_MATCHES), found, strict=False):
         day, month, year, iso_year, iso_month, iso_day, hour, minute, named = (
@@ -71,8 +76,8 @@ def deadline(text: str, now: Instant, zone: str = "wib") -> Instant | None:
         hours = ZONES.get(named) or ZONES[zone.lower()]
         moment = _moment(iso_day or day, iso_month or month, iso_year or year, hour, minute, hours)
         if moment is not None and now <= moment <= now + HORIZON:
-            return moment
-    return None
+            last = moment if last is None else max(last, moment)
+    return last
 
 
 def _moment(

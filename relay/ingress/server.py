@@ -89,7 +89,7 @@ class Door:
 
     async def start(self) -> None:
         """Bind and accept. Raises OSError naming the address; ValueError as :meth:`swap`."""
-        self._check(self.policy)
+        self.check(self.policy)
         self._loop = asyncio.get_running_loop()
         self._listeners = listeners(self._listen, self.policy.ingress.backlog, self._sockets)
         self._accept_again()
@@ -100,12 +100,13 @@ class Door:
         Raises ValueError where a listener wants TLS and the policy has no certificate; then the
         old one stays.
         """
-        self._check(policy)
+        self.check(policy)
         self.policy = policy
         self.memory.limit = policy.ingress.memory
         self._accept_again()
 
-    def _check(self, policy: Policy) -> None:
+    def check(self, policy: Policy) -> None:
+        """Raises ValueError where a listener wants TLS and the policy has no certificate."""
         if policy.tls is None and any(setting.tls != "off" for setting in self._listen):
             raise ValueError("a listener wants TLS, but there is no certificate")
 

@@ -27,6 +27,7 @@ MEANINGS: Final[dict[FailureKind, tuple[Category, Scope, Action]]] = {
     FailureKind.AMBIGUOUS: (Category.NETWORK, Scope.MESSAGE, Action.RETRY_LATER),
     FailureKind.PROTOCOL: (Category.PROTOCOL, Scope.DESTINATION, Action.RETRY_LATER),
     FailureKind.CREDENTIALS: _OURS,
+    FailureKind.NO_EHLO: (Category.PROTOCOL, Scope.MESSAGE, Action.RETRY_LATER),
     FailureKind.UNSUPPORTED: (Category.PROTOCOL, Scope.MESSAGE, Action.BOUNCE_MESSAGE),
     FailureKind.ADDRESS: _GONE,
     FailureKind.SIGNING: _OURS,

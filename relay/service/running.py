@@ -59,6 +59,7 @@ class Running:
         self._clock = SystemClock()
         self._names = Ids()
         self._stop = asyncio.Event()
+        self._reloads = asyncio.Lock()
         self._notify = Notify(os.environ, os.getpid())
         self._is_draining = False
         self._is_door_open = False
@@ -161,7 +162,7 @@ class Running:
         settings = self.config.settings
         await self._road.start()
         stack.push_async_callback(self._say_what_waits)
-        stack.push_async_callback(self._road.stop)
+        stack.push_async_callback(self._stop_road)
         key = link_key(self.config.state_dir)
         page = inbox_app(
             self._store,
@@ -247,6 +248,11 @@ class Running:
         logger.info("draining: no new letters; open sessions may finish")
         await self._door.drain()
 
+    async def _stop_road(self) -> None:
+        """A phase of its own: systemd's patience begins anew."""
+        self._notify.extend(DRAIN_EXTENSION)
+        await self._road.stop()
+
     async def _say_what_waits(self) -> None:
         """The last word of a drain, when nothing is sent any more."""
         if self._is_draining:
@@ -271,9 +277,11 @@ class Running:
             self._notify.ready()
 
     async def _reload(self) -> list[str]:
-        """Take the file anew. Raises ControlError; each refused reload is an event of its own."""
+        """Take the file anew, one after another. Raises ControlError; each refused reload is an
+        event of its own."""
         try:
-            notes = await self._swapped()
+            async with self._reloads:
+                notes = await self._swapped()
         except ControlError as error:
             self._metrics.config_refused()
             self._alerts.clear("reload_refused")
@@ -291,6 +299,7 @@ class Running:
             pipeline = build.pipeline(new, self._alerts)
             policy = build.policy(new, pipeline)
             build.referee_keys(new, self._alerts, self._clock)
+            self._door.check(policy)
             self._road.use(pipeline, new)
         except (SourceError, OSError, ValueError) as error:
             raise ControlError(str(error)) from None

@@ -14,7 +14,20 @@ from relay.mail.classification import Action, Category, Classification, Scope
 from relay.mail.delivery import FailureKind
 from relay.shaping.base import NOBODY, Identity
 
-SIGNING: Final = f"failure.{FailureKind.SIGNING}"  # our own house: no provider has said anything
+# What we saw ourselves, before or without any word of the provider's.
+_OWN: Final = frozenset(
+    f"failure.{kind}"
+    for kind in (
+        FailureKind.SIGNING,
+        FailureKind.UNSUPPORTED,
+        FailureKind.NO_EHLO,
+        FailureKind.ADDRESS,
+        FailureKind.NXDOMAIN,
+        FailureKind.NULL_MX,
+        FailureKind.NO_ADDRESS,
+        FailureKind.FORBIDDEN_ADDRESS,
+    )
+)
 _NOT_NOW: Final = frozenset(
     {Category.NETWORK, Category.SERVER_ERROR, Category.PROTOCOL, Category.AUTH_FAILED}
 )
@@ -89,7 +102,7 @@ def meaning(read: Classification | None, is_probing: bool) -> Meaning:
     """
     if read is None:
         return Meaning.ALIVE
-    if read.rule == SIGNING:
+    if read.rule in _OWN:
         return Meaning.NOTHING
     if read.scope in (Scope.RECIPIENT, Scope.MESSAGE):
         is_unsure = read.category is Category.NETWORK  # lost after the dot

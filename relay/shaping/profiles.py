@@ -157,8 +157,12 @@ class Profiles:
     def _bounded(self, profile: Profile) -> Profile:
         """A provider's profile under the limits that mean it."""
         named = [found for key, found in self._limits.items() if key in profile.domains]
-        if EVERY in self._limits and not any(limit.rate for limit, _ in named):
-            profile = _lowered(profile, self._limits[EVERY][0])
+        if EVERY in self._limits:
+            said = {
+                name for limit, _ in named for name in _SAYS if getattr(limit, name) is not None
+            }
+            every = self._limits[EVERY][0].model_copy(update=dict.fromkeys(said))
+            profile = _lowered(profile, every)
         for limit, where in named:
             profile = _limited(profile, limit, where)
         return profile

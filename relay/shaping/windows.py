@@ -119,7 +119,16 @@ class Meter:
     `burst` units may go back to back; the windows hold them all the same.
     """
 
-    __slots__ = ("_interval", "_latest", "_massal", "_next_at", "_slack", "burst", "rates", "windows")
+    __slots__ = (
+        "_interval",
+        "_latest",
+        "_massal",
+        "_next_at",
+        "_slack",
+        "burst",
+        "rates",
+        "windows",
+    )
 
     def __init__(self, rates: Sequence[Rate], burst: int = 1) -> None:
         """Without rates everything fits."""

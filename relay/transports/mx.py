@@ -72,13 +72,13 @@ class MxRouter:
         return found if isinstance(found, Route) else None
 
     async def route(self, domain: str) -> Route | Failure:
-        """See Router.route; an address literal or a name without a dot is FORBIDDEN_ADDRESS."""
+        """See Router.route; an address literal or a name without a dot is no ADDRESS at all."""
         hop = self._hops.of(domain)
         if hop is not None:
             return self._hop_route(hop)
         if domain.startswith("[") or "." not in domain:
             text = f"{domain} is no public domain name"
-            return Failure(FailureKind.FORBIDDEN_ADDRESS, text)
+            return Failure(FailureKind.ADDRESS, text)
         return await self._routes.fetch(domain, lambda: self._mx_route(domain))
 
     def _hop_route(self, hop: Hop) -> Route:

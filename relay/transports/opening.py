@@ -67,7 +67,9 @@ class Opening:
             else:
                 self._wire.abort()
             raise
-        return Session(self._wire, self._plan.name, self._offered, self._deadlines)
+        session = Session(self._wire, self._plan.name, self._offered, self._deadlines)
+        session.is_helo_only = self._plan.is_helo_only
+        return session
 
     async def _connect(self, ip: str) -> None:
         plan, loop = self._plan, asyncio.get_running_loop()

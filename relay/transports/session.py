@@ -31,6 +31,7 @@ class Session:
         self.source_ip, self.ip = wire.peer
         self.tls = wire.tls
         self.carried = 0
+        self.is_helo_only = False  # it hung up on EHLO: what it offers is not known
         self.is_last = False  # hang up after the letter that it carries now
         self._deadlines = deadlines
         self._needs_reset = False

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from relay.clock import Clock
@@ -186,6 +186,8 @@ class SmtpTransport:
         body = await self._bodies.body(job.letter.id)
         parcel = _parcel(job, head, body)
         refused = commands.refusals(parcel, session.offered)
+        if session.is_helo_only:
+            refused = {n: _not_known(failure) for n, failure in refused.items()}
         if len(refused) == len(job.deliveries):
             return self._attempts(job, begun, session, list(refused.values()))
         if refused:
@@ -284,6 +286,13 @@ class SmtpTransport:
             )
             for delivery, result in zip(job.deliveries, results, strict=True)
         ]
+
+
+def _not_known(failure: Failure) -> Failure:
+    """What is not offered after a HELO may be offered after the next EHLO."""
+    if failure.kind is not FailureKind.UNSUPPORTED:
+        return failure
+    return replace(failure, kind=FailureKind.NO_EHLO, text=f"{failure.text} (it hung up on EHLO)")
 
 
 def _has_gone(session: Session) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from relay.control import ControlError
 from tests.e2e.site import Site, site
+from tests.peers.certificates import self_signed
 
 AT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
@@ -53,6 +55,35 @@ async def test_each_refused_reload_is_an_event_and_a_gauge(tmp_path: Path) -> No
         await world.relay.call("reload")
         assert await gauge(world, "lpse_config_last_reload_ok") == 1
         assert await gauge(world, "lpse_config_loaded_at_seconds") > loaded_at
+
+
+async def test_a_refused_reload_changes_nothing(tmp_path: Path) -> None:
+    """Not even where the fault shows last: an old listener wants TLS, and there is no certificate
+    any more; the new routes must not count."""
+    pair = self_signed(tmp_path, "relay.lpse.example.go.id")
+    pair.key_file.chmod(0o600)
+    old = 'web: {listen: "127.0.0.1:0"}'
+    files = f"{{certificate_file: {pair.certificate_file}, key_file: {pair.key_file}}}"
+    tls = f"{old}\ncertificate: {files}"
+    secure = {old: tls, "tls: off}": "tls: starttls}"}
+    async with site(tmp_path, replacing=secure) as world:
+        file = tmp_path / "relay.yaml"
+        text = file.read_text().replace("tls: starttls}", "tls: off}")
+        text = "\n".join(line for line in text.splitlines() if "certificate" not in line)
+        file.write_text(f"{text}\nroutes: {{'*': 'smtp://127.0.0.1:9'}}\n")
+        with pytest.raises(ControlError, match="no certificate"):
+            await world.relay.call("reload")
+        (alert,) = await world.logged("alert")
+        assert alert["name"] == "reload_refused"
+        assert await gauge(world, "lpse_config_last_reload_ok") == 0
+        await world.send("vendor@gmail.com")
+        await world.arrived(1)
+
+
+async def test_reloads_come_one_after_another(tmp_path: Path) -> None:
+    async with site(tmp_path) as world:
+        calls = [world.relay.call("reload") for _ in range(5)]
+        assert [answer["notes"] for answer in await asyncio.gather(*calls)] == [[]] * 5
 
 
 async def test_the_programs_log_has_times_and_says_where_it_listens_and_what_waits(

@@ -167,6 +167,15 @@ def test_package_numbers(text: str, expected: str | None) -> None:
         ("batas akhir: 6 Nopember 2011", "2011-11-06T16:59:00Z"),
         ("dari 01-10-2011 08:00 sampai 06-10-2011 12:00", "2011-10-06T05:00:00Z"),
         ("sampai 01-10-2011 08:00, sampai 07-10-2011 08:00", "2011-10-07T01:00:00Z"),
+        (
+            "batas akhir dari 3 Oktober 2011 10:00 menjadi 8 Oktober 2011 10:00",
+            "2011-10-08T03:00:00Z",
+        ),
+        (
+            "Upload dokumen s.d. 05-10-2011 09:00. Evaluasi s.d. 12-10-2011 16:00. "
+            "Penjelasan s.d. 02-10-2011 09:00.",
+            "2011-10-12T09:00:00Z",
+        ),
         ("sampai 01-10-2011 08:00", None),  # over
         ("sampai 05-10-2031 08:00", None),  # too far away
         ("sampai 31-02-2012 08:00", None),

@@ -126,6 +126,17 @@ def test_every_destination_by_itself_never_raises_a_profile() -> None:
     assert shown(named.destination_of("gmail.com", GMAIL)) == ["20/min"]
 
 
+def test_every_destination_lowers_what_a_provider_s_own_key_does_not_say() -> None:
+    every = {"rate": "10/min", "connections": 1, "messages_per_connection": 3}
+    limits = {
+        "*": LimitSettings.model_validate(every),
+        "gmail.com": LimitSettings.model_validate({"rate": "20/min"}),
+    }
+    profile = Profiles(shipped(), [Layer(limits, {}, "relay.yaml")]).items()["gmail"]
+    assert [str(rate) for rate in profile.rates] == ["20/min"]
+    assert (profile.connections, profile.messages_per_connection) == (1, 3)
+
+
 def test_the_last_layer_wins_field_by_field_and_null_unsets() -> None:
     first = layer(gmail_com={"rate": "5/min", "connections": 4}, vendor_co_id="3/min")
     second = Layer(limits(gmail_com={"connections": 1}, vendor_co_id=None), {}, "site.d/a.yaml")

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from relay.mail import events
-from relay.mail.classification import Classification
+from relay.mail.classification import Action, Category, Classification, Scope
 from relay.mail.instant import DAY, HOUR, MINUTE, SECOND
 from relay.shaping.destination import Destination, Profile, Rate
 from relay.shaping.meaning import Meaning, meaning
@@ -254,6 +254,20 @@ def test_a_probe_that_never_left_does_not_shut_the_door() -> None:
         else:
             say(made, SIGNING if undo == "signing" else LOST, now)
         now += MINUTE
+    assert admit(made, now)
+
+
+@pytest.mark.parametrize("kind", ["unsupported", "no_ehlo", "address", "no_address"])
+def test_what_no_provider_said_is_no_answer_to_a_probe(kind: str) -> None:
+    made, now = warmed()
+    say(made, THROTTLE, now)
+    now = paused_until(made, now)
+    assert admit(made, now)
+    ours = Classification(
+        Category.PROTOCOL, Scope.MESSAGE, Action.BOUNCE_MESSAGE, f"failure.{kind}"
+    )
+    assert say(made, ours, now) == []
+    assert state(made, now) == "probing"
     assert admit(made, now)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from relay.mail.delivery import FailureKind
 from relay.mail.reply import Stage
+from relay.replies.failures import classify as classify_failure
 from relay.transports.base import Host
 from relay.transports.forbidden import Frontier
 from relay.transports.tls import Contexts
@@ -70,6 +71,17 @@ async def test_helo_on_a_new_connection_where_ehlo_is_hung_up_on_and_remembered(
         assert (await house.attempt(job(to(peer)))).is_accepted
         await house.close()
         assert len(peer.heard) == 3
+
+
+async def test_after_a_hung_up_ehlo_what_is_not_offered_is_not_known() -> None:
+    """The letter needs SMTPUTF8; the next EHLO may offer it: it waits, and does not bounce."""
+    old: Script = ["220 old", Hear("HELO"), "250 old", *GOODBYE]
+    async with Peer(["220 old", Hear("EHLO"), Cut()], old) as peer:
+        house = House()
+        attempt = await house.attempt(job(to(peer), needs_utf8=True))
+        await house.close()
+    assert attempt.failure is not None and attempt.failure.kind is FailureKind.NO_EHLO
+    assert classify_failure(attempt.failure).keeps_the_mail
 
 
 async def test_ehlo_and_helo_refused_is_a_reply_at_helo() -> None:
