@@ -285,3 +285,11 @@ def test_a_provider_of_the_site_may_be_named(tmp_path: Path) -> None:
     text = "providers: {kantor: {match: [mx.example.net]}}\n" + entry(provider="kantor")
     config = loaded(tmp_path, LAB, own=text)
     assert acting(config, "421 unusual rate", "mx.example.net") == ["a"]
+
+
+def test_the_example_of_the_shipped_file_loads(tmp_path: Path) -> None:
+    shipped = (Path(__file__).parents[2] / "config" / "relay.yaml").read_text()
+    example = shipped.partition("#   - id: ")[2].partition("# docs/rules.md")[0]
+    rows = ["reactions:", *f"#   - id: {example}".splitlines()]
+    config = loaded(tmp_path, LAB, own="\n".join(row.removeprefix("#") for row in rows))
+    assert [made.id for made in config.reactions] == ["outlook.busy"]

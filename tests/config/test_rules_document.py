@@ -13,6 +13,9 @@ from relay.mail.classification import Action, Category, Scope
 from relay.mail.reply import Stage
 from relay.replies import rules, wording
 from relay.replies.classify import SURE
+from relay.shaping.directives import Alert, ConnectionsFor, Pause, RateFor
+from relay.shaping.reaction_settings import FORMS, ReactionSettings, action
+from relay.shaping.reactions import Reactions
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
 EXAMPLES = {
@@ -32,8 +35,8 @@ def config(tmp_path: Path) -> Config:
     return load(tmp_path / "relay.yaml")
 
 
-def test_there_are_two_examples() -> None:
-    assert sorted(EXAMPLES) == ["limits.yaml", "replies.yaml"]
+def test_there_are_three_examples() -> None:
+    assert sorted(EXAMPLES) == ["limits.yaml", "reactions.yaml", "replies.yaml"]
 
 
 @pytest.mark.parametrize(
@@ -104,3 +107,43 @@ def test_the_tables_name_all_words_and_keys() -> None:
     assert [_row(key) for key in rules._RULE_KEYS]
     assert f"below {SURE} nothing is given up" in _row("confidence")
     assert f"{wording.MAX_TEXT:,} characters" in DOCUMENT
+    assert [_row(key) for key in ReactionSettings.model_fields if key not in _TOGETHER]
+    assert all(f"`{form}`" in _row(form) for form in FORMS.values())
+
+
+_TOGETHER = ("pattern", "unless", "codes", "category", "rule")  # rows of several keys
+
+
+def test_the_others_example_actions_can_be_written() -> None:
+    table = DOCUMENT.partition("as KumoMTA ships it:")[2]
+    cells = [row.split("|")[-2] for row in table.splitlines() if row.startswith("|")][2:]
+    written = [part for cell in cells for part in re.split(r"[;,]", re.sub(r"[`\[\]]", "", cell))]
+    assert len(written) >= 12
+    assert all(action(one.strip()) for one in written)
+
+
+@pytest.mark.parametrize(
+    ("text", "mx", "times", "acts"),
+    [
+        ("550 5.7.1 part of their network is on our block list (S3150).",
+         "a.olc.protection.outlook.com", 5, [Pause, Alert]),
+        ("550 5.7.1 part of their network is on our block list (S3150).",
+         "a.olc.protection.outlook.com", 4, []),
+        ("421 RP-003 The IP has exceeded the connection limit allowed.",
+         "a.olc.protection.outlook.com", 1, [ConnectionsFor]),
+        ("421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred", "mx.yahoodns.net", 1,
+         [Pause]),
+        ("421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred", "mx.example.net", 1, []),
+        ("554 Reject due to policy restrictions.", "mx00.gmx.net", 5, [RateFor]),
+        ("451 4.7.1 Too many messages", "mx.example.net", 3, [RateFor]),
+    ],
+)  # fmt: skip
+def test_the_reactions_act(
+    config: Config, text: str, mx: str, times: int, acts: list[type]
+) -> None:
+    to = config.profiles.destination_of("a.example", [mx])
+    made = Reactions(config.reactions)
+    read = config.classifier.classify(reply.parse(text, Stage.EOD), mx)
+    found = [made.read(to, "a.example", read, text, n) for n in range(times)]
+    assert [type(one) for one in found[-1]] == acts
+    assert not any(found[:-1])
