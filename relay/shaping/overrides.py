@@ -68,17 +68,23 @@ class Overrides:
 
     def rate(self, key: str, now: Instant) -> Rate | None:
         """The slowest that is asked for; None: none."""
+        if key not in self._held:
+            return None
         rates = [one.rate for one in self.active(key, now) if isinstance(one, RateFor)]
         return min(rates, key=lambda rate: rate.count / rate.window.total_seconds(), default=None)
 
     def connections(self, key: str, now: Instant) -> int | None:
         """The fewest that are asked for; None: no bound."""
+        if key not in self._held:
+            return None
         held = self.active(key, now)
         counts = (one.connections for one in held if isinstance(one, ConnectionsFor))
         return min(counts, default=None)
 
     def pause_until(self, key: str, now: Instant) -> Instant | None:
         """The latest end of a pause; None: it is not paused."""
+        if key not in self._held:
+            return None
         pauses = (one.until for one in self.active(key, now) if isinstance(one, Pause))
         return max(pauses, default=None)
 
