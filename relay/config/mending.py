@@ -40,21 +40,26 @@ def mended(root: Node, file: str, model: type[Settings]) -> Mended:
         except ValidationError as error:
             fresh = source.problems(error, root, file, model)
             found.problems += (one for one in fresh if one not in found.problems)
-            for item in error.errors(include_url=False):
-                path = source.written(values, item["loc"])
-                if not path or not isinstance(values, dict):
-                    return found
-                if item["type"] != "extra_forbidden":
-                    found.spoilt.add(tuple(path))
+            items = error.errors(include_url=False)
+            faulty = [(source.written(values, item["loc"]), item["type"]) for item in items]
+            if not isinstance(values, dict) or not all(path for path, _ in faulty):
+                return found
+            for path, kind in faulty:
+                if kind != "extra_forbidden":
+                    found.spoilt.add(path)
                 _leave_out(values, path)
     return found
 
 
 def _leave_out(values: dict[str, Any], path: Sequence[str | int]) -> None:
-    """Remove the key that the path ends at; of a list, the whole, so that no number shifts."""
+    """Remove the key that the path ends at; of a list, the whole, so that no number shifts. It may
+    be gone already, with a list that held another fault."""
     nodes: list[Any] = [values]
     for step in path[:-1]:
-        nodes.append(nodes[-1][step])
+        try:
+            nodes.append(nodes[-1][step])
+        except (KeyError, IndexError):
+            return
     for node, step in reversed(list(zip(nodes, path, strict=True))):
         if isinstance(node, dict):
             node.pop(step, None)

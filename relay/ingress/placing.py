@@ -6,26 +6,20 @@ gets one report on all of them, in the same commit, unless it is `<>` or NOTIFY 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
 from relay.ingress.life import expires_at
-from relay.mail import dkim, dsn
+from relay.mail import dsn
+from relay.mail import reporting as reports
 from relay.mail.address import AddressError, parse
 from relay.mail.classification import Action, Category, Classification, Scope
 from relay.mail.delivery import Attempt, Delivery, Failure, FailureKind, State
 from relay.mail.envelope import (
-    REPORT_FLOW,
-    Content,
-    Envelope,
     Message,
-    Particulars,
     Recipient,
-    Source,
 )
 from relay.mail.instant import Instant
 from relay.mail.reply import Stage
-from relay.mail.urgency import Urgency
 from relay.shaping.settings import LifeSettings
 from relay.store.base import Entry, Placement
 
@@ -114,21 +108,7 @@ def report(
     options = message.envelope.options
     original = dsn.Original(message.content.head, message.envelope.sender, now, options.envid)
     head, body = dsn.report(undelivered, original, hostname, report_id, now)
-    content = Content(
-        head=head,
-        body=body,
-        body_hash=dkim.hash_body(body),
-        sha256=hashlib.sha256(head + b"\r\n" + body).digest(),
-    )
-    particulars = Particulars(
-        subject="Email tidak terkirim (Undelivered mail)",
-        urgency=Urgency.TRANSAKSI,
-        from_domain=hostname,
-        flow=REPORT_FLOW,
-    )
-    source = Source("", hostname, None, None, "internal", is_trusted=True)
-    envelope = Envelope("", (Recipient(str(to), to),))
-    reporting = Message(report_id, envelope, content, source, now, particulars)
+    reporting = reports.message(report_id, head, body, to, hostname, now)
     return Entry(reporting, tuple(placements(reporting, 0, 1, life)), has_inbox=False)
 
 

@@ -59,6 +59,8 @@ _BY_FAILURE: Final = {
     FailureKind.UNSUPPORTED: "5.6.7",
 }
 
+SUBJECT: Final = "Email tidak terkirim (Undelivered mail)"
+
 
 @dataclass(frozen=True, slots=True)
 class Undelivered:
@@ -106,7 +108,7 @@ def report(
     for name, value in (
         ("From", f"MAILER-DAEMON <MAILER-DAEMON@{hostname}>"),
         ("To", f"<{_escaped(original.sender)}>"),
-        ("Subject", "Email tidak terkirim (Undelivered mail)"),
+        ("Subject", SUBJECT),
         ("Date", _date(now)),
         ("Message-ID", f"<{shown}@{hostname}>"),
         ("Auto-Submitted", "auto-replied"),

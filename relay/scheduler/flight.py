@@ -10,13 +10,13 @@ from relay.mail.classification import Action, Classification, Scope
 from relay.mail.delivery import Attempt, Delivery, Failure
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
+from relay.scheduler.identity import identity_of
 from relay.scheduler.lane import MAX_REFUSED, Lane
 from relay.scheduler.outcomes import Outcomes
 from relay.scheduler.parts import Parts
 from relay.scheduler.permits import DestinationPermits
 from relay.scheduler.setting_aside import SettingAside
 from relay.scheduler.steady import Steady
-from relay.shaping.base import Identity
 from relay.store.base import StoreDead, StoreError
 from relay.transports.base import Job, NotYet, Route
 
@@ -141,10 +141,3 @@ def _remember(lane: Lane, delivery: Delivery, read: Classification | None) -> No
         and len(lane.refused) < MAX_REFUSED
     ):
         lane.refused.add((delivery.message_id, delivery.n))
-
-
-def identity_of(letter: Letter, source_ip: str = "") -> Identity:
-    """Whom of us a provider may mean by what it says of a letter."""
-    return Identity(
-        source_ip, letter.particulars.from_domain or "", letter.sender.rpartition("@")[2].lower()
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -30,6 +30,7 @@ from relay.mail.letter import Letter
 from relay.mail.reply import Stage
 from relay.scheduler import hops, reports
 from relay.scheduler.asking import asked
+from relay.scheduler.identity import identity_of
 from relay.scheduler.ledger import Ledger
 from relay.scheduler.parts import Parts
 from relay.scheduler.steady import Steady
@@ -47,9 +48,13 @@ TOO_LATE = "its time was over"
 class Outcomes:
     """Turns attempts into settlements; the ledger writes them."""
 
-    def __init__(self, parts: Parts, steady: Steady, ledger: Ledger) -> None:
-        """`parts` are the scheduler's own, so that a reload reaches here too."""
+    def __init__(
+        self, parts: Parts, steady: Steady, ledger: Ledger, keep: Callable[[], Awaitable[object]]
+    ) -> None:
+        """`parts` are the scheduler's own, so that a reload reaches here too. `keep` makes safe
+        what shaping knows: a pause, before the letter that it began with is settled."""
         self._parts = parts
+        self._keep = keep
         self._steady = steady
         self._ledger = ledger
         self._alerted_at: dict[str, Instant] = {}
@@ -68,12 +73,14 @@ class Outcomes:
         for delivery, attempt in zip(deliveries, made, strict=True):
             try:
                 read = self._read(attempt, destination)
-                told = self._fed_back(destination, read, attempt)
+                told = self._fed_back(destination, read, attempt, letter)
             except Exception as error:
                 readings.append(None)
                 writing.append(await self._unsettled(delivery, attempt, destination, letter, error))
                 continue
-            is_paused = is_paused or any(isinstance(event, events.Paused) for event in told)
+            if any(isinstance(event, events.Paused) for event in told):
+                is_paused = True
+                await self._keep()
             readings.append(read)
             writing.append(await self._written(delivery, attempt, read, destination, letter))
         if is_paused:
@@ -82,11 +89,15 @@ class Outcomes:
         return readings
 
     def _fed_back(
-        self, destination: Destination, read: Classification | None, attempt: Attempt
+        self,
+        destination: Destination,
+        read: Classification | None,
+        attempt: Attempt,
+        letter: Letter,
     ) -> Sequence[Event]:
         """What shaping made of it, told already."""
-        now = self._steady.now()
-        told = self._parts.shaper.feedback(destination, read, attempt.said(), now)
+        now, us = self._steady.now(), identity_of(letter, attempt.source_ip)
+        told = self._parts.shaper.feedback(destination, read, attempt.said(), now, us)
         for event in told:
             self._parts.emit(event)
         return told

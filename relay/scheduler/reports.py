@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from relay.mail import address, dsn
+from relay.mail import address, dsn, reporting
 from relay.mail.delivery import Attempt, Bounced, Delivery, Expired, State
-from relay.mail.dkim import hash_body
-from relay.mail.envelope import (
-    REPORT_FLOW,
-    Content,
-    Envelope,
-    Message,
-    Particulars,
-    Recipient,
-    Source,
-)
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
 from relay.mail.urgency import Urgency
 from relay.store.base import Entry, Placement
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """A report's octets, and the id it gets in the queue."""
-
-    id: int
-    head: bytes
-    body: bytes
 
 
 def is_wanted(letter: Letter, delivery: Delivery) -> bool:
@@ -59,36 +38,17 @@ def report(
     failed = dsn.Undelivered(delivery, attempts, outcome.category, isinstance(outcome, Expired))
     original = dsn.Original(letter.head, letter.sender, letter.received_at, letter.options.envid)
     head, body = dsn.report([failed], original, hostname, report_id, now)
-    return _entry(letter.sender, sender, Report(report_id, head, body), hostname, now, now + life)
-
-
-def _entry(
-    given: str, to: address.Address, made: Report, hostname: str, now: Instant, until: Instant
-) -> Entry:
-    """The report as a letter from `<>` with one delivery."""
-    content = Content(made.head, made.body, hash_body(made.body), _sha256(made.head, made.body))
-    message = Message(
-        made.id,
-        Envelope("", (Recipient(given, to),)),
-        content,
-        Source("127.0.0.1", hostname, None, None, "report", is_trusted=True),
-        now,
-        Particulars(subject="Undelivered Mail Returned to Sender", flow=REPORT_FLOW),
-    )
+    made = reporting.message(report_id, head, body, sender, hostname, now)
     job = Delivery(
         made.id,
         0,
-        str(to),
+        str(sender),
         0,
-        to.domain.name,
+        sender.domain.name,
         Urgency.TRANSAKSI,
         State.READY,
         now,
-        until,
-        as_given=given,
+        now + life,
+        as_given=letter.sender,
     )
-    return Entry(message, (Placement(job, to.key),), has_inbox=False)
-
-
-def _sha256(head: bytes, body: bytes) -> bytes:
-    return hashlib.sha256(head + b"\r\n" + body).digest()
+    return Entry(made, (Placement(job, sender.key),), has_inbox=False)

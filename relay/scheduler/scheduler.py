@@ -55,7 +55,7 @@ class Scheduler:
         self.parts = parts
         self.steady = Steady(parts.clock)
         self._ledger = Ledger(parts.store, parts.clock, parts.emit)
-        self._outcomes = Outcomes(parts, self.steady, self._ledger)
+        self._outcomes = Outcomes(parts, self.steady, self._ledger, self._keep_pause)
         self._routing = Routing(parts, self._outcomes, self._on_route)
         self._lanes = Lanes(parts, self.steady, self._carry, self._routing.look_up)
         self._flights = Flights(
@@ -127,6 +127,10 @@ class Scheduler:
         done = [key for key, task in self._ending.items() if task.done()]
         for task in [self._ending.pop(key) for key in done]:
             task.result()
+
+    async def _keep_pause(self) -> None:
+        """Before the letter is settled that a pause began with: a crash must not forget it."""
+        await _tried(self._keep_learned(), "a pause could not be kept")
 
     async def _keep_learned(self, is_last: bool = False) -> None:
         now = self.steady.now()

@@ -283,6 +283,26 @@ classes: [{class: massal, subject: "("}]
     assert len(found) == len(set(found)) >= 13
 
 
+def test_two_faults_in_one_list_hide_nothing(tmp_path: Path) -> None:
+    text = """\
+allowed_senders: [lpse.example.go.id]
+trusted_networks: [127.0.0.1/8, "300.1.1.1/33"]
+dkim: [{domain: lpse.example.go.id, selector: s1, key_file: k.pem}]
+filters: [acces, headers]
+"""
+    found = "\n".join(faults(tmp_path, text))
+    for word in (
+        "hostname is missing",
+        "allowed_senders[0]",
+        "trusted_networks[0]",
+        "trusted_networks[1]",
+        "dkim[0].key_file",
+        "without the filter access",
+        "acces",
+    ):
+        assert word in found, found
+
+
 @pytest.mark.parametrize(
     ("text", "only"),
     [

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from relay.lab.internet import GMAIL, House
+from relay.lab.models import BLOCKED, Try
 from relay.lab.running import Relay
 from relay.mail.delivery import State
+from relay.mail.instant import Instant
 from relay.store.putting import PART
 from relay.store.reader import open_readonly
 from tests.e2e.site import LETTER, Site, inbox, site
@@ -83,3 +86,36 @@ async def test_a_kill_at_a_step(tmp_path: Path, step: str) -> None:
         assert len(rows) == is_there + (not was_acknowledged)
         assert {row.state for row in rows} == {State.DELIVERED}
     await nothing_is_halved(tmp_path)
+
+
+class Blocking:
+    """Refuses every letter after the dot, in the notice's words."""
+
+    def rcpt(self, tried: Try, now: Instant) -> str | None:
+        return None
+
+    def end(self, tried: Try, now: Instant) -> str | None:
+        return BLOCKED.format(ip=tried.ip)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("step", ["settle.before", "settle.after"])
+async def test_a_pause_is_kept_before_the_letter_that_began_it_is_settled(
+    tmp_path: Path, step: str
+) -> None:
+    def dying(config: Path, state: Path) -> Relay:
+        environment = {"KILL_AT": step, "KILLED": str(tmp_path / "killed")}
+        return Relay(config, state, (sys.executable, "-m", "tests.e2e.dying"), environment)
+
+    around = [House(GMAIL, "127.0.1.1", Blocking(), ("gmail.com",))]
+    long = {"pause: {throttle: 1s, block: 1s, longest: 2s}": "pause: {throttle: 10m, block: 10m}"}
+    async with site(tmp_path, around=around, replacing=long, made=dying) as world:
+        await world.send(VENDOR)
+        assert world.relay.process is not None
+        assert await world.relay.process.wait() == -signal.SIGKILL
+        await world.restart()
+        (gmail,) = (await world.relay.call("providers"))["providers"]
+        assert (gmail["provider"], gmail["state"]) == ("gmail", "paused")
+        await world.send("v2@gmail.com")  # a whole round of the scheduler's, too
+        assert (await world.queue())["total"] == 2
+        assert len(world.internet.ledger.refusals) == 1

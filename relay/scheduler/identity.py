@@ -1,0 +1,12 @@
+"""Identity: whom of us a provider may mean by what it says of a letter."""
+
+from __future__ import annotations
+
+from relay.mail.letter import Letter
+from relay.shaping.base import Identity
+
+
+def identity_of(letter: Letter, source_ip: str = "") -> Identity:
+    """The address that we dial from, DKIM's domain, MAIL FROM's domain; empty: not known."""
+    envelope = letter.sender.rpartition("@")[2].lower()
+    return Identity(source_ip, letter.particulars.from_domain or "", envelope)
