@@ -17,12 +17,19 @@ from relay.lab.quotas.base import Provider, Quota
 from relay.lab.quotas.chance import chance
 from relay.lab.quotas.drawn import COMMON, COMMON_KEYS, Draw, Drawn
 from relay.lab.quotas.gmail import Gmail
+from relay.lab.quotas.government import Government
+from relay.lab.quotas.m365 import M365
+from relay.lab.quotas.outlook import Outlook
 from relay.lab.quotas.ranges import Keys, Ranges
+from relay.lab.quotas.small import Small
 from relay.lab.quotas.variants import DIURNAL, FALL, FALSE_DEAD, VARIANTS, Variant
+from relay.lab.quotas.yahoo import Yahoo
 from relay.mail.instant import DAY, HOUR, MINUTE, Instant
 from relay.strict_yaml import nearest
 
-_CLASSES: Final[dict[str, type[Drawn]]] = {model.name: model for model in (Gmail,)}
+_CLASSES: Final[dict[str, type[Drawn]]] = {
+    model.name: model for model in (Gmail, Yahoo, Outlook, M365, Government, Small)
+}
 MODELS: Final = tuple(_CLASSES)
 KEYS: Final[Mapping[str, Keys]] = {
     COMMON: COMMON_KEYS,

@@ -226,7 +226,8 @@ class Gmail(Drawn):
                 return self._refuse(penalty, tried, now)
         if over is not None:
             return self._refuse(self._begin(over, tried, now), tried, now)
-        if self._message_ids.add(tried.message_id, now) > self._message_id_quota:
+        name = tried.message_id
+        if name and self._message_ids.add(name, now) > self._message_id_quota:
             self.book.note(now, Kind.CONTENT, tried)
             return SAME_MESSAGE_ID
         return self._accept(tried, now)
