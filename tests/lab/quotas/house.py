@@ -30,18 +30,17 @@ def with_values(model: str, values: Mapping[str, float]) -> Ranges:
 
 def provider(
     model: str,
+    values: Mapping[str, float] | None = None,
     variant: str = "steady",
     seed: int = 1,
     common: Mapping[str, float] | None = None,
-    length: int = LENGTH,
-    **values: float,
 ) -> Drawn:
     """A provider whose named numbers are these; nobody dead or full, nothing lost, unless said."""
     others = {
-        model: with_values(model, values),
+        model: with_values(model, values or {}),
         COMMON: with_values(COMMON, {**_SOUND, **(common or {})}),
     }
-    return draw(model, variant, seed, START, length, others)
+    return draw(model, variant, seed, START, LENGTH, others)
 
 
 @dataclass(slots=True)

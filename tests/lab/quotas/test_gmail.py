@@ -18,7 +18,7 @@ T = START + HOUR
 
 
 def gmail(**values: float) -> Drawn:
-    return provider("gmail", **{**WIDE, **QUIET, **values})
+    return provider("gmail", {**WIDE, **QUIET, **values})
 
 
 def broken(at: Instant = T, **values: float) -> Sender:
@@ -62,7 +62,7 @@ def test_a_penalty_ends_after_its_time_and_every_attempt_renews_it() -> None:
 
 
 def test_a_dead_address_inside_a_penalty_renews_it_too() -> None:
-    sender = Sender(provider("gmail", common={"dead": 0.5}, **{**WIDE, **QUIET, "minute": 3}))
+    sender = Sender(provider("gmail", {**WIDE, **QUIET, "minute": 3}, common={"dead": 0.5}))
     is_dead = sender.provider.is_dead
     dead = next(a for n in range(99) if is_dead(a := f"x{n}@gmail.com"))
     alive = [a for n in range(99) if not is_dead(a := f"x{n}@gmail.com")]

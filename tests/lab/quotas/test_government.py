@@ -14,8 +14,8 @@ T = START
 TO = "kepala@dinas00.example.go.id"
 
 
-def government(seed: int = 1, **values: float) -> Government:
-    found: Drawn = provider("go.id", seed=seed, **values)
+def government(**values: float) -> Government:
+    found: Drawn = provider("go.id", values)
     assert isinstance(found, Government)
     return found
 

@@ -13,7 +13,7 @@ from tests.lab.quotas.house import START, Sender, provider, starts
 
 
 def m365(**values: float) -> M365:
-    found: Drawn = provider("m365", **{"day": 10, "refusing_tenants": 0.0, **values})
+    found: Drawn = provider("m365", {"day": 10, "refusing_tenants": 0.0, **values})
     assert isinstance(found, M365)
     return found
 

@@ -11,7 +11,7 @@ T = START + HOUR
 
 
 def outlook(**values: float) -> Drawn:
-    return provider("outlook", **{"per_minute": 6, "refusals": 50, **values})
+    return provider("outlook", {"per_minute": 6, "refusals": 50, **values})
 
 
 def test_a_bucket_of_thirty_refuses_and_does_not_punish() -> None:
@@ -56,7 +56,7 @@ def test_refusals_are_counted_within_an_hour() -> None:
 def test_delisting_takes_from_four_hours_to_a_day() -> None:
     hours = []
     for seed in range(30):
-        sender = Sender(provider("outlook", seed=seed, per_minute=6, refusals=1))
+        sender = Sender(provider("outlook", {"per_minute": 6, "refusals": 1}, seed=seed))
         for _ in range(32):
             sender.letter(T)
         until = getattr(sender.provider, "_records")[sender.ip].listed_until  # noqa: B009

@@ -12,7 +12,7 @@ T = START
 
 
 def small(seed: int = 1, **values: float) -> Small:
-    found: Drawn = provider("small", seed=seed, **{"listed_at": 0.5, **values})
+    found: Drawn = provider("small", {"listed_at": 0.5, **values}, seed=seed)
     assert isinstance(found, Small)
     return found
 

@@ -14,8 +14,8 @@ T = START + HOUR
 WIDE = {"five_minutes": 10_000, "hour": 10_000, "penalty": 2 * HOUR}
 
 
-def yahoo(common: dict[str, float] | None = None, **values: float) -> Drawn:
-    return provider("yahoo", common=common, **{**WIDE, **values})
+def yahoo(dead: float = 0.0, **values: float) -> Drawn:
+    return provider("yahoo", {**WIDE, **values}, common={"dead": dead})
 
 
 @pytest.mark.parametrize(("key", "span"), [("five_minutes", 5 * MINUTE), ("hour", HOUR)])
@@ -41,7 +41,7 @@ def test_it_says_tss04_at_mail_and_trying_renews_nothing() -> None:
 def test_a_penalty_takes_from_half_an_hour_to_four() -> None:
     lengths = set()
     for seed in range(40):
-        model = provider("yahoo", seed=seed, five_minutes=1, hour=10_000)
+        model = provider("yahoo", {"five_minutes": 1, "hour": 10_000}, seed=seed)
         sender = Sender(model)
         sender.letter(T)
         assert starts(sender.letter(T)) == "421"
@@ -78,7 +78,7 @@ def test_it_closes_without_a_word_after_so_many_letters() -> None:
 
 
 def test_unknown_users_are_said_after_the_dot_without_an_enhanced_code() -> None:
-    sender = Sender(yahoo(common={"dead": 1.0}))
+    sender = Sender(yahoo(dead=1.0))
     session, _ = sender.dial(T)
     tried = sender.tried(session, "gone@yahoo.com")
     assert sender.provider.mail(tried, T) is None
@@ -89,7 +89,7 @@ def test_unknown_users_are_said_after_the_dot_without_an_enhanced_code() -> None
 
 
 def test_too_many_dead_among_the_last_five_hundred_halve_the_quota_for_a_day() -> None:
-    sender = Sender(yahoo(common={"dead": 0.5}))
+    sender = Sender(yahoo(dead=0.5))
     model = sender.provider
     dead = [a for n in range(200) if model.is_dead(a := f"x{n}@yahoo.com")]
     alive = [a for n in range(2000) if not model.is_dead(a := f"x{n}@yahoo.com")]
@@ -109,7 +109,7 @@ def test_too_many_dead_among_the_last_five_hundred_halve_the_quota_for_a_day() -
 
 
 def test_a_lying_directory_costs_no_quota() -> None:
-    model = provider("yahoo", "false-dead", **WIDE)
+    model = provider("yahoo", WIDE, "false-dead")
     sender = Sender(model)
     at = model.draw.variant.false_from
     for _ in range(600):
