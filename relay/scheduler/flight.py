@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from relay.mail.classification import Action, Classification, Scope
-from relay.mail.delivery import Attempt, Delivery, Failure
+from relay.mail.delivery import Attempt, Delivery, Failure, is_over
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
 from relay.scheduler.identity import identity_of
+from relay.scheduler.in_time import InTime
 from relay.scheduler.lane import MAX_REFUSED, Lane
 from relay.scheduler.outcomes import Outcomes
 from relay.scheduler.parts import Parts
@@ -94,7 +95,8 @@ class Flights:
         try:
             letter = await self._parts.store.letter(message_id)
             permits.identity = identity_of(letter)
-            made = await self._parts.transport.deliver(Job(letter, tuple(alive), route), permits)
+            in_time = InTime(permits, alive, self._parts.clock)
+            made = await self._parts.transport.deliver(Job(letter, tuple(alive), route), in_time)
         except StoreDead:
             raise
         except Exception as error:  # nothing was sent, whatever was raised
@@ -111,9 +113,9 @@ class Flights:
         """Those whose time is not over; the others are ended."""
         now = self._parts.clock.now()
         for delivery in deliveries:
-            if delivery.expires_at <= now:
+            if is_over(delivery, now):
                 await self._outcomes.expire(delivery, lane.destination.label)
-        return [delivery for delivery in deliveries if delivery.expires_at > now]
+        return [delivery for delivery in deliveries if not is_over(delivery, now)]
 
     async def _route(self, lane: Lane, deliveries: Sequence[Delivery]) -> Route | None:
         """The route of today; None where there is none, or where it leads somewhere else now."""

@@ -73,7 +73,7 @@ class Outcomes:
         for delivery, attempt in zip(deliveries, made, strict=True):
             try:
                 read = self._read(attempt, destination)
-                told = self._fed_back(destination, read, attempt, letter)
+                told = self._fed_back(destination, read, attempt, letter, delivery.domain)
             except Exception as error:
                 readings.append(None)
                 writing.append(await self._unsettled(delivery, attempt, destination, letter, error))
@@ -94,10 +94,11 @@ class Outcomes:
         read: Classification | None,
         attempt: Attempt,
         letter: Letter,
+        domain: str,
     ) -> Sequence[Event]:
         """What shaping made of it, told already."""
         now, us = self._steady.now(), identity_of(letter, attempt.source_ip)
-        told = self._parts.shaper.feedback(destination, read, attempt.said(), now, us)
+        told = self._parts.shaper.feedback(destination, read, attempt.said(), now, us, domain)
         for event in told:
             self._parts.emit(event)
         return told

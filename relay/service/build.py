@@ -155,7 +155,14 @@ class Road:
         self._lookup = Lookup(async_resolver_of(settings.dns), clock, settings.delivery.ipv6)
         book = config.profiles
         source = settings.delivery.source_address or ""
-        self.shaper = Shaper(settings.pause, book.domain_rates, book.names, book.sums(), source)
+        self.shaper = Shaper(
+            settings.pause,
+            book.domain_rates,
+            book.names,
+            book.sums(),
+            source,
+            reactions=config.reactions,
+        )
         siblings = Siblings(store, self._key_of, clock)
         self._departures = Departures(
             self._depart, config.keys, clock, on_signed=on_signed, siblings_of=siblings.of
@@ -233,7 +240,9 @@ class Road:
         self._departures.keys = config.keys
         self._classifier = config.classifier
         book = config.profiles
-        self.shaper.use(config.settings.pause, book.domain_rates, book.names, book.sums())
+        self.shaper.use(
+            config.settings.pause, book.domain_rates, book.names, book.sums(), config.reactions
+        )
         self._parts.classifier = config.classifier
         self._parts.tuning = _tuning(config)
         self._parts.router = router

@@ -180,6 +180,7 @@ class Shaping(Protocol):
         reply: str,
         now: Instant,
         identity: Identity = NOBODY,
+        domain: str = "",
     ) -> Sequence[Event]:
         """What a reply means for the destination (None: accepted). Returns Paused, Resumed …"""
         ...

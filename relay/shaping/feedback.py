@@ -36,6 +36,7 @@ RAMP: Final = 1.5  # its growth …
 RAMP_STEP: Final = 30 * SECOND  # … in so much time with letters
 BACK: Final = 0.8  # of what was borne: after a refusal
 STEP_UP: Final = 0.05  # of it, each step
+SLOWEST: Final = 0.05  # of it, whatever a rule of the site asks for
 
 
 class Mode(StrEnum):
@@ -232,6 +233,15 @@ def wrote(state: Standing, now: Instant) -> None:
         state.step_at = now + RAMP_STEP
         if state.share >= 1:
             state.mode, state.share, state.is_new = Mode.OK, 1.0, False
+
+
+def slow(state: Standing, factor: float, now: Instant, settings: PauseSettings) -> None:
+    """A rule of the site asks for so much less; it comes back by the same steps."""
+    if state.mode in (Mode.OK, Mode.SLOW):
+        share = state.share if state.mode is Mode.SLOW else 1.0
+        state.mode, state.is_new = Mode.SLOW, False
+        state.share = max(SLOWEST, share * factor)
+        state.step_at = now + _step(settings)
 
 
 def pause(state: Standing, until: Instant | None, why: str) -> None:

@@ -17,11 +17,13 @@ from relay.shaping.counting import Counting
 from relay.shaping.destination import Destination
 from relay.shaping.feedback import Mode, Standing
 from relay.shaping.learned import Learned
+from relay.shaping.reacting import Reacting
 from relay.shaping.settings import PauseSettings
 from relay.shaping.warmup import Warming
 
 FORGET: Final = 20_000  # destinations; above it those without any state are forgotten
-OTHERS: Final = ("fuse:", "reaction:", "meter:")  # kept by others under the same roof, or of old
+OTHERS: Final = ("fuse:", "meter:")  # kept by others under the same roof, or of old
+REACTION: Final = "reaction:"
 AGAIN: Final = MINUTE
 USUAL: Final = 10 * MINUTE  # the pause that all times of learning are made for
 
@@ -30,6 +32,7 @@ class Keeping:
     """The records, and their texts."""
 
     _pauses: PauseSettings
+    _reacting: Reacting
 
     def __init__(self, counting: Counting) -> None:
         self._counting = counting
@@ -68,7 +71,7 @@ class Keeping:
 
     def dirty(self, now: Instant, is_last: bool = False) -> Mapping[str, str]:
         """See Shaping.dirty."""
-        changed: dict[str, str] = {}
+        changed: dict[str, str] = self._reacting.dirty()
         for key in self._dirty:
             changed[f"state:{key}"] = self._state_text(key)
         if is_last or now - self._touched_kept_at >= AGAIN or now < self._touched_kept_at:
@@ -126,9 +129,10 @@ class Keeping:
     def restore(self, states: Mapping[str, str], now: Instant, spent: Sequence[Spent] = ()) -> None:
         """See Shaping.restore."""
         self._counting.restore(spent, now)
-        faults = []
+        ours = [(name, text) for name, text in states.items() if name.startswith(REACTION)]
+        faults = self._reacting.restore(ours, now)
         for name, text in states.items():
-            if name.startswith(OTHERS):
+            if name.startswith((*OTHERS, REACTION)):
                 continue
             kind, _, key = name.partition(":")
             try:

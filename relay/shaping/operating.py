@@ -9,6 +9,7 @@ from relay.shaping import base, feedback, telling
 from relay.shaping.destination import Destination
 from relay.shaping.feedback import Mode, Standing
 from relay.shaping.keeping import Keeping
+from relay.shaping.reacting import Reacting
 
 EVERYTHING: Final = "*"
 UNLIMITED: Final = 20  # connections to a destination without a limit of them
@@ -18,11 +19,12 @@ class Operating(Keeping):
     """The half of the shaper that people see; time and limits are the other half's."""
 
     _providers: frozenset[str]
+    _reacting: Reacting
 
     def _tick(self, destination: Destination, now: Instant) -> None:
         raise NotImplementedError
 
-    def _connections(self, destination: Destination) -> int | None:
+    def _connections(self, destination: Destination, now: Instant) -> int | None:
         raise NotImplementedError
 
     def pause(self, destination: str, until: Instant | None, why: str, now: Instant) -> None:
@@ -42,6 +44,7 @@ class Operating(Keeping):
             if state is not None and feedback.resume(state, now):
                 self._dirty.add(name)
                 done = True
+            done = self._reacting.clear(name) or done
         return done
 
     def is_paused(self, destination: str, now: Instant) -> bool:
@@ -70,7 +73,7 @@ class Operating(Keeping):
             self._tick(destination, now)
         connections = 0
         if destination is not None:
-            allowed = self._connections(destination)
+            allowed = self._connections(destination, now)
             connections = UNLIMITED if allowed is None else allowed
         return telling.standing(
             key,

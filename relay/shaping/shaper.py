@@ -22,6 +22,8 @@ from relay.shaping.destination import Destination, Sum
 from relay.shaping.feedback import Change, Mode, Standing
 from relay.shaping.meaning import Kind, Meaning
 from relay.shaping.operating import UNLIMITED
+from relay.shaping.reacting import Reacting
+from relay.shaping.reactions import Reaction
 from relay.shaping.settings import PauseSettings
 from relay.shaping.waiting import Waiting, named_keys
 from relay.shaping.windows import Meter
@@ -38,6 +40,7 @@ class Shaper(Waiting):
         sums: Sequence[Sum] = (),
         source: str = "",
         is_ramping: bool = True,
+        reactions: Sequence[Reaction] = (),
     ) -> None:
         """`providers`: the names that are keys too; all of these are replaced by :meth:`use` at a
         reload. `source`: the address that we dial from, where it is known. `is_ramping` False: a
@@ -47,6 +50,7 @@ class Shaper(Waiting):
         self._providers = frozenset(providers)
         self._source = source
         self._is_ramping = is_ramping
+        self._reacting = Reacting(reactions)
         self._open: dict[str, int] = {}
         self._dials: dict[str, Meter] = {}
         self._next: dict[str, float] = {}  # where a learned pace lets the next unit go
@@ -57,8 +61,10 @@ class Shaper(Waiting):
         domain_rates: DomainRates,
         providers: Collection[str] = (),
         sums: Sequence[Sum] = (),
+        reactions: Sequence[Reaction] = (),
     ) -> None:
         """A new configuration; what was counted and learned stays."""
+        self._reacting.use(reactions)
         self._pauses = pauses
         self._providers = frozenset(providers)
         self._counting.use(domain_rates, sums)
@@ -73,7 +79,7 @@ class Shaper(Waiting):
         wait = self._stopped(destination, now)
         if wait is not None:
             return wait
-        allowed = self._connections(destination)
+        allowed = self._connections(destination, now)
         if allowed is not None and self._open.get(key, 0) >= allowed:
             return Wait(now + SECOND, f"{allowed} connections to {key} are open, as many as may be")
         if destination.profile.connection_rates:
@@ -104,13 +110,16 @@ class Shaper(Waiting):
     ) -> int:
         """See Shaping.connections; from two on, one is closed to massal."""
         self._tick(destination, now)
-        allowed = self._connections(destination)
+        allowed = self._connections(destination, now)
         allowed = UNLIMITED if allowed is None else allowed
         return allowed - 1 if urgency is Urgency.MASSAL and allowed > 1 else allowed
 
-    def _connections(self, destination: Destination) -> int | None:
+    def _connections(self, destination: Destination, now: Instant) -> int | None:
         state = self._states.get(destination.key)
         allowed = destination.profile.connections
+        of_rule = self._reacting.connections(destination.key, now)
+        if of_rule is not None:
+            allowed = of_rule if allowed is None else min(allowed, of_rule)
         if state is None or state.mode is Mode.OK or state.is_new:
             return allowed
         learned = 1 if state.mode is not Mode.SLOW else state.connections
@@ -134,10 +143,12 @@ class Shaper(Waiting):
         )
         if wait is not None:
             return wait
-        wait = self._learned_wait(destination, units, now, ahead)
+        key = destination.key
+        wait = self._learned_wait(destination, units, now, ahead) or self._reacting.wait(
+            key, domain, now, ahead
+        )
         if wait is not None:
             return wait
-        key = destination.key
         for one in self._counting.asked(destination, domain, identity.ip or self._source):
             at = one.meter.free_at(units, now, ahead, urgency)
             if at > now:
@@ -165,6 +176,7 @@ class Shaper(Waiting):
             return SHORT
         self._counting.spend(asked, units, now, urgency)
         self._spent(destination, units, now)
+        self._reacting.spent(destination.key, domain, units, now)
         return None
 
     def _spent(self, destination: Destination, units: int, now: Instant) -> None:
@@ -222,6 +234,7 @@ class Shaper(Waiting):
         reply: str,
         now: Instant,
         identity: Identity = NOBODY,
+        domain: str = "",
     ) -> Sequence[Event]:
         """See Shaping.feedback."""
         key, read = destination.key, classification
@@ -245,9 +258,20 @@ class Shaper(Waiting):
             change = feedback.refused(state, learned, read, reply, now, self._pauses)
         else:
             state.is_asked = False
+        told = [] if read is None else self._react(destination, domain, read, reply, now)
         if change is not Change.NONE or state.mode is not Mode.OK:
             self._dirty.add(key)
-        return self._events(destination, key, read, change, now)
+        return [*self._events(destination, key, read, change, now), *told]
+
+    def _react(
+        self, destination: Destination, domain: str, read: Classification, reply: str, now: Instant
+    ) -> list[Event]:
+        """The site's own reactions, after what every relay does."""
+        told, factor = self._reacting.react(destination, domain, read, reply, now)
+        if factor < 1:
+            feedback.slow(self._state(destination), factor, now, self._pauses)
+            self._dirty.add(destination.key)
+        return told
 
     def _alive(
         self, destination: Destination, state: Standing, now: Instant, identity: Identity
