@@ -1,0 +1,72 @@
+"""The indexed store keeps the stores' contract, and answers as the plain one does."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from relay.lab.rehearsing.store import IndexedStore
+from relay.mail.delivery import Deferred, Delivery, State
+from relay.mail.instant import DAY, MINUTE
+from relay.mail.urgency import Urgency
+from relay.store.base import Settlement, Store
+from relay.store.memory import MemoryStore
+from tests.store.contract import Contract
+from tests.store.letters import START, Post, delivered
+
+DOMAINS = ("one.example", "two.example", "three.example")
+
+
+class TestIndexed(Contract):
+    @pytest.fixture
+    def store(self) -> Store:
+        return IndexedStore()
+
+
+def _known(deliveries: list[Delivery]) -> list[Delivery]:
+    return [replace(one, mailbox_id=0) for one in deliveries]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_it_answers_as_the_plain_store_does(seed: int) -> None:
+    rng = random.Random(seed)
+    stores: tuple[MemoryStore, IndexedStore] = (MemoryStore(), IndexedStore())
+    post, now = Post(), START
+    leased: list[Delivery] = []
+    for _ in range(400):
+        now += rng.randrange(3 * MINUTE)
+        match rng.randrange(7):
+            case 0 | 1:
+                address = f"a{rng.randrange(9)}@{rng.choice(DOMAINS)}"
+                urgency = rng.choice(list(Urgency))
+                subject = rng.choice(("Pengumuman", "Undangan"))
+                made = post.entry((address,), urgency=urgency, subject=subject)
+                for store in stores:
+                    await store.put(made)
+            case 2 | 3:
+                wanted, limit = rng.sample(DOMAINS, 2), rng.randrange(6)
+                first, second = [await s.claim(wanted, limit, now, now + DAY) for s in stores]
+                assert _known(first) == _known(second)
+                leased += first
+            case 4 if leased:
+                one = leased.pop(rng.randrange(len(leased)))
+                until = now + rng.randrange(20 * MINUTE)
+                later = Settlement(one, Deferred(until, "later"), None)
+                came = rng.choice((later, delivered(one)))
+                for store in stores:
+                    await store.settle([came], now)
+            case 5 if leased:
+                one = leased.pop()
+                for store in stores:
+                    await store.give_back([one])
+            case _:
+                assert len({await s.next_due_at() for s in stores}) == 1
+                assert len({tuple(sorted(r.domain for r in await s.wake(now))) for s in stores}) < 2
+                over = [{(d.message_id, d.n) for d in await s.overdue(now)} for s in stores]
+                assert over[0] == over[1]
+        counts = [len(store._in(State.READY)) for store in stores]
+        assert counts[0] == counts[1]
+    ready = [sorted(await s.ready(), key=lambda r: r.domain) for s in stores]
+    assert ready[0] == ready[1]
