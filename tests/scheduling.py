@@ -165,6 +165,8 @@ class House:
         sender: str = SENDER,
         life: int = 5 * DAY,
         notify: frozenset[str] | None = None,
+        is_fixed: bool = False,
+        deadline_at: Instant | None = None,
     ) -> int:
         now = self.clock.now()
         message_id = self.names.next(now)
@@ -177,7 +179,7 @@ class House:
             Content(head, body, hash_body(body), b"0" * 32),
             Source("127.0.0.1", "spse", None, None, "lan", is_trusted=True),
             now,
-            Particulars(subject="Uji", urgency=urgency, flow=sender),
+            Particulars(subject="Uji", urgency=urgency, flow=sender, deadline_at=deadline_at),
         )
         placements = tuple(
             Placement(
@@ -193,6 +195,7 @@ class House:
                     now + life,
                     notify=notify,
                     as_given=str(a),
+                    is_fixed=is_fixed,
                 ),
                 a.key,
             )

@@ -62,7 +62,7 @@ async def all_is_done_but(failing: str, h: House) -> None:
     assert isinstance(h.store, Patchy)
     h.store.failing = {failing}
     one = await h.put("vendor@gmail.com")
-    held = await h.put("tua@yahoo.com", life=HOUR)
+    held = await h.put("tua@yahoo.com", life=HOUR, is_fixed=True)
     await asyncio.sleep(3700)
     assert await h.state(one) is (State.WAITING if failing == "wake" else State.DELIVERED)
     assert await h.state(held) is State.EXPIRED  # by the sweep, or as it would fly
@@ -92,8 +92,8 @@ def test_an_end_that_cannot_be_written_stops_neither_the_sweep_nor_the_ledger() 
         store = Patchy()
         async with house(clock, accept, store=store) as h:
             h.shaper.pause("*", None, "root", clock.now())
-            stuck = await h.put("a@gmail.com", life=HOUR)
-            other = await h.put("b@gmail.com", life=HOUR)
+            stuck = await h.put("a@gmail.com", life=HOUR, is_fixed=True)
+            other = await h.put("b@gmail.com", life=HOUR, is_fixed=True)
             store.stuck = stuck
             await asyncio.sleep(3800)
             assert await h.state(other) is State.EXPIRED
@@ -118,7 +118,7 @@ def test_a_store_that_never_writes_an_outcome_does_not_stop_the_end() -> None:
         store = Patchy()
         async with house(clock, accept, store=store, grace=5) as h:
             h.shaper.pause("*", None, "root", clock.now())
-            store.stuck = await h.put("a@gmail.com", life=HOUR)
+            store.stuck = await h.put("a@gmail.com", life=HOUR, is_fixed=True)
             await asyncio.sleep(3700)
             began = clock.monotonic()
         assert clock.monotonic() - began < 120
@@ -133,8 +133,10 @@ def test_many_ends_that_cannot_be_written_hide_no_other(monkeypatch: pytest.Monk
         store = Patchy()
         async with house(clock, accept, store=store) as h:
             h.shaper.pause("*", None, "root", clock.now())
-            store.never = {await h.put(f"v{n}@gmail.com", life=HOUR) for n in range(12)}
-            other = await h.put("b@gmail.com", life=HOUR + 1000)
+            store.never = {
+                await h.put(f"v{n}@gmail.com", life=HOUR, is_fixed=True) for n in range(12)
+            }
+            other = await h.put("b@gmail.com", life=HOUR + 1000, is_fixed=True)
             await asyncio.sleep(3800)
             assert await h.state(other) is State.EXPIRED
             store.never = set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from relay.ingress.life import expires_at
+from relay.ingress.life import expires_at, is_fixed
 from relay.mail import dsn
 from relay.mail import reporting as reports
 from relay.mail.address import AddressError, parse
@@ -64,6 +64,7 @@ def placements(message: Message, start: int, stop: int, life: LifeSettings) -> I
             notify=recipient.notify,
             orcpt=recipient.orcpt,
             as_given=recipient.as_given,
+            is_fixed=is_fixed(particulars.urgency, particulars.deadline_at),
         )
         if address:
             yield Placement(delivery, address.key)

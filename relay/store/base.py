@@ -138,10 +138,25 @@ class Depth:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A domain that has ready mail, and the most urgent class among it."""
+    """A domain that has ready mail, and the most urgent class among it.
+
+    `is_dated`: letters that name a deadline were just put.
+    """
 
     domain: str
     urgency: Urgency
+    is_dated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many ready deliveries a domain has in a class that name the same deadline (cut to the
+    minute), or none."""
+
+    domain: str
+    urgency: Urgency
+    deadline_at: Instant | None
+    count: int
 
 
 ReadyListener = Callable[[Collection[Ready]], None]
@@ -182,7 +197,8 @@ class Queue(Protocol):
     async def claim(
         self, domains: Sequence[str], limit: int, now: Instant, leased_until: Instant
     ) -> list[Delivery]:
-        """Lease ready deliveries of these domains, the most urgent first, then by turn."""
+        """Lease ready deliveries of these domains: the most urgent first, then the earliest
+        deadline, then those without one; among equals flows share fairly."""
         ...
 
     async def give_back(self, deliveries: Sequence[Delivery]) -> None:
@@ -190,7 +206,7 @@ class Queue(Protocol):
         ...
 
     async def overdue(self, now: Instant, limit: int = 1000) -> list[Delivery]:
-        """Unfinished, not leased deliveries whose `expires_at` has passed."""
+        """Unfinished, not leased deliveries whose time is over (`mail.delivery.is_over`)."""
         ...
 
     async def settle(self, settlements: Sequence[Settlement], now: Instant) -> None:
@@ -228,8 +244,9 @@ class Queue(Protocol):
     ) -> Changed:
         """An operator's change, with its audit row, in one transaction.
 
-        hold: ready, waiting → held. release: held → ready. retry: waiting → ready now.
-        remove: ready, waiting, held → removed.
+        hold: ready, waiting → held. release: held → ready, its end moved by
+        `mail.delivery.released_until`. retry: waiting → ready now. remove: ready, waiting,
+        held → removed.
         """
         ...
 
@@ -244,6 +261,10 @@ class Queue(Protocol):
 
     async def depths(self) -> list[Depth]:
         """The queue's depth by domain and state."""
+        ...
+
+    async def backlog(self, domains: Collection[str]) -> list[Backlog]:
+        """What is ready for these domains, in the order in which it is claimed of each."""
         ...
 
     async def save_shaping(self, states: Mapping[str, str], now: Instant) -> None:

@@ -22,8 +22,10 @@ MOVES: Final[dict[Change, frozenset[State]]] = {
 }
 _SET: Final[dict[Change, str]] = {
     "hold": "state = 3, why = :reason, category = NULL, state_at = :now",
-    "release": "state = 0, due_at = :now, why = NULL, state_at = :now",
-    "retry": "state = 0, due_at = :now, state_at = :now",
+    # As relay.mail.delivery.released_until: time in which it was held does not count.
+    "release": "state = 0, due_at = :now, why = NULL, state_at = :now, expires_at = expires_at +"
+    " iif(is_fixed, 0, max(0, :now - min(due_at, state_at)))",
+    "retry": "state = 0, due_at = min(due_at, :now), state_at = :now",
 }
 
 
@@ -88,7 +90,9 @@ def _remove(transaction: Transaction, selector: Selector, reason: str, now: Inst
         values,
     )
     moved = run(
-        "UPDATE inbox SET state = 8, category = NULL, why = ?, state_at = ? FROM chosen c"
+        "UPDATE inbox SET state = 8, category = NULL, why = ?, state_at = ?,"
+        " expires_at = (SELECT d.expires_at FROM delivery d WHERE d.message_id = c.m AND d.n = c.n)"
+        " FROM chosen c"
         " WHERE inbox.message_id = c.m AND inbox.n = c.n",
         (text(reason), now),
     ).rowcount

@@ -207,12 +207,14 @@ def letter(row: Row) -> Letter:
 # Of an inbox row `i`, its delivery row `d` (may be missing), its message `m` and domain `o`.
 DELIVERY: Final = (
     "i.message_id, i.n, coalesce(i.address, i.as_given), i.mailbox_id, o.name, m.class,"
-    " coalesce(d.state, i.state), coalesce(d.due_at, i.state_at), i.expires_at,"
+    " coalesce(d.state, i.state), coalesce(d.due_at, i.state_at),"
+    " coalesce(d.expires_at, i.expires_at),"
     " coalesce(d.tries, (SELECT count(*) FROM attempt t"
     " WHERE t.message_id = i.message_id AND t.n = i.n)), d.turn,"
-    " CASE WHEN d.n IS NULL THEN i.why ELSE d.why END, i.notify, i.orcpt, i.as_given"
+    " CASE WHEN d.n IS NULL THEN i.why ELSE d.why END, i.notify, i.orcpt, i.as_given,"
+    " coalesce(d.is_fixed, 0)"
 )
-DELIVERY_WIDTH: Final = 15
+DELIVERY_WIDTH: Final = 16
 
 
 @lru_cache(maxsize=64)
@@ -244,6 +246,7 @@ def delivery(row: Row) -> Delivery:
         notify=_notify(row[12]),
         orcpt=row[13],
         as_given=row[14],
+        is_fixed=bool(row[15]),
     )
 
 

@@ -80,10 +80,10 @@ def announce(transaction: Transaction, moved: Sequence[Row]) -> list[Ready]:
 
 
 class Claim(Operation[list[Delivery]]):
-    """Lease what is ready: the most urgent first, then by turn.
+    """Lease what is ready: the most urgent first, then the earliest deadline, then by turn.
 
     Among several domains turns are counted from each domain's virtual time, so that none of them
-    waits for the backlog of another.
+    waits for the backlog of another; a deadline is the same in all of them.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Claim(Operation[list[Delivery]]):
             for urgency, turn, message_id, n in connection.execute(
                 _CANDIDATES, (domain, self._limit)
             ).fetchall():
-                rank = turn - turns.virtual((domain, urgency))
+                rank = turns.rank((domain, urgency), turn)
                 found.append((urgency, rank, message_id, n, domain, turn))
         found.sort()
         del found[self._limit :]

@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from relay.mail.delivery import Attempt, Delivery, State, TransitionError
+from relay.mail.delivery import (
+    Attempt,
+    Delivery,
+    State,
+    TransitionError,
+    is_over,
+    released_until,
+)
 from relay.mail.envelope import REPORT_FLOW
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
@@ -18,6 +25,7 @@ from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.store import codec
 from relay.store.base import (
+    Backlog,
     Change,
     Changed,
     Depth,
@@ -33,7 +41,7 @@ from relay.store.changing import movable
 from relay.store.memory_inbox import Key, MemoryInbox, Record
 from relay.store.selection import means
 from relay.store.settling import sentence
-from relay.store.turns import Lane, Turns
+from relay.store.turns import Lane, Turns, deadline_of, stretch_of
 
 
 class MemoryStore(MemoryInbox):
@@ -59,7 +67,10 @@ class MemoryStore(MemoryInbox):
     async def put(self, *entries: Entry) -> None:
         """See Queue.put."""
         self._check(entries)
-        self._announce(self._add(entries))
+        made = self._add(entries)
+        letters = (entry.message for entry in entries)
+        dated = {m.id for m in letters if m.particulars.deadline_at is not None}
+        self._announce(made, {one.domain for one in made if one.message_id in dated})
 
     def _check(self, entries: Sequence[Entry]) -> None:
         """Raise StoreError before anything is changed."""
@@ -86,10 +97,11 @@ class MemoryStore(MemoryInbox):
                 mailbox = self._mailbox_of(placement.mailbox_address) if entry.has_inbox else 0
                 delivery = replace(placement.delivery, mailbox_id=mailbox)
                 if not delivery.state.is_final:
-                    turn = self._turns.give(self._lane(delivery), message.particulars.flow)
+                    known = message.particulars
+                    turn = self._turns.give(self._lane(delivery), known.flow, known.deadline_at)
                     delivery = replace(delivery, turn=turn)
                 else:
-                    delivery = replace(delivery, due_at=message.received_at, turn=0)
+                    delivery = _ended(delivery, message.received_at)
                 key = (message.id, delivery.n)
                 self._records[key] = Record(
                     delivery, placement.category, message.received_at, entry.has_inbox
@@ -109,9 +121,9 @@ class MemoryStore(MemoryInbox):
         domain = self._domains.setdefault(delivery.domain, len(self._domains) + 1)
         return domain, int(delivery.urgency)
 
-    def _lowest(self, lane: Lane) -> int | None:
+    def _lowest(self, lane: Lane, first: int, last: int) -> int | None:
         turns = [d.turn for d in self._in(State.READY) if self._lane(d) == lane]
-        return min(turns, default=None)
+        return min((turn for turn in turns if first <= turn <= last), default=None)
 
     def _in(self, *states: State) -> list[Delivery]:
         return [r.delivery for r in self._records.values() if r.delivery.state in states]
@@ -119,12 +131,12 @@ class MemoryStore(MemoryInbox):
     def _unfinished(self) -> list[Delivery]:
         return [r.delivery for r in self._records.values() if not r.delivery.state.is_final]
 
-    def _announce(self, deliveries: Iterable[Delivery]) -> list[Ready]:
+    def _announce(self, deliveries: Iterable[Delivery], dated: Collection[str] = ()) -> list[Ready]:
         best: dict[str, Urgency] = {}
         for one in deliveries:
             if one.state is State.READY:
                 best[one.domain] = min(one.urgency, best.get(one.domain, one.urgency))
-        where = [Ready(domain, urgency) for domain, urgency in best.items()]
+        where = [Ready(domain, urgency, domain in dated) for domain, urgency in best.items()]
         if where:
             for listener in self._listeners:
                 listener(where)
@@ -167,7 +179,7 @@ class MemoryStore(MemoryInbox):
         meant.sort(
             key=lambda d: (
                 d.urgency,
-                d.turn - self._turns.virtual(self._lane(d)),
+                self._turns.rank(self._lane(d), d.turn),
                 d.message_id,
                 d.n,
             )
@@ -187,7 +199,7 @@ class MemoryStore(MemoryInbox):
     async def overdue(self, now: Instant, limit: int = 1000) -> list[Delivery]:
         """See Queue.overdue."""
         states = (State.READY, State.WAITING, State.HELD)
-        late = [one for one in self._in(*states) if one.expires_at <= now]
+        late = [one for one in self._in(*states) if is_over(one, now)]
         return sorted(late, key=lambda one: one.expires_at)[:limit]
 
     async def settle(self, settlements: Sequence[Settlement], now: Instant) -> None:
@@ -203,12 +215,16 @@ class MemoryStore(MemoryInbox):
             said = sentence(settlement)
             try:
                 moved = record.delivery.moved(
-                    said.state, due_at=said.due_at, tries=said.tries, why=said.why
+                    said.state,
+                    due_at=said.due_at,
+                    tries=said.tries,
+                    why=said.why,
+                    expires_at=said.expires_at or record.delivery.expires_at,
                 )
             except TransitionError as error:
                 raise StoreError(str(error)) from error
             if moved.state.is_final:
-                moved = replace(moved, due_at=now, turn=0)
+                moved = _ended(moved, now)
             changed[key] = replace(record, delivery=moved, category=said.category, state_at=now)
         self._records |= changed
         for settlement in settlements:
@@ -283,7 +299,7 @@ class MemoryStore(MemoryInbox):
             key = (one.message_id, one.n)
             record = self._records[key]
             category = None if what in ("hold", "remove") else record.category
-            moved = _changed(what, one, reason, now)
+            moved = _changed(what, one, record.state_at, reason, now)
             self._records[key] = replace(record, delivery=moved, category=category, state_at=now)
         if meant:
             note = f"moved {len(meant)}, in flight {in_flight}"
@@ -314,6 +330,15 @@ class MemoryStore(MemoryInbox):
         return [
             Depth(domain, state, len(found), self._messages[min(found)].received_at)
             for (domain, state), found in sorted(groups.items())
+        ]
+
+    async def backlog(self, domains: Collection[str]) -> list[Backlog]:
+        """See Queue.backlog."""
+        ready = (one for one in self._in(State.READY) if one.domain in domains)
+        counts = Counter((d.domain, d.urgency, stretch_of(d.turn)) for d in ready)
+        return [
+            Backlog(domain, urgency, deadline_of(first), count)
+            for (domain, urgency, first), count in sorted(counts.items())
         ]
 
     async def save_shaping(self, states: Mapping[str, str], now: Instant) -> None:
@@ -365,13 +390,18 @@ def _due(delivery: Delivery) -> Instant:
     return delivery.due_at
 
 
-def _changed(what: Change, one: Delivery, reason: str, now: Instant) -> Delivery:
+def _ended(delivery: Delivery, at: Instant) -> Delivery:
+    return replace(delivery, due_at=at, turn=0, is_fixed=False)
+
+
+def _changed(what: Change, one: Delivery, since: Instant, reason: str, now: Instant) -> Delivery:
     match what:
         case "hold":
             return one.moved(State.HELD, why=reason)
         case "release":
-            return one.moved(State.READY, due_at=now, why="")
+            until = released_until(one, since, now)
+            return one.moved(State.READY, due_at=now, why="", expires_at=until)
         case "retry":
-            return one.moved(State.READY, due_at=now)
+            return one.moved(State.READY, due_at=min(one.due_at, now))
         case "remove":
-            return one.moved(State.REMOVED, due_at=now, why=reason, turn=0)
+            return _ended(one.moved(State.REMOVED, why=reason), now)

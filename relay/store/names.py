@@ -16,6 +16,11 @@ ADDRESS: Final = (
     " ORDER BY from_at DESC LIMIT 1"
 )
 
+LOWEST: Final = (
+    "SELECT min(turn) FROM delivery WHERE state = 0 AND domain_id = ? AND class = ?"
+    " AND turn BETWEEN ? AND ?"
+)
+
 
 class Names:
     """What the writer's operations look up again and again; used in the writer's thread only."""
@@ -83,10 +88,6 @@ class Names:
             found = self._mailboxes[address] = int(row[0])
         return found
 
-    def _lowest(self, lane: Lane) -> int | None:
-        row = codec.one(
-            self._connection,
-            "SELECT min(turn) FROM delivery WHERE state = 0 AND domain_id = ? AND class = ?",
-            *lane,
-        )
+    def _lowest(self, lane: Lane, first: int, last: int) -> int | None:
+        row = codec.one(self._connection, LOWEST, *lane, first, last)
         return None if row is None else row[0]

@@ -52,6 +52,7 @@ class Prepared:
     in_parts: bool
     flow: str
     urgency: int
+    deadline_at: int | None
     received_at: int
     recipients: tuple[Row, ...]
     attempts: tuple[Row, ...]
@@ -96,6 +97,7 @@ def prepare(entry: Entry, squeezed: bytes | None, node: int) -> Prepared:
         in_parts=len(body) > PART or (squeezed is not None and len(squeezed) > PART),
         flow=message.particulars.flow,
         urgency=int(message.particulars.urgency),
+        deadline_at=message.particulars.deadline_at,
         received_at=message.received_at,
         recipients=tuple(recipients),
         attempts=tuple(attempts),
@@ -126,6 +128,7 @@ def _recipient(entry: Entry, placement: Placement) -> Row:
         delivery.tries,
         codec.text(delivery.why) or None,
         codec.category_number(placement.category),
+        int(delivery.is_fixed),
     )
 
 
@@ -149,7 +152,7 @@ class _Rows:
         self.attempts += entry.attempts
         for row in entry.recipients:
             n, key, name, as_given, address, orcpt, notify, state = row[:8]
-            due_at, expires_at, tries, why, category = row[8:]
+            due_at, expires_at, tries, why, category, is_fixed = row[8:]
             domain = names.domain(name)
             mailbox = None if key is None else names.mailbox(key, at)
             ids = (message_id, n, mailbox, domain)
@@ -157,11 +160,11 @@ class _Rows:
             self.inbox.append((*ids, *given, state, category, why, at, None))
             if state > 3:
                 continue
-            turn = names.turns.give((domain, entry.urgency), entry.flow)
+            turn = names.turns.give((domain, entry.urgency), entry.flow, entry.deadline_at)
             job = (entry.urgency, state, turn, due_at, expires_at, tries, why, category, at, None)
-            self.delivery.append((*ids, *job))
+            self.delivery.append((*ids, *job, is_fixed))
             if state == _READY:
-                transaction.made_ready(name, entry.urgency)
+                transaction.made_ready(name, entry.urgency, entry.deadline_at is not None)
 
     def write(self, connection: sqlite3.Connection) -> None:
         insert_many(connection, "body", self.body)

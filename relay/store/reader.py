@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -14,6 +14,7 @@ from relay.mail.spent import Spent
 from relay.store import migrations, reading
 from relay.store.base import (
     Account,
+    Backlog,
     Depth,
     InboxRow,
     Mailbox,
@@ -84,6 +85,10 @@ class Reading:
     async def depths(self) -> list[Depth]:
         """See Queue.depths."""
         return await self._ask(reading.depths)
+
+    async def backlog(self, domains: Collection[str]) -> list[Backlog]:
+        """See Queue.backlog."""
+        return await self._ask(reading.backlog, domains)
 
     async def accepted_since(self, since: Instant) -> list[tuple[Instant, int]]:
         """See Queue.accepted_since."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import zlib
+from collections.abc import Collection
 from typing import Any, Final
 
 from relay.mail import ids
 from relay.mail.delivery import Attempt, Delivery, State
 from relay.mail.envelope import REPORT_FLOW
-from relay.mail.instant import Instant
+from relay.mail.instant import MINUTE, Instant
 from relay.mail.letter import Letter
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.store import codec
-from relay.store.base import Account, Depth, InboxRow, Mailbox, QueueRow, Ready, Selector
+from relay.store.base import Account, Backlog, Depth, InboxRow, Mailbox, QueueRow, Ready, Selector
 from relay.store.names import ADDRESS
 from relay.store.selection import part, where
+from relay.store.turns import BITS, DATED
 
 _LAST: Final = (
     "(SELECT a.{0} FROM attempt a WHERE a.message_id = i.message_id AND a.n = i.n"
@@ -38,7 +41,8 @@ _FIND: Final = f"""SELECT {_SHOWN} FROM inbox i
 _OVERDUE: Final = f"""SELECT {codec.DELIVERY} FROM delivery d
   CROSS JOIN inbox i ON i.message_id = d.message_id AND i.n = d.n
   JOIN message m ON m.message_id = d.message_id JOIN domain o ON o.domain_id = d.domain_id
-  WHERE d.state <> 2 AND d.expires_at <= ? ORDER BY d.expires_at LIMIT ?"""  # noqa: S608
+  WHERE (d.is_fixed = 1 OR d.due_at >= d.expires_at) AND d.state <> 2
+    AND (d.is_fixed = 1 OR d.state <> 3) AND d.expires_at <= ? ORDER BY d.expires_at LIMIT ?"""  # noqa: S608
 # One step of the index a domain, however many deliveries it has.
 _READY: Final = """WITH RECURSIVE has(id) AS (
   SELECT min(domain_id) FROM delivery WHERE state = 0
@@ -56,6 +60,12 @@ _DEPTHS: Final = """SELECT o.name, g.state, g.count, m.received_at FROM (
       FROM delivery WHERE state <> 0 GROUP BY domain_id, state) g
   JOIN domain o ON o.domain_id = g.domain_id JOIN message m ON m.message_id = g.oldest
   ORDER BY o.name, g.state"""
+# Where the turn is below zero its deadline's minute begins at a multiple (relay/store/turns.py).
+_BACKLOG: Final = f"""SELECT o.name, d.class,
+    iif(d.turn < 0, (d.turn - {DATED}) >> {BITS}, NULL) AS minute, count(*)
+  FROM domain o CROSS JOIN delivery d ON d.domain_id = o.domain_id AND d.state = 0
+  WHERE o.name IN (SELECT value FROM json_each(?)) GROUP BY o.name, d.class, minute
+  ORDER BY o.name, d.class, minute IS NULL, minute"""  # noqa: S608 - constants
 _COUNT: Final = """SELECT 0, count(*) FROM delivery WHERE state = 0
   UNION ALL SELECT state, count(*) FROM delivery WHERE state <> 0 GROUP BY state"""
 _INBOX: Final = """SELECT i.message_id, i.n, i.as_given, m.subject, m.sender, m.class,
@@ -157,6 +167,16 @@ def depths(connection: sqlite3.Connection) -> list[Depth]:
     return [
         Depth(name, State(state), number, oldest)
         for name, state, number, oldest in connection.execute(_DEPTHS)
+    ]
+
+
+def backlog(connection: sqlite3.Connection, domains: Collection[str]) -> list[Backlog]:
+    """See Queue.backlog."""
+    return [
+        Backlog(name, Urgency(urgency), None if minute is None else minute * MINUTE, number)
+        for name, urgency, minute, number in connection.execute(
+            _BACKLOG, (json.dumps(sorted(domains)),)
+        )
     ]
 
 

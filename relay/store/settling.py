@@ -18,12 +18,14 @@ from relay.store.putting import Prepared, write_entries
 from relay.store.writer import Operation, Transaction
 
 _END: Final = (
-    "UPDATE inbox SET state = ?, category = ?, why = ?, state_at = ? WHERE message_id = ? AND n = ?"
+    "UPDATE inbox SET state = ?, category = ?, why = ?, state_at = ?, expires_at ="
+    " coalesce((SELECT d.expires_at FROM delivery d WHERE d.message_id = inbox.message_id"
+    " AND d.n = inbox.n), expires_at) WHERE message_id = ? AND n = ?"
 )
 _LEAVE: Final = "DELETE FROM delivery WHERE message_id = ? AND n = ?"
 _STAY: Final = (
     "UPDATE delivery SET state = ?, due_at = ?, tries = ?, why = ?, category = ?, state_at = ?,"
-    " leased_until = NULL WHERE message_id = ? AND n = ?"
+    " expires_at = coalesce(?, expires_at), leased_until = NULL WHERE message_id = ? AND n = ?"
 )
 
 
@@ -36,6 +38,7 @@ class Sentence:
     tries: int
     why: str
     category: Category | None
+    expires_at: Instant | None = None  # None: as it was
 
 
 def sentence(settlement: Settlement) -> Sentence:
@@ -50,7 +53,8 @@ def sentence(settlement: Settlement) -> Sentence:
             return Sentence(State.DELIVERED, delivery.due_at, tries, "", None)
         case Deferred():
             tries = delivery.tries + (1 if outcome.counts else 0)
-            return Sentence(State.WAITING, outcome.until, tries, outcome.why, outcome.category)
+            told = (outcome.until, tries, outcome.why, outcome.category, outcome.expires_at)
+            return Sentence(State.WAITING, *told)
         case Held():
             return Sentence(State.HELD, delivery.due_at, tries, outcome.why, outcome.category)
         case Bounced():
@@ -84,8 +88,8 @@ class Settle(Operation[None]):
             if said.state.is_final:
                 self._ends.append((int(said.state), number, why, now, *key))
             else:
-                stay = (int(said.state), said.due_at, said.tries, why, number, now, *key)
-                self._stays.append(stay)
+                stay = (int(said.state), said.due_at, said.tries, why, number, now)
+                self._stays.append((*stay, said.expires_at, *key))
 
     def run(self, transaction: Transaction) -> None:
         """See Operation.run."""

@@ -49,14 +49,18 @@ T = TypeVar("T")
 class Transaction:
     """What an operation is handed: the connection, and where to say what became ready."""
 
-    __slots__ = ("connection", "ready")
+    __slots__ = ("connection", "dated", "ready")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self.ready: dict[str, int] = {}
+        self.dated: set[str] = set()
 
-    def made_ready(self, domain: str, urgency: int) -> None:
-        """A delivery of that domain and class can be leased once this is committed."""
+    def made_ready(self, domain: str, urgency: int, is_dated: bool = False) -> None:
+        """A delivery of that domain and class can be leased once this is committed; `is_dated`:
+        it is new, and names a deadline."""
+        if is_dated:
+            self.dated.add(domain)
         known = self.ready.get(domain)
         if known is None or urgency < known:
             self.ready[domain] = urgency
@@ -162,7 +166,7 @@ class Writer:
         await asyncio.shield(self._ended)
         self._thread.join()
 
-    def _deliver(self, answers: Sequence[Answer], ready: dict[str, int]) -> None:
+    def _deliver(self, answers: Sequence[Answer], transaction: Transaction) -> None:
         if self._died is not None:
             self.dead.set()
         for operation, future, result, error in answers:
@@ -173,9 +177,9 @@ class Writer:
                 future.set_exception(error)
             else:
                 future.set_result(result)
-        if ready:
-            where = [Ready(domain, Urgency(urgency)) for domain, urgency in ready.items()]
-            self._tell(where)
+        if transaction.ready:
+            dated = transaction.dated
+            self._tell([Ready(d, Urgency(u), d in dated) for d, u in transaction.ready.items()])
 
     def _tell(self, where: Collection[Ready]) -> None:
         for listener in self._listeners:
@@ -225,7 +229,7 @@ class Writer:
             self._died = error
             answers = [self._failed(job, error) for job in group]
             transaction = Transaction(self._connection)
-        self._send(answers, transaction.ready)
+        self._send(answers, transaction)
         self._written += sum(job[0].octets for job in group) + _OPERATION_OCTETS * len(group)
         grown = self._wal_size() - self._wal_mark
         if self._written >= CHECKPOINT_OCTETS or grown >= CHECKPOINT_OCTETS:
@@ -240,9 +244,9 @@ class Writer:
         except Exception as error:
             return self._one_by_one(group, error)
 
-    def _send(self, answers: Sequence[Answer], ready: dict[str, int]) -> None:
+    def _send(self, answers: Sequence[Answer], transaction: Transaction) -> None:
         with suppress(RuntimeError):  # the loop was closed: nobody waits for an answer
-            self._loop.call_soon_threadsafe(self._deliver, answers, ready)
+            self._loop.call_soon_threadsafe(self._deliver, answers, transaction)
 
     def _together(self, transaction: Transaction, group: list[Job]) -> list[Answer]:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -285,7 +289,7 @@ class Writer:
                 answers.append(self._failed(job, own))
             else:
                 for domain, urgency in alone.ready.items():
-                    transaction.made_ready(domain, urgency)
+                    transaction.made_ready(domain, urgency, domain in alone.dated)
         return answers, transaction
 
     def _is_dead(self) -> bool:
@@ -329,7 +333,7 @@ class Writer:
         except (sqlite3.Error, OSError) as error:
             if _is_fatal(error):
                 self._died = error
-                self._send([], {})
+                self._send([], Transaction(self._connection))
         # Where there was no room for it, the log keeps all; the next time comes soon enough.
         self._written = 0
         self._wal_mark = self._wal_size()
@@ -351,7 +355,7 @@ class Writer:
             if job is not None:
                 left.append(self._failed(job, StoreError("the store is closed")))
         self._connection.close()
-        self._send(left, {})
+        self._send(left, Transaction(self._connection))
         with suppress(RuntimeError):  # as in _send
             self._loop.call_soon_threadsafe(self._ended.set_result, None)
 

@@ -15,7 +15,7 @@ from relay.ingress import syntax, trace
 from relay.ingress.answers import Refused
 from relay.ingress.ceiling import WINDOW, Ceiling
 from relay.ingress.content import HeadTooBig, arrive, without
-from relay.ingress.life import expires_at
+from relay.ingress.life import expires_at, is_fixed
 from relay.ingress.memory import Memory
 from relay.ingress.placing import unique
 from relay.mail import dkim
@@ -276,3 +276,18 @@ def test_each_mailbox_once_the_first_naming_of_it() -> None:
 def test_trust(ip: str, is_trusted: bool) -> None:
     networks = (ip_network("127.0.0.0/8"), ip_network("2001:db8::/64"))
     assert policy(Log(), trusted_networks=networks).trusts(ip) == is_trusted
+
+
+@pytest.mark.parametrize(
+    ("urgency", "deadline_at", "expected"),
+    [
+        (Urgency.KRITIS, None, True),
+        (Urgency.MENDESAK, None, False),
+        (Urgency.MENDESAK, 1, True),
+        (Urgency.TRANSAKSI, 1, False),
+        (Urgency.MASSAL, None, False),
+        (Urgency.MASSAL, 1, True),
+    ],
+)
+def test_which_lives_are_fixed(urgency: Urgency, deadline_at: int | None, expected: bool) -> None:
+    assert is_fixed(urgency, deadline_at) is expected

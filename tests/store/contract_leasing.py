@@ -8,8 +8,10 @@ from relay.mail.delivery import (
     Expired,
     State,
 )
+from relay.mail.instant import DAY, HOUR, MINUTE
 from relay.mail.urgency import Urgency
 from relay.store.base import (
+    Backlog,
     Ready,
     Selector,
     Settlement,
@@ -128,8 +130,8 @@ class Leasing:
         post = Post()
         states = (State.READY, State.WAITING, State.HELD)
         for state in states:
-            await store.put(post.entry(state=state, life=100))
-        await store.put(post.entry(("l@leased.example",), life=100))
+            await store.put(post.entry(state=state, life=100, is_fixed=True))
+        await store.put(post.entry(("l@leased.example",), life=100, is_fixed=True))
         await store.put(post.entry(life=10**9))
         await lease(store, "leased.example")
         late = await store.overdue(NOW)
@@ -138,3 +140,96 @@ class Leasing:
         assert await store.overdue(START) == []
         await store.settle([Settlement(d, Expired("too late")) for d in late], NOW)
         assert await store.overdue(NOW) == []
+
+    async def test_overdue_of_a_life_that_is_not_fixed(self, store: Store) -> None:
+        """Only what was due just as it ended: what was due before stood unserved, and is tried."""
+        post = Post()
+        over = []
+        for state in (State.READY, State.WAITING, State.HELD):
+            await store.put(post.entry(state=state, life=100))
+            last = post.entry(state=state, life=100, due_at=post.at + 101)
+            await store.put(last)
+            over += [last.message.id] if state is not State.HELD else []
+        late = await store.overdue(NOW)
+        assert [d.message_id for d in late] == over
+        assert not any(d.is_fixed for d in late)
+
+    async def test_the_earliest_deadline_goes_first_in_its_class(self, store: Store) -> None:
+        post = Post()
+        deadlines = [None, NOW + DAY, NOW + 2 * HOUR, None, NOW + 30 * DAY, NOW + 2 * HOUR]
+        ids = []
+        for number, deadline_at in enumerate(deadlines):
+            entry = post.entry(subject=f"tender {number}", deadline_at=deadline_at)
+            ids.append(entry.message.id)
+            await store.put(entry)
+        urgent = post.entry(urgency=Urgency.KRITIS)
+        await store.put(urgent)
+        taken = [d.message_id for d in await lease(store)]
+        assert taken == [urgent.message.id, *(ids[at] for at in (2, 5, 1, 4, 0, 3))]
+
+    async def test_a_deadline_is_the_same_in_every_domain(self, store: Store) -> None:
+        post = Post()
+        for n in range(20):
+            await store.put(post.entry(("a@busy.example",), deadline_at=NOW + DAY))
+            await store.put(post.entry(("a@busy.example",), subject=f"tanpa {n}"))
+        await store.settle(
+            [delivered(one) for one in await lease(store, "busy.example", limit=10)], NOW
+        )
+        await store.put(post.entry(("a@new.example",), deadline_at=NOW + HOUR))
+        await store.put(post.entry(("b@new.example",), deadline_at=NOW + DAY, subject="lain"))
+        taken = await lease(store, "busy.example", "new.example", limit=12)
+        assert taken[0].recipient == "a@new.example"
+        assert "b@new.example" in [d.recipient for d in taken[1:3]]
+        assert len([d for d in taken if d.turn < 0]) == 12
+
+    async def test_announcements_of_one_deadline_interleave(self, store: Store) -> None:
+        post = Post()
+        for subject in ("satu", "dua"):
+            for _ in range(50):
+                await store.put(post.entry(subject=subject, deadline_at=NOW + DAY))
+        subjects = []
+        for delivery in await lease(store, limit=100):
+            letter = await store.letter(delivery.message_id)
+            subjects.append(letter.particulars.subject)
+        for at in range(0, 100, 2):
+            assert set(subjects[at : at + 2]) == {"satu", "dua"}
+
+    async def test_listeners_hear_of_new_deadlines_once(self, store: Store) -> None:
+        heard: list[Ready] = []
+        store.subscribe(heard.extend)
+        post = Post()
+        await store.put(
+            post.entry(("a@one.example", "b@two.example"), deadline_at=NOW + DAY),
+            post.entry(("a@one.example",), urgency=Urgency.KRITIS),
+            post.entry(("c@three.example",)),
+        )
+        assert sorted((r.domain, r.is_dated) for r in heard) == [
+            ("one.example", True),
+            ("three.example", False),
+            ("two.example", True),
+        ]
+        heard.clear()
+        await store.give_back(await lease(store, "one.example"))
+        assert heard == [Ready("one.example", Urgency.KRITIS)]
+
+    async def test_the_backlog_by_class_and_deadline(self, store: Store) -> None:
+        post = Post()
+        day = NOW // MINUTE * MINUTE + DAY
+        for _ in range(3):
+            await store.put(post.entry(("a@one.example",), deadline_at=day + 59_999))
+        await store.put(
+            post.entry(("a@one.example", "b@one.example"), deadline_at=day - HOUR),
+            post.entry(("a@one.example",), urgency=Urgency.KRITIS),
+            post.entry(("a@one.example",)),
+            post.entry(("a@one.example",), state=State.HELD),
+            post.entry(("a@two.example",), deadline_at=day),
+            post.entry(("a@three.example",)),
+        )
+        assert await store.backlog(["one.example", "two.example", "none.example"]) == [
+            Backlog("one.example", Urgency.KRITIS, None, 1),
+            Backlog("one.example", Urgency.MASSAL, day - HOUR, 2),
+            Backlog("one.example", Urgency.MASSAL, day, 3),
+            Backlog("one.example", Urgency.MASSAL, None, 1),
+            Backlog("two.example", Urgency.MASSAL, day, 1),
+        ]
+        assert await store.backlog([]) == []

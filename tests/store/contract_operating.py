@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from relay.mail.delivery import (
     State,
 )
 from relay.mail.envelope import REPORT_FLOW
+from relay.mail.instant import DAY, HOUR
 from relay.mail.urgency import Urgency
 from relay.store.base import (
     Change,
@@ -107,6 +110,36 @@ class Operating:
             assert NOW in [d.due_at for d in again]
         held = await store.change("hold", Selector(message_id=77), "uid 0", "x", NOW)
         assert (held.moved, held.in_flight) == (0, 0)
+
+    async def test_time_in_which_a_letter_was_held_does_not_count(self, store: Store) -> None:
+        post = Post()
+        ready, waiting, fixed = await put(
+            store,
+            post.entry(life=DAY),
+            post.entry(life=DAY, state=State.WAITING, due_at=NOW + HOUR),
+            post.entry(life=DAY, is_fixed=True),
+        )
+        await store.change("hold", Selector(), "t", "t", NOW)
+        later = NOW + 6 * DAY
+        assert await store.overdue(later) == [
+            replace(fixed, state=State.HELD, why="t"),
+        ]
+        await store.change("release", Selector(), "t", "t", later)
+        ends = {r.delivery.ref: r.delivery.expires_at for r in await store.rows(Selector())}
+        assert ends == {
+            ready.ref: ready.expires_at + later - ready.due_at,
+            waiting.ref: waiting.expires_at + 6 * DAY,
+            fixed.ref: fixed.expires_at,
+        }
+        assert [d.ref for d in await store.overdue(later)] == [fixed.ref]
+
+    async def test_a_retry_asked_for_is_not_a_later_due_time(self, store: Store) -> None:
+        """One that was due before its end, and not woken yet, is no less alive for it."""
+        await store.put(Post().entry(life=DAY, state=State.WAITING, due_at=NOW))
+        await store.change("retry", Selector(), "t", "t", NOW + 2 * DAY)
+        (row,) = await store.rows(Selector())
+        assert row.delivery.due_at == NOW
+        assert await store.overdue(NOW + 2 * DAY) == []
 
     async def test_an_unknown_change_is_refused(self, store: Store) -> None:
         with pytest.raises(StoreError, match="explode"):

@@ -109,6 +109,23 @@ class Settling:
         assert {row.state_at for row in page} == {NOW}
         assert await store.next_due_at() == NOW + 300_000
 
+    async def test_an_outcome_moves_the_end_of_a_life(self, store: Store) -> None:
+        await store.put(Post().entry(life=1000))
+        (leased,) = await lease(store)
+        moved = Deferred(NOW + 9, "later", expires_at=NOW + 5_000)
+        await store.settle([Settlement(leased, moved)], NOW)
+        (row,) = await store.rows(Selector())
+        assert row.delivery.expires_at == NOW + 5_000
+        assert await store.overdue(NOW + 4_999) == []
+        await store.wake(NOW + 9)
+        (leased,) = await lease(store)
+        assert leased.expires_at == NOW + 5_000
+        await store.settle([deferred(leased, NOW + 5_000)], NOW)
+        (late,) = await store.overdue(NOW + 5_000)
+        await store.settle([Settlement(late, Expired("late"))], NOW + 5_000)
+        (row,) = await store.find(leased.message_id)
+        assert row.delivery.expires_at == NOW + 5_000
+
     async def test_attempts_are_all_kept_in_order(self, store: Store) -> None:
         await store.put(Post().entry())
         made = []

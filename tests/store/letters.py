@@ -101,6 +101,7 @@ class Post:
         has_inbox: bool = True,
         due_at: int | None = None,
         life: int = 5 * DAY,
+        is_fixed: bool = False,
         **message: Any,
     ) -> Entry:
         made = self.message(to, **message)
@@ -119,6 +120,7 @@ class Post:
                         due_at=made.received_at if due_at is None else due_at,
                         expires_at=made.received_at + life,
                         as_given=address,
+                        is_fixed=is_fixed,
                     ),
                     address.lower(),
                 )

@@ -37,6 +37,8 @@ OUTCOMES: tuple[Outcome, ...] = (
     Delivered(),
     Deferred(START + HOUR, "later", Category.GREYLISTED),
     Deferred(START + MINUTE, "paused", None, counts=False),
+    Deferred(START + HOUR, "the last", expires_at=START + HOUR),
+    Deferred(START + MINUTE, "longer", expires_at=START + 2 * HOUR),
     Held("key", Category.AUTH_FAILED),
     Bounced("unknown", Category.UNKNOWN_USER),
     Expired("late"),
@@ -100,6 +102,8 @@ class Both(RuleBasedStateMachine):
         state=st.sampled_from((State.READY, State.READY, State.WAITING, State.HELD, State.BOUNCED)),
         has_inbox=st.booleans(),
         life=st.sampled_from((MINUTE, HOUR)),
+        is_fixed=st.booleans(),
+        deadline_at=st.sampled_from((None, None, START + HOUR, START + HOUR + 1, START)),
     )
     def put(
         self,
@@ -109,9 +113,18 @@ class Both(RuleBasedStateMachine):
         state: State,
         has_inbox: bool,
         life: int,
+        is_fixed: bool,
+        deadline_at: int | None,
     ) -> None:
         entry = self.post.entry(
-            to, state=state, has_inbox=has_inbox, life=life, subject=subject, urgency=urgency
+            to,
+            state=state,
+            has_inbox=has_inbox,
+            life=life,
+            is_fixed=is_fixed,
+            subject=subject,
+            urgency=urgency,
+            deadline_at=deadline_at,
         )
         self.ids.append(entry.message.id)
         self.ask(lambda store: store.put(entry))
@@ -209,6 +222,7 @@ class Both(RuleBasedStateMachine):
     def agree(self) -> None:
         self.ask(lambda store: store.count(Selector()))
         self.ask(lambda store: store.depths())
+        self.ask(lambda store: store.backlog(["one.example", "two.example"]))
         self.ask(lambda store: store.inbox_rows())
         self.ask(lambda store: store.accepted_since(START + 2))
         for message_id in self.ids[-3:]:
@@ -217,7 +231,9 @@ class Both(RuleBasedStateMachine):
             self.ask(lambda store, one=message_id: store.attempts(one, 1))
             self.ask(lambda store, one=message_id: store.letter(one))
         self.runner.run(asyncio.sleep(0))
-        first, second = (sorted((r.domain, r.urgency) for r in one) for one in self.heard)
+        first, second = (
+            sorted((r.domain, r.urgency, r.is_dated) for r in one) for one in self.heard
+        )
         assert first == second
         assert self.sqlite.dead.is_set() is False
 

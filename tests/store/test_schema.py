@@ -11,7 +11,9 @@ import pytest
 
 from relay.mail.classification import Action, Category, Scope
 from relay.mail.delivery import TRANSITIONS, Delivered, State
-from relay.store import codec, leasing, migrations, reading, sqlite
+from relay.mail.instant import DAY
+from relay.mail.urgency import Urgency
+from relay.store import codec, leasing, migrations, names, reading, sqlite
 from relay.store.base import Selector, Settlement, StoreError, StoreTooNew
 from relay.store.connections import NAME
 from relay.store.reader import open_readonly
@@ -135,20 +137,24 @@ async def test_the_file_is_as_the_design_wants_it(tmp_path: Path) -> None:
 async def test_queries_of_the_road_use_their_indexes(tmp_path: Path) -> None:
     async with opened(tmp_path):
         pass
-    wanted = {
-        "delivery_ready": (leasing._CANDIDATES, (1, 10)),
-        "delivery_waiting": (leasing._WAKE, (NOW, 10)),
-        "delivery_expiry": (reading._OVERDUE, (NOW, 10)),
-        "delivery_leased": (leasing._RECOVER, ()),
-        "inbox_page": (f"{reading._INBOX} WHERE i.mailbox_id = ? ORDER BY i.message_id DESC", (1,)),
-    }
+    page = f"{reading._INBOX} WHERE i.mailbox_id = ? ORDER BY i.message_id DESC"
+    wanted: list[tuple[str, str, tuple[object, ...]]] = [
+        ("delivery_ready", leasing._CANDIDATES, (1, 10)),
+        ("delivery_ready", names.LOWEST, (1, 1, 0, 9)),
+        ("delivery_ready", reading._BACKLOG, ('["one.example"]',)),
+        ("delivery_waiting", leasing._WAKE, (NOW, 10)),
+        ("delivery_expiry", reading._OVERDUE, (NOW, 10)),
+        ("delivery_leased", leasing._RECOVER, ()),
+        ("inbox_page", page, (1,)),
+    ]
     with closing(owner(tmp_path)) as connection:
-        for index, (sql, values) in wanted.items():
+        for index, sql, values in wanted:
             plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
             said = " / ".join(str(row[3]) for row in plan)
             assert index in said, said
             assert "SCAN delivery" not in said.replace("SCAN delivery USING INDEX delivery_l", "")
-            assert "TEMP B-TREE" not in said or index == "inbox_page", said
+            is_sorted = sql in (page, reading._BACKLOG)
+            assert "TEMP B-TREE" not in said or is_sorted, said
 
 
 async def test_a_newer_database_is_refused_naming_both(tmp_path: Path) -> None:
@@ -176,17 +182,60 @@ async def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
 
 
 async def test_an_older_store_is_brought_up_to_date(tmp_path: Path) -> None:
-    """A store that knows step 001 only gets the later steps, and keeps its letters."""
-    first = migrations.shipped()[:1]
-    store = await sqlite.open(tmp_path, SteppingClock(), steps=first)
+    """A store that does not know the last step gets it, and keeps its letters."""
     entry = Post().entry()
-    await store.put(entry)
+    async with opened(tmp_path) as store:
+        await store.put(entry)
+    number = len(migrations.shipped()) + 1
+    later = migrations.Migration(number, "ALTER TABLE message ADD COLUMN later TEXT;\n")
+    store = await sqlite.open(tmp_path, SteppingClock(), steps=(*migrations.shipped(), later))
     await store.close()
-    steps = (*first, migrations.Migration(2, "ALTER TABLE message ADD COLUMN later TEXT;\n"))
-    store = await sqlite.open(tmp_path, SteppingClock(), steps=steps)
-    await store.close()
-    assert asked(tmp_path, "SELECT schema_version FROM meta") == [(2,)]
+    assert asked(tmp_path, "SELECT schema_version FROM meta") == [(number,)]
     assert asked(tmp_path, "SELECT message_id, later FROM message") == [(entry.message.id, None)]
+
+
+async def test_letters_of_before_get_their_kind_of_life_and_their_place(tmp_path: Path) -> None:
+    """As if step 003 came over letters that were put before it."""
+    steps = migrations.shipped()
+    post = Post()
+    entries = [
+        post.entry(urgency=Urgency.KRITIS),
+        post.entry(urgency=Urgency.MENDESAK),
+        post.entry(urgency=Urgency.MENDESAK, deadline_at=NOW + DAY),
+        post.entry(urgency=Urgency.TRANSAKSI, deadline_at=NOW + DAY),
+        post.entry(urgency=Urgency.MASSAL, subject="a"),
+        post.entry(urgency=Urgency.MASSAL, subject="b", deadline_at=NOW + 2 * DAY),
+        post.entry(urgency=Urgency.MASSAL, subject="c", deadline_at=NOW + DAY),
+    ]
+    async with opened(tmp_path) as store:
+        await store.put(*entries)
+        new = await store.claim(["example.co.id"], 9, NOW, NOW + 9)
+        await store.give_back(new)
+    with closing(owner(tmp_path)) as connection:
+        connection.execute("DROP INDEX delivery_expiry")
+        connection.execute("ALTER TABLE delivery DROP COLUMN is_fixed")
+        connection.execute("CREATE INDEX delivery_expiry ON delivery (expires_at)")
+        connection.execute("UPDATE delivery SET turn = 1")
+        for statement in migrations.statements(steps[2].sql):
+            connection.execute(statement)
+    async with opened(tmp_path) as store:
+        old = await store.claim(["example.co.id"], 9, NOW, NOW + 9)
+    assert [d.message_id for d in old] == [d.message_id for d in new]
+    assert [d.turn for d in old] == [d.turn for d in new]
+    number = {entry.message.id: at for at, entry in enumerate(entries)}
+    assert sorted(number[d.message_id] for d in old if d.is_fixed) == [0, 2, 5, 6]
+
+
+async def test_what_stands_behind_a_pause_costs_the_sweep_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        post = Post()
+        await store.put(*(post.entry(life=1) for _ in range(50)))
+        assert await store.overdue(NOW + 9 * DAY) == []
+    with closing(owner(tmp_path)) as connection:
+        connection.execute("ANALYZE")
+        indexed = {row[0] for row in connection.execute("SELECT idx FROM sqlite_stat1")}
+    assert "delivery_ready" in indexed
+    assert "delivery_expiry" not in indexed  # it is empty
 
 
 async def test_a_step_that_fails_changes_nothing(tmp_path: Path) -> None:
