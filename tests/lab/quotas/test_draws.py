@@ -147,16 +147,41 @@ def test_a_quota_that_falls_is_enforced_and_told(model: str) -> None:
             assert 0.1 <= ratio <= 0.51
 
 
-def test_a_fall_is_enforced() -> None:
-    model = provider("gmail", {"minute": 40, "hour": 10_000, "day": 10_000, "warns": 0.0}, "fall")
-    sender = Sender(model)
-    at = model.draw.variant.fall_at
-    assert [sender.letter(at - HOUR) for _ in range(40)] == [None] * 40
-    borne = model.quotas("gmail.com", at)[0].count
-    assert 8 <= borne <= 20
+@pytest.mark.parametrize(
+    ("model", "values", "full"),
+    [
+        ("gmail", {"minute": 40, "hour": 10_000, "day": 10_000, "warns": 0.0}, 40),
+        ("yahoo", {"five_minutes": 40, "hour": 10_000, "per_connection": 20}, 40),
+        ("m365", {"day": 40, "refusing_tenants": 0.0, "growth": 1.0}, 40),
+        ("small", {"hour": 40, "listed_at": 0.0}, 40),
+    ],
+)
+def test_what_is_told_of_a_fall_is_what_is_borne(
+    model: str, values: dict[str, float], full: int
+) -> None:
+    found = provider(model, values, "fall")
+    sender = Sender(found)
+    domain = found.domains[0]
+    at = found.draw.variant.fall_at
+    before = at - HOUR if model != "m365" else at - DAY
+    if before > START:  # a fall within the first day leaves no day to fill before it
+        assert [sender.letter(before) for _ in range(full)] == [None] * full
+    borne = found.quotas(domain, at)[0].count
+    assert 8 <= borne <= full // 2
     answers = [sender.letter(at) for _ in range(borne + 1)]
     assert answers[:-1] == [None] * borne
-    assert str(answers[-1]).startswith("421")
+    assert str(answers[-1])[:3] in ("421", "451")
+
+
+def test_a_fallen_bucket_fills_more_slowly() -> None:
+    found = provider("outlook", {"per_minute": 40}, "fall")
+    sender = Sender(found)
+    at = found.draw.variant.fall_at
+    rate = 40 * found.draw.variant.fall_to
+    assert [sender.letter(at) for _ in range(30)] == [None] * 30
+    full = at + math.ceil(MINUTE / rate)
+    assert str(sender.letter(full - 2))[:3] == "451"
+    assert sender.letter(full) is None
 
 
 @pytest.mark.parametrize(

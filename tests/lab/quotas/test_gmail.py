@@ -113,6 +113,15 @@ def test_a_second_connection_is_borne_after_the_time_of_one() -> None:
     assert sender.carry(sender.tried(first), after) is None
 
 
+def test_a_second_connection_counts_even_if_it_says_nothing() -> None:
+    sender = broken()
+    after = T + 10 * MINUTE
+    first, _ = sender.dial(after)
+    second, _ = sender.dial(after)
+    sender.hang_up(second, after)
+    assert starts(sender.carry(sender.tried(first), after)) == "421-4.7.28"
+
+
 def test_two_connections_kept_open_through_a_penalty_start_it_again() -> None:
     sender = Sender(gmail(minute=3))
     one, _ = sender.dial(T)
@@ -170,6 +179,28 @@ def test_blocks_grow_to_a_day_and_one_level_is_forgotten_per_clean_day() -> None
     at = clean + 2 * HOUR
     # One clean day took level three down to two; the strike takes it up again: a day.
     assert (blocked(sender, at) - at) // HOUR == 24
+
+
+def test_after_a_block_connections_are_not_counted() -> None:
+    sender = broken()
+    assert [starts(sender.letter(T + HOUR)) for _ in range(4)][-1] == "421-4.7.28"
+    ends = blocked(sender, T + 2 * HOUR)
+    sender.dial(ends)
+    assert sender.letter(ends) is None
+
+
+def test_going_on_inside_a_block_leads_to_the_next() -> None:
+    sender = broken()
+    for n in range(21):
+        sender.letter(T + n)
+    levels = [(T + 21, 1), (T + 42, 4), (T + 63, 24)]
+    for at, hours in levels:
+        penalty = getattr(sender.provider, "_penalties")[sender.ip]  # noqa: B009
+        assert penalty.length == hours * HOUR
+        for n in range(20):
+            sender.letter(at + n)
+        assert penalty.length == hours * HOUR
+        sender.letter(at + 20)
 
 
 def test_a_clean_week_forgets_all() -> None:
@@ -256,6 +287,13 @@ def test_it_warns_on_a_few_attempts_near_the_quota_and_never_before() -> None:
     near = answers[85:98]
     assert {"", "421-4.7.0"} == set(near)
     assert sender.provider.book.count(Kind.WARNED) == answers.count("421-4.7.0")
+
+
+def test_inside_a_penalty_it_does_not_warn() -> None:
+    sender = Sender(gmail(minute=3, warns=1.0, warn_share=0.5, attempts=1000))
+    answers = [starts(sender.letter(T + n)) for n in range(60)]
+    first = answers.index("421-4.7.28")
+    assert answers[first:] == ["421-4.7.28"] * (60 - first)
 
 
 @settings(max_examples=60, deadline=None)

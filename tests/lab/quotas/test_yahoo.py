@@ -108,6 +108,12 @@ def test_too_many_dead_among_the_last_five_hundred_halve_the_quota_for_a_day() -
     assert model.quotas("yahoo.com", T + DAY)[0].count == 10_000
 
 
+def test_the_halved_quota_is_what_is_borne() -> None:
+    sender = Sender(yahoo(dead=1.0, dead_among=1, five_minutes=10))
+    answers = [starts(sender.letter(T)) for _ in range(6)]
+    assert answers == ["554"] * 5 + ["421"]
+
+
 def test_a_lying_directory_costs_no_quota() -> None:
     model = provider("yahoo", WIDE, "false-dead")
     sender = Sender(model)
