@@ -129,9 +129,7 @@ class Counting:
             self._round = list(self._counted)
         some, self._round = self._round[:LOOKED_AT], self._round[LOOKED_AT:]
         for key in some:
-            one = self._counted.get(key)
-            if one is None:
-                continue
+            one = self._counted[key]
             rows += one.aside.corrections(one.meter.forward(now))
             if one.aside.is_empty() and one.meter.is_empty(now):
                 del self._counted[key]

@@ -64,7 +64,7 @@ def _zone(name: str) -> tzinfo:
         return timezone(timedelta(hours=_INDONESIA[name]), name)
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise ValueError(
             f"no time zone {name!r} is known here (write WIB, WITA, WIT, UTC or Asia/Jakarta)"
         ) from error

@@ -44,10 +44,8 @@ class Track:
     least: int
     slices: list[list[int]] = field(default_factory=list)  # [slice, units], oldest first
     total: int = 0
-    epoch: int = 0
-    peak: int = 0  # of this epoch
-    last: int = 0  # of the one before
-    record: int = 0  # of all earlier ones
+    peaks: list[list[int]] = field(default_factory=list)  # [half span, peak], of the last three
+    record: int = 0  # of all earlier ones: a span ago and before
     cap: float | None = None
     top: float = 0.0  # the highest ceiling so far
     is_pressed: bool = False  # it was in the way since the last step
@@ -75,22 +73,21 @@ class Track:
             self.slices.append([at, units])
         self.total += units
         self._turn(now)
-        self.peak = max(self.peak, self.total)
+        self.peaks[-1][1] = max(self.peaks[-1][1], self.total)
         if self.cap is not None and self.total >= PRESSED * BELOW * self.cap:
             self.is_pressed = True
 
     def _turn(self, now: Instant) -> None:
-        epoch = now // self.span
-        if epoch != self.epoch:
-            self.record = max(self.record, self.last, self.peak if epoch > self.epoch + 1 else 0)
-            self.last = self.peak if epoch == self.epoch + 1 else 0
-            self.epoch, self.peak = epoch, 0
+        half = now * 2 // self.span
+        if not self.peaks or self.peaks[-1][0] < half:
+            self.peaks.append([half, 0])
+            while self.peaks[0][0] < half - 2:
+                self.record = max(self.record, self.peaks.pop(0)[1])
 
     def is_record(self, now: Instant) -> bool:
         """Does the count stand above all that it was a span ago and before?"""
         self._turn(now)
-        before = max(self.record, self.last)
-        return self.count(now) > max(before * RECORD, before + 1)
+        return self.count(now) > max(self.record * RECORD, self.record + 1)
 
     def room_at(self, units: int, share: float, now: Instant) -> Instant:
         """When so many more fit below the ceiling; `now`: at once."""
@@ -108,11 +105,12 @@ class Track:
 
     def dump(self) -> list[Any]:
         """For the store."""
-        return [self.slices, self.epoch, self.peak, self.last, self.record, self.cap, self.top]
+        return [self.slices, self.peaks, self.record, self.cap, self.top]
 
     def load(self, kept: list[Any]) -> None:
         """What :meth:`dump` gave. Raises ValueError, TypeError."""
-        slices, self.epoch, self.peak, self.last, self.record, self.cap, self.top = kept
+        slices, peaks, self.record, self.cap, self.top = kept
+        self.peaks = [[int(half), int(peak)] for half, peak in peaks]
         self.slices = [[int(at), int(units)] for at, units in slices]
         self.total = sum(units for _, units in self.slices)
 
@@ -275,8 +273,8 @@ class Learned:
 
     def is_empty(self, now: Instant) -> bool:
         """True where nothing counts and nothing was learned."""
-        if not self._tracks and self._first and now - self._first[-1][1] < DAY * self._scale:
-            return False
+        if not self._tracks:
+            return not self._first or now - self._first[-1][1] >= DAY * self._scale
         return not self.is_capped and not any(track.count(now) for track in self.tracks)
 
     def dump(self) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def kind_of(read: Classification, reply: str) -> Kind:
         if not is_of_rate and (_CODES.search(said) or any(word in said for word in _OF_PEOPLE)):
             return Kind.ADMINISTRATIVE
         return Kind.BLOCK
-    return Kind.BLOCK if is_final else Kind.THROTTLE
+    return Kind.BLOCK if is_final else Kind.THROTTLE  # of whatever else asks to slow down
 
 
 def named(reply: str, identity: Identity) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Final
 
 from relay.mail.instant import Instant
@@ -21,11 +22,13 @@ class Operating(Keeping):
     _providers: frozenset[str]
     _reacting: Reacting
 
+    @abstractmethod
     def _tick(self, destination: Destination, now: Instant) -> None:
-        raise NotImplementedError
+        """What time alone does to it."""
 
+    @abstractmethod
     def _connections(self, destination: Destination, now: Instant) -> int | None:
-        raise NotImplementedError
+        """How many may be open; None: no limit."""
 
     def pause(self, destination: str, until: Instant | None, why: str, now: Instant) -> None:
         """See Shaping.pause."""

@@ -1,4 +1,4 @@
-"""Reacting: the site's own reactions at work — what they ask for, for how long, and what it costs."""
+"""Reacting: the site's own reactions at work: what they ask for, and for how long."""
 
 from __future__ import annotations
 

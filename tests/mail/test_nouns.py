@@ -161,3 +161,9 @@ def test_every_event_is_a_frozen_value_with_its_moment() -> None:
         fields = [field.name for field in dataclasses.fields(kind)]
         assert fields[0] == "at" and kind.__dataclass_params__.frozen
     assert dataclasses.is_dataclass(letter.Letter)
+
+
+def test_an_id_is_never_below_the_first_of_its_moment() -> None:
+    made = ids.Ids()
+    assert ids.first_of(NOW) <= made.next(NOW) < ids.first_of(NOW + 1)
+    assert ids.first_of(-5) == 0

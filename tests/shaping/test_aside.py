@@ -1,0 +1,139 @@
+"""What is made durable before it is spent: a crash can only under-send."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from relay.mail.instant import DAY, MINUTE, SECOND
+from relay.mail.spent import Spent
+from relay.shaping import aside, counting
+from relay.shaping.aside import LONGEST, VALID, Aside, a_second
+from relay.shaping.counting import Counting
+from relay.shaping.destination import Destination, Profile, Rate, Sum
+from tests.shaping.house import GMAIL, NOW, admit, shaper
+
+FAST = (Rate(600, timedelta(minutes=1)),)
+SLOW = (Rate(20, timedelta(minutes=1)), Rate(1500, timedelta(days=1)))
+
+
+def test_a_block_is_at_most_a_seconds_worth_and_at_least_one() -> None:
+    assert [a_second(rates) for rates in (FAST, SLOW, ())] == [10, 1, 1]
+    made = Aside("gmail", FAST)
+    assert made.ask(FAST, NOW) is None  # nothing is wanted
+    made.want(1)
+    row = made.ask(FAST, NOW)
+    assert row == Spent("gmail", NOW + VALID, 10)
+    assert made.ask(FAST, NOW) is None  # one is on its way
+    assert not made.has(1, NOW)
+    made.kept(row, NOW + 5)
+    assert made.has(10, NOW + VALID) and not made.has(11, NOW) and not made.has(1, NOW + VALID + 1)
+
+
+def test_what_was_not_spent_is_corrected_and_what_counts_no_more_removed() -> None:
+    made = Aside("gmail", FAST)
+    made.want(1)
+    row = made.ask(FAST, NOW)
+    assert row is not None
+    made.kept(row, NOW)
+    made.spend(4)
+    made.take_back(1)
+    assert made.corrections(NOW + SECOND) == []
+    assert made.corrections(NOW + VALID + 1) == [Spent("gmail", row.at, 3)]
+    assert made.corrections(NOW + 30 * SECOND) == []
+    assert made.corrections(row.at + MINUTE + 1) == [Spent("gmail", row.at, 0)]
+    assert made.is_empty()
+
+
+def test_a_slow_commit_makes_the_next_block_last_longer() -> None:
+    made = Aside("gmail", SLOW)
+    now = NOW
+    for _ in range(8):
+        made.want(1)
+        row = made.ask(SLOW, now)
+        assert row is not None
+        if row.at >= now + 10 * SECOND:
+            break
+        now += 10 * SECOND
+        made.kept(row, now)
+        assert not made.has(1, now)
+    assert now < NOW + 50 * SECOND
+    assert made._valid <= LONGEST
+
+
+def test_a_row_that_could_not_be_kept_is_asked_for_anew_and_counts_if_it_is_there() -> None:
+    made = Aside("gmail", SLOW)
+    made.want(1)
+    row = made.ask(SLOW, NOW)
+    assert row is not None
+    made.failed(Spent("gmail", 1, 1))  # another one's
+    made.failed(row)
+    made.kept(row, NOW)  # too late
+    assert not made.has(1, NOW)
+    again = made.ask(SLOW, NOW)
+    assert again is not None and again.at > row.at
+    made.kept(again, NOW)
+    assert made.has(1, NOW)
+    assert made.corrections(NOW + SECOND) == [Spent("gmail", row.at, 0)]
+
+
+def test_very_many_rows_are_joined_against_us(monkeypatch: object) -> None:
+    rows = [Spent("gmail", NOW + n, 1) for n in range(aside.MANY + 1)]
+    made = Aside("gmail", (Rate(10_000, timedelta(days=1)),), rows)
+    told = made.corrections(NOW + SECOND)
+    kept = {row.at: row.units for row in rows} | {row.at: row.units for row in told}
+    left = {at: units for at, units in kept.items() if units}
+    assert sum(left.values()) == len(rows)
+    assert len(left) < 0.8 * len(rows)
+    assert [(row.at, row.units) for row in made.rows()] == sorted(left.items())
+
+
+def test_rows_far_ahead_of_the_clock_move_with_it_and_are_written_anew() -> None:
+    made = Counting(lambda domain: ())
+    later = NOW + 400 * DAY
+    made.restore([Spent("gmail", later - SECOND, 5), Spent("gmail", later, 7)], NOW)
+    (one,) = made.asked(GMAIL, "gmail.com")
+    assert one.meter.windows[0].used(NOW) == 12
+    assert set(made.corrections(NOW)) >= {
+        Spent("gmail", later - SECOND, 0),
+        Spent("gmail", later, 0),
+        Spent("gmail", NOW - SECOND, 5),
+        Spent("gmail", NOW, 7),
+    }
+
+
+def test_rows_of_limits_that_nobody_meets_are_removed_after_a_day() -> None:
+    made = Counting(lambda domain: ())
+    made.restore([Spent("gone", NOW, 5)], NOW)
+    assert made.corrections(NOW + DAY) == []
+    assert made.corrections(NOW + DAY + 1) == [Spent("gone", NOW, 0)]
+    assert made.corrections(NOW + DAY + 2) == []
+
+
+def test_sums_over_destinations_and_sources() -> None:
+    sums = (
+        Sum("total", (Rate(3, timedelta(minutes=1)),), burst=9, where="relay.yaml:4"),
+        Sum("source:192.0.2.1", (Rate(2, timedelta(minutes=1)),), burst=9),
+    )
+    made = shaper()
+    made.use(made._pauses, lambda domain: (), (), sums)
+    made._source = "192.0.2.1"
+    one, other = (Destination(name, Profile(name)) for name in ("one", "other"))
+    assert admit(made, NOW, one) and admit(made, NOW, other)
+    wait = made.peek(one, "one.example", 1, NOW)
+    assert wait is not None and "source:192.0.2.1: 2/min" in wait.why
+    made._source = "192.0.2.9"
+    assert admit(made, NOW, one)
+    wait = made.peek(other, "other.example", 1, NOW)
+    assert wait is not None and "total: 3/min" in wait.why
+    assert wait.domain is None
+
+
+def test_a_store_that_fails_spends_nothing() -> None:
+    made = shaper()
+    assert made.admit(GMAIL, "gmail.com", 1, NOW) is not None
+    rows = made.setting_aside(NOW)
+    made.not_set_aside([*rows, Spent("nobody", NOW, 1)])
+    made.set_aside([Spent("nobody", NOW, 1)], NOW)
+    assert made._counting.asked(GMAIL, "gmail.com")[0].meter.windows[0].used(NOW) == 0
+    assert admit(made, NOW)
+    assert counting.AHEAD > LONGEST

@@ -1,0 +1,117 @@
+"""Whom of us a provider names is punished alone; and how a provider without history begins."""
+
+from __future__ import annotations
+
+import pytest
+
+from relay.mail import events
+from relay.mail.instant import HOUR, MINUTE, SECOND
+from relay.mail.urgency import Urgency
+from relay.shaping.base import Identity
+from relay.shaping.feedback import RAMP_STEP
+from relay.shaping.settings import PauseSettings
+from relay.shaping.shaper import Shaper
+from tests.shaping.house import (
+    BLOCK,
+    GMAIL,
+    NOW,
+    OURS,
+    ROUTE,
+    THROTTLE,
+    admit,
+    no_rates,
+    shaper,
+    state,
+)
+
+ONE = Identity("192.0.2.1", "lpse.one.go.id", "lpse.one.go.id")
+TWO = Identity("192.0.2.1", "lpse.two.go.id", "lpse.two.go.id")
+OF_ONE = "421 4.7.28 unusual rate of mail originating from your DKIM domain [lpse.one.go.id]"
+
+
+def test_a_named_domain_pauses_and_comes_back_alone() -> None:
+    made, now = shaper(), NOW
+    (paused,) = made.feedback(GMAIL, THROTTLE, OF_ONE, now, ONE)
+    assert isinstance(paused, events.Paused)
+    assert paused.destination == "gmail|dkim=lpse.one.go.id"
+    assert not admit(made, now, identity=ONE)
+    assert admit(made, now, identity=TWO)
+    assert state(made, now) == "ok"
+    kept = dict(made.dirty(now, is_last=True))
+    again = shaper()
+    again.restore(kept, now)
+    assert not admit(again, now + 5 * SECOND, identity=ONE)
+    now += 12 * MINUTE
+    assert admit(again, now, identity=ONE)
+    again.feedback(GMAIL, None, "250", now, ONE)
+    assert admit(again, now + 2 * MINUTE, identity=ONE)
+    assert state(again, now, "gmail|dkim=lpse.one.go.id") == "slow"
+
+
+def test_what_names_nobody_means_all_of_us() -> None:
+    made = shaper()
+    made.feedback(GMAIL, THROTTLE, "421 4.7.28 unusual rate", NOW, ONE)
+    assert not admit(made, NOW, identity=TWO)
+
+
+def test_at_a_closed_door_no_refused_letter_asks_and_resume_opens_it() -> None:
+    made, now = shaper(), NOW
+    assert not made.wants_new(GMAIL, now)
+    (_paused, alert) = made.feedback(GMAIL, OURS, "550 5.7.25 no PTR record", now)
+    assert isinstance(alert, events.Alert) and alert.name == "fix_config:gmail"
+    assert "one new letter" in alert.detail
+    assert made.wants_new(GMAIL, now)
+    assert not admit(made, now + 4 * HOUR)
+    now += 5 * HOUR
+    assert admit(made, now) and made.wants_new(GMAIL, now)
+    told = made.feedback(GMAIL, OURS, "550 5.7.25 no PTR record", now)
+    assert [e.name for e in told if isinstance(e, events.Alert)] == ["probe_refused:gmail"]
+    assert not admit(made, now + 4 * HOUR)  # the time does not grow
+    assert made.resume("gmail", "root: mended", now + HOUR)
+    assert not made.wants_new(GMAIL, now + HOUR)
+    assert admit(made, now + HOUR)
+
+
+def test_a_late_block_makes_a_throttles_pause_a_blocks() -> None:
+    made = shaper()
+    made.feedback(GMAIL, THROTTLE, "421 slow down", NOW)
+    made.feedback(GMAIL, BLOCK, "550 5.7.1 listed by spamhaus", NOW + SECOND)
+    assert made.wants_new(GMAIL, NOW + SECOND)
+    assert not admit(made, NOW + 3 * HOUR)
+
+
+def test_a_provider_without_history_begins_at_a_quarter_and_rises_as_it_is_used() -> None:
+    made, now = Shaper(PauseSettings(), no_rates, {"gmail"}), NOW
+    assert made.peek(ROUTE, "gmail.com", 1, now) is None  # our own hop: no ramp
+    counts = []
+    for _ in range(6):
+        end, count = now + MINUTE, 0
+        while now < end:
+            count += admit(made, now)
+            now += 500
+        counts.append(count)
+    assert 14 <= counts[0] <= 25  # of sixty
+    assert counts[:3] == sorted(counts[:3])
+    assert counts[-1] >= 57
+    assert state(made, now) == "ok"
+    again = Shaper(PauseSettings(), no_rates, {"gmail"})
+    again.restore(dict(made.dirty(now, is_last=True)), now)
+    wait = again.peek(GMAIL, "gmail.com", 1, now + MINUTE, 1)
+    assert state(again, now + MINUTE) == "ok", wait
+
+
+def test_silence_teaches_nothing() -> None:
+    made = Shaper(PauseSettings(), no_rates)
+    assert admit(made, NOW)
+    assert admit(made, NOW + 10 * RAMP_STEP)
+    wait = made.peek(GMAIL, "gmail.com", 1, NOW + 10 * RAMP_STEP)
+    assert wait is not None
+    assert "new to us: 22.5 a minute" in wait.why
+
+
+@pytest.mark.parametrize(("urgency", "most"), [(Urgency.MASSAL, 3), (Urgency.KRITIS, 4)])
+def test_one_connection_is_closed_to_massal(urgency: Urgency, most: int) -> None:
+    assert shaper().connections(GMAIL, NOW, urgency) == most
+    made = shaper()
+    made.feedback(GMAIL, THROTTLE, "421 slow down", NOW)
+    assert made.connections(GMAIL, NOW + HOUR, urgency) == 1

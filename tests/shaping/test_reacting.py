@@ -1,0 +1,161 @@
+"""The site's own reactions at work in the shaper, and what is told of a destination."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from relay.mail import events
+from relay.mail.instant import DAY, HOUR, MINUTE, SECOND
+from relay.mail.urgency import Urgency
+from relay.shaping.destination import Destination, Profile, Rate
+from relay.shaping.directives import Action, Alarm, ConnectionsOf, PauseFor, RateOf, SlowBy
+from relay.shaping.feedback import SLOWEST
+from relay.shaping.reaction_settings import Trigger
+from relay.shaping.reactions import Reaction
+from relay.shaping.shaper import Shaper
+from tests.shaping.house import BLOCK, DEAD, GMAIL, NOW, THROTTLE, admit, say, shaper, state
+
+HELD = Rate(1, timedelta(minutes=1))
+
+
+def use(made: Shaper, *actions: Action, is_of_domain: bool = False) -> Shaper:
+    rule = Reaction("stop", actions, Trigger(1, MINUTE), is_of_domain=is_of_domain)
+    made.use(made._pauses, lambda domain: (), {"gmail"}, (), (rule,))
+    return made
+
+
+def hear(made: Shaper, now: int, domain: str = "gmail.com") -> list[events.Event]:
+    return list(made.feedback(GMAIL, DEAD, "550 5.1.1 no such user", now, domain=domain))
+
+
+def test_a_pause_by_rule_lasts_survives_and_is_lifted_by_hand() -> None:
+    made = use(shaper(), PauseFor(2 * HOUR))
+    (paused,) = hear(made, NOW)
+    assert isinstance(paused, events.Paused)
+    assert paused.why == "the reaction stop: 550 5.1.1 no such user"
+    wait = made.peek(GMAIL, "gmail.com", 1, NOW + HOUR)
+    assert wait is not None
+    assert (wait.until, wait.why) == (NOW + 2 * HOUR, "gmail is paused by the reaction stop")
+    kept = {name: text for name, text in made.dirty(NOW).items() if text}
+    assert made.dirty(NOW) == {}
+    again = use(shaper(), PauseFor(2 * HOUR))
+    again.restore(kept, NOW)
+    assert not admit(again, NOW + HOUR)
+    assert admit(again, NOW + 2 * HOUR)
+    assert made.resume("gmail", "root", NOW)
+    assert admit(made, NOW)
+
+
+def test_of_a_domain_only_that_waits() -> None:
+    made = use(shaper(), PauseFor(2 * HOUR), is_of_domain=True)
+    hear(made, NOW, "kampus.ac.id")
+    wait = made.peek(GMAIL, "kampus.ac.id", 1, NOW)
+    assert wait is not None and wait.domain == "kampus.ac.id"
+    assert admit(made, NOW)
+
+
+def test_a_rate_by_rule_is_kept_and_ends() -> None:
+    made = use(shaper(), RateOf(HELD, 30 * MINUTE))
+    hear(made, NOW)
+    assert admit(made, NOW)
+    wait = made.peek(GMAIL, "gmail.com", 1, NOW + 30 * SECOND)
+    assert wait is not None and "gmail is held to 1/min by the reaction stop" in wait.why
+    assert made.peek(GMAIL, "gmail.com", 1, NOW + 62 * SECOND, ahead=1) is not None
+    assert admit(made, NOW + 61 * SECOND)
+    assert admit(made, NOW + 30 * MINUTE)
+    assert admit(made, NOW + 30 * MINUTE + SECOND)
+
+
+def test_connections_by_rule_never_raise() -> None:
+    made = use(shaper(), ConnectionsOf(1, HOUR))
+    hear(made, NOW)
+    assert made.connections(GMAIL, NOW) == 1
+    free = replace(GMAIL, profile=replace(GMAIL.profile, connections=None))
+    assert made.connections(free, NOW) == 1
+    assert made.connections(GMAIL, NOW + HOUR) == 4
+
+
+def test_slower_by_rule_and_back_by_steps() -> None:
+    made = use(shaper(), SlowBy(50), Alarm())
+    told = hear(made, NOW)
+    assert [e.name for e in told if isinstance(e, events.Alert)] == ["reaction:stop"]
+    assert state(made, NOW) == "slow"
+    assert admit(made, NOW + SECOND)
+    wait = made.peek(GMAIL, "gmail.com", 1, NOW + 2 * SECOND)
+    assert wait is not None and "30.0 a minute" in wait.why
+    assert state(made, NOW + 3 * HOUR) == "ok"
+    for n in range(9):
+        hear(made, NOW + n * 2 * MINUTE)
+    assert made._states["gmail"].share == SLOWEST
+    made.pause("gmail", None, "root", NOW + HOUR)
+    hear(made, NOW + HOUR)
+    assert state(made, NOW + HOUR) == "paused"  # slower than nothing there is not
+
+
+@pytest.mark.parametrize("name", ["reaction:counted", "reaction:lasting"])
+def test_what_cannot_be_read_is_named(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        use(shaper(), PauseFor(HOUR)).restore({name: "{", "reaction:other": ""}, NOW)
+
+
+def test_new_connections_have_a_rate_too() -> None:
+    rates = (Rate(2, timedelta(minutes=1)),)
+    site = Destination("one", Profile("one", connections=9, connection_rates=rates))
+    made = shaper()
+    assert made.connect(site, NOW) is None
+    assert made.connect(site, NOW + 31 * SECOND) is None
+    wait = made.connect(site, NOW + 40 * SECOND)
+    assert wait is not None and "connections to one: 2/min" in wait.why
+    assert made.connect(site, NOW + 62 * SECOND) is None
+
+
+def test_explaining_says_what_binds_and_how_many_an_hour() -> None:
+    made = shaper()
+    shown = made.explain(GMAIL, "gmail.com", NOW, Urgency.TRANSAKSI)
+    assert (shown.key, shown.state, shown.why, shown.next_at) == ("gmail", "ok", "", NOW)
+    assert [(b.name, str(b.rate), b.used) for b in shown.bounds] == [
+        ("gmail", "60/min", 0),
+        ("gmail", "20000/day", 0),
+    ]
+    assert shown.an_hour == 3600
+    assert made.explain(GMAIL, "gmail.com", NOW, Urgency.MASSAL).an_hour == 54 * 60
+    now = NOW
+    for _ in range(2):
+        assert admit(made, now, GMAIL, "kampus.ac.id")
+        now += 30 * SECOND
+    shown = made.explain(GMAIL, "kampus.ac.id", now - 20 * SECOND, Urgency.KRITIS)
+    assert "kampus.ac.id: 2/min" in shown.why
+    assert shown.bounds[-1].free_at is not None and shown.bounds[-1].used == 2
+    assert shown.an_hour == 120
+    say(made, BLOCK, now)
+    assert made.explain(GMAIL, "gmail.com", now, Urgency.KRITIS).an_hour is not None
+    made.pause("gmail", None, "root", now)
+    assert made.explain(GMAIL, "gmail.com", now, Urgency.KRITIS).an_hour == 0
+
+
+def test_explaining_what_was_learned() -> None:
+    made, now = shaper(), NOW
+    for _ in range(60):
+        assert admit(made, now)
+        now += SECOND
+    say(made, THROTTLE, now)
+    now += 13 * MINUTE
+    assert admit(made, now)
+    say(made, None, now)
+    assert admit(made, now + SECOND)
+    shown = made.explain(GMAIL, "gmail.com", now + SECOND, Urgency.KRITIS)
+    assert shown.state == "slow"
+    assert shown.learned is not None and shown.ceiling is not None
+    assert shown.learned < shown.ceiling <= 60
+    assert shown.an_hour is not None and shown.an_hour <= shown.learned * 60 + 1
+    assert "slow after a refusal" in shown.why or "bore before it refused" in shown.why
+    kept = json.loads(json.dumps(dict(made.dirty(now, is_last=True))))
+    again = shaper()
+    again.restore(kept, now)
+    after = again.explain(GMAIL, "gmail.com", now + SECOND, Urgency.KRITIS)
+    assert after.ceiling == shown.ceiling
+    assert again.dirty(now + DAY, is_last=True) == {}

@@ -1,0 +1,91 @@
+"""Warm-up: more with each day that was used, frozen by a refusal."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from relay.mail import events
+from relay.mail.instant import DAY, HOUR, SECOND
+from relay.mail.urgency import Urgency
+from relay.shaping.destination import Destination, Profile
+from relay.shaping.settings import LimitSettings
+from relay.shaping.warmup import Warming, Warmup
+from tests.shaping.house import BLOCK, NOW, admit, shaper
+
+PLAN = Warmup(10, 1.4, 20)
+GMAIL = Destination("gmail", Profile("gmail", connections=None, warmup=PLAN), "gmail")
+
+
+def day(warming: Warming, now: int, most: int = 100) -> int:
+    """So many as may go on one day."""
+    sent = 0
+    while sent < most and warming.free_at(PLAN, 1, now) <= now:
+        warming.add(PLAN, 1, now)
+        now += SECOND
+        sent += 1
+    return sent
+
+
+def test_it_grows_with_each_day_that_was_used_and_ends() -> None:
+    warming = Warming()
+    assert [day(warming, NOW + n * (DAY + HOUR)) for n in range(4)] == [10, 14, 19, 20]
+    assert day(warming, NOW + 5 * (DAY + HOUR)) == 100
+    assert warming.is_over
+    assert PLAN.of_day(10_000) == 20
+
+
+def test_a_day_that_was_hardly_used_makes_the_next_no_larger() -> None:
+    warming = Warming()
+    assert day(warming, NOW, most=4) == 4
+    assert day(warming, NOW + DAY) == 10
+    assert day(warming, NOW + 2 * DAY) == 14
+
+
+def test_a_refusal_freezes_the_day_it_falls_on() -> None:
+    warming = Warming()
+    day(warming, NOW)
+    assert warming.freeze()
+    assert not warming.freeze()
+    assert day(warming, NOW + DAY) == 10
+    assert Warming.load(warming.dump()) == warming
+
+
+def test_urgent_letters_are_exempt_and_count() -> None:
+    made, now = shaper(), NOW
+    for n in range(10):
+        now += SECOND
+        assert admit(made, now, GMAIL, urgency=Urgency.KRITIS if n % 2 else Urgency.MASSAL)
+    wait = made.peek(GMAIL, "gmail.com", 1, now)
+    assert wait is not None
+    assert wait.why == "the warm-up of gmail: 10 on sending day 1"
+    assert wait.until == NOW + SECOND + DAY
+    assert admit(made, now, GMAIL, urgency=Urgency.MENDESAK)
+    kept = dict(made.dirty(now, is_last=True))
+    again = shaper()
+    again.restore(kept, now)
+    assert not admit(again, now, GMAIL)
+
+
+def test_a_block_freezes_it_and_says_so_once() -> None:
+    made = shaper()
+    assert admit(made, NOW, GMAIL)
+    told = made.feedback(GMAIL, BLOCK, "550 blocked", NOW)
+    assert [e.name for e in told if isinstance(e, events.Alert)] == [
+        "blocked:gmail",
+        "warmup_frozen:gmail",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ({"start": "500/day", "end": "400/day"}, "below its start"),
+        ({"start": "500/hour", "end": "4000/day"}, "no number a day"),
+        ({"start": "500/day", "end": "4000/day", "growth": 1.0}, "greater than 1"),
+        ({"start": "500/day"}, "Field required"),
+    ],
+)
+def test_what_cannot_be(written: dict[str, object], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        LimitSettings.model_validate({"warmup": written})
