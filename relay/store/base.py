@@ -85,7 +85,7 @@ class Selector:
     """Which deliveries an operator means; all given conditions must hold.
 
     `subject` is a case-insensitive glob (`*Pengumuman*`), or a part of the subject where it has
-    no `*`. `domains` is what a provider was resolved to.
+    no `*`. `domains` is what a provider was resolved to. `why` is what the reason begins with.
     """
 
     message_id: int | None = None
@@ -95,6 +95,7 @@ class Selector:
     domains: frozenset[str] | None = None
     recipient: str | None = None
     states: frozenset[State] | None = None
+    why: str | None = None
 
     @property
     def is_everything(self) -> bool:
@@ -248,6 +249,17 @@ class Queue(Protocol):
         `mail.delivery.released_until`. retry: waiting → ready now. remove: ready, waiting,
         held → removed.
         """
+        ...
+
+    async def requeue(
+        self, refs: Sequence[tuple[int, int]], action: str, who: str, reason: str, now: Instant
+    ) -> Changed:
+        """Held and bounced deliveries, by (message_id, n), are ready again; others are left as
+        they are, and so are those whose fixed life is over. One audit row, of that action."""
+        ...
+
+    async def last_accepted_at(self, address: str) -> Instant | None:
+        """When a remote server last took a letter of ours for this address (`Address.key`)."""
         ...
 
     async def accepted_since(self, since: Instant) -> list[tuple[Instant, int]]:

@@ -20,11 +20,14 @@ MOVES: Final[dict[Change, frozenset[State]]] = {
     "retry": frozenset({State.WAITING}),
     "remove": frozenset({State.READY, State.WAITING, State.HELD}),
 }
+# As relay.mail.delivery.released_until: time in which it was held does not count.
+RELEASE: Final = (
+    "state = 0, due_at = :now, why = NULL, state_at = :now, expires_at = expires_at +"
+    " iif(is_fixed, 0, max(0, :now - min(due_at, state_at)))"
+)
 _SET: Final[dict[Change, str]] = {
     "hold": "state = 3, why = :reason, category = NULL, state_at = :now",
-    # As relay.mail.delivery.released_until: time in which it was held does not count.
-    "release": "state = 0, due_at = :now, why = NULL, state_at = :now, expires_at = expires_at +"
-    " iif(is_fixed, 0, max(0, :now - min(due_at, state_at)))",
+    "release": RELEASE,
     "retry": "state = 0, due_at = min(due_at, :now), state_at = :now",
 }
 

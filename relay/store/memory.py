@@ -23,7 +23,7 @@ from relay.mail.instant import Instant
 from relay.mail.letter import Letter
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
-from relay.store import codec
+from relay.store import codec, requeueing
 from relay.store.base import (
     Backlog,
     Change,
@@ -307,6 +307,42 @@ class MemoryStore(MemoryInbox):
         moved_to = [self._records[one.message_id, one.n].delivery for one in meant]
         ready = self._announce(moved_to)
         return Changed(len(meant), in_flight, frozenset(r.domain for r in ready))
+
+    async def requeue(
+        self, refs: Sequence[tuple[int, int]], action: str, who: str, reason: str, now: Instant
+    ) -> Changed:
+        """See Queue.requeue."""
+        keys = list(dict.fromkeys(refs))
+        back = [one for key in keys if (one := self._back(key, now)) is not None]
+        if back:
+            detail = f"moved {len(back)}"
+            await self.audit(who, action, f"{len(keys)} named", reason, now, detail)
+        ready = self._announce(back)
+        return Changed(len(back), 0, frozenset(r.domain for r in ready))
+
+    def _back(self, key: Key, now: Instant) -> Delivery | None:
+        """A held or bounced one, ready again."""
+        record = self._records.get(key)
+        if record is None or record.delivery.state not in (State.HELD, State.BOUNCED):
+            return None
+        one, category = record.delivery, record.category
+        if one.state is State.HELD:
+            if one.is_fixed and one.expires_at <= now:
+                return None
+            moved = _changed("release", one, record.state_at, "", now)
+        else:
+            known = self._messages[key[0]].particulars
+            fixed = requeueing.is_fixed(known.urgency, known.deadline_at)
+            end = requeueing.until(fixed, one.expires_at, record.state_at, now)
+            if end is None:
+                return None
+            turn = self._turns.give(self._lane(one), known.flow, known.deadline_at)
+            self._turns.keep()
+            tries, category = len(self._attempts.get(key, ())), None
+            moved = one.moved(State.READY, due_at=now, expires_at=end, why="", turn=turn)
+            moved = replace(moved, tries=tries, is_fixed=fixed)
+        self._records[key] = replace(record, delivery=moved, category=category, state_at=now)
+        return moved
 
     async def accepted_since(self, since: Instant) -> list[tuple[Instant, int]]:
         """See Queue.accepted_since."""

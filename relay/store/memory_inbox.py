@@ -53,12 +53,18 @@ class MemoryInbox:
 
     async def accepted_before(self, address: str) -> bool:
         """See Inbox.accepted_before."""
-        return any(
-            record.in_inbox
+        return await self.last_accepted_at(address) is not None
+
+    async def last_accepted_at(self, address: str) -> Instant | None:
+        """See Queue.last_accepted_at."""
+        times = (
+            record.state_at
+            for record in self._records.values()
+            if record.in_inbox
             and record.delivery.state is State.DELIVERED
             and (record.delivery.recipient or record.delivery.as_given).lower() == address
-            for record in self._records.values()
         )
+        return max(times, default=None)
 
     def _inbox(self, mailbox_id: int, only_unread: bool) -> list[InboxRow]:
         keys = [

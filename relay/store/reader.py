@@ -118,6 +118,10 @@ class Reading:
         """See Inbox.accepted_before."""
         return await self._ask(reading.accepted_before, address)
 
+    async def last_accepted_at(self, address: str) -> Instant | None:
+        """See Queue.last_accepted_at."""
+        return await self._ask(reading.last_accepted_at, address)
+
     async def page(
         self,
         mailbox_id: int,

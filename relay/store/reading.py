@@ -240,6 +240,17 @@ def accepted_before(connection: sqlite3.Connection, address: str) -> bool:
     return row is not None
 
 
+def last_accepted_at(connection: sqlite3.Connection, address: str) -> Instant | None:
+    """See Queue.last_accepted_at."""
+    (at,) = connection.execute(
+        "SELECT max(state_at) FROM inbox JOIN mailbox_address USING (mailbox_id)"
+        " WHERE mailbox_address.address = ? AND state = ?"
+        " AND lower(coalesce(inbox.address, as_given)) = mailbox_address.address",
+        (address, int(State.DELIVERED)),
+    ).fetchone()
+    return None if at is None else int(at)
+
+
 def mailbox_by_link(connection: sqlite3.Connection, link_id: bytes) -> Mailbox | None:
     """See Inbox.mailbox_by_link."""
     return _mailbox(connection, "link_id", link_id)

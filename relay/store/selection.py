@@ -64,6 +64,8 @@ def where(selector: Selector) -> tuple[str, list[Any]]:
         )
     if selector.recipient is not None:
         add(f"{_BY_MAILBOX} AND {_BY_RECIPIENT}", selector.recipient, selector.recipient)
+    if selector.why is not None:
+        add("substr(d.why, 1, ?) = ?", len(selector.why), selector.why)
     if selector.subject is not None:
         add(_BY_SUBJECT, like(selector.subject))
     return " AND ".join(terms) or "1", values
@@ -88,6 +90,7 @@ def means(selector: Selector, delivery: Delivery, subject: str) -> bool:
         and (selector.states is None or delivery.state in selector.states)
         and (selector.urgency is None or delivery.urgency is selector.urgency)
         and (selector.domains is None or delivery.domain in selector.domains)
+        and (selector.why is None or delivery.why.startswith(selector.why))
         and (selector.recipient is None or delivery.recipient.lower() == selector.recipient)
         and (selector.subject is None or bool(matcher(selector.subject).fullmatch(subject)))
     )

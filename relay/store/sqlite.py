@@ -21,7 +21,16 @@ from relay.mail.delivery import Deferred, Delivery, Held
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
 from relay.mail.spent import Spent
-from relay.store import changing, codec, connections, leasing, migrations, putting, small
+from relay.store import (
+    changing,
+    codec,
+    connections,
+    leasing,
+    migrations,
+    putting,
+    requeueing,
+    small,
+)
 from relay.store.base import (
     Account,
     Change,
@@ -251,6 +260,13 @@ class SqliteStore(Reading):
     ) -> Changed:
         """See Queue.change."""
         return await self._writer.call(changing.change(what, selector, who, reason, now))
+
+    async def requeue(
+        self, refs: Sequence[tuple[int, int]], action: str, who: str, reason: str, now: Instant
+    ) -> Changed:
+        """See Queue.requeue."""
+        work = requeueing.requeue(refs, self._names, action, who, reason, now)
+        return await self._writer.call(work)
 
     async def save_shaping(self, states: Mapping[str, str], now: Instant) -> None:
         """See Queue.save_shaping."""

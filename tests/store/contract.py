@@ -6,8 +6,9 @@ from tests.store.contract_inbox import Inbox
 from tests.store.contract_leasing import Leasing
 from tests.store.contract_operating import Operating
 from tests.store.contract_putting import Putting
+from tests.store.contract_requeueing import Requeueing
 from tests.store.contract_settling import Settling
 
 
-class Contract(Putting, Leasing, Settling, Operating, Inbox):
+class Contract(Putting, Leasing, Settling, Operating, Requeueing, Inbox):
     """All of it."""

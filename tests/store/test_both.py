@@ -49,6 +49,7 @@ SELECTORS = st.builds(
     urgency=st.sampled_from((None, *Urgency)),
     domains=st.sampled_from((None, frozenset({"one.example", "none.example"}))),
     recipient=st.sampled_from((None, "a@two.example")),
+    why=st.sampled_from((None, None, "k", "why")),
     states=st.sampled_from((None, frozenset({State.HELD}), frozenset({State.READY, State.LEASED}))),
 )
 
@@ -197,6 +198,12 @@ class Both(RuleBasedStateMachine):
     def change(self, what: Change, selector: Selector) -> None:
         changed = self.ask(lambda store: store.change(what, selector, "t", "why", self.now))
         assert changed is not StoreError
+
+    @rule(back=st.integers(1, 4))
+    def requeue(self, back: int) -> None:
+        refs = [(one, n) for one in self.ids[-back:] for n in (1, 2)]
+        self.ask(lambda store: store.requeue(refs, "requeue", "t", "why", self.now))
+        self.ask(lambda store: store.last_accepted_at(ADDRESSES[back - 1].lower()))
 
     @rule(selector=SELECTORS, limit=st.integers(1, 4))
     def look(self, selector: Selector, limit: int) -> None:

@@ -1,0 +1,93 @@
+"""Requeueing: deliveries that an operator brings back by name, out of the hold or out of a bounce.
+
+A bounced one has left the queue: it gets a row there again, with a turn of its own. Time in which
+it lay there does not count, unless its life is fixed; then it comes back only while it lasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from relay.mail.instant import DAY, Instant
+from relay.mail.urgency import Urgency
+from relay.store.base import Changed
+from relay.store.changing import RELEASE, audit
+from relay.store.codec import Row
+from relay.store.leasing import announce, for_each
+from relay.store.names import Names
+from relay.store.writer import Transaction
+
+AGAIN: Final = DAY  # what a life that is not fixed has left at least
+_HELD: Final = (
+    f"UPDATE delivery SET {RELEASE} FROM wanted w"  # noqa: S608 - no value in it
+    " WHERE delivery.message_id = w.m AND delivery.n = w.n AND delivery.state = 3"
+    " AND (is_fixed = 0 OR expires_at > :now) RETURNING domain_id, class"
+)
+_BOUNCED: Final = (
+    "SELECT i.message_id, i.n, i.mailbox_id, i.domain_id, m.class, m.flow, m.deadline_at,"
+    " i.expires_at, i.state_at, (SELECT count(*) FROM attempt t"
+    " WHERE t.message_id = i.message_id AND t.n = i.n)"
+    " FROM wanted w CROSS JOIN inbox i ON i.message_id = w.m AND i.n = w.n"
+    " JOIN message m ON m.message_id = w.m WHERE i.state = 5"
+)
+_BEGIN: Final = (
+    "UPDATE inbox SET state = 0, category = NULL, why = NULL, state_at = ?, expires_at = ?"
+    " WHERE message_id = ? AND n = ?"
+)
+_BACK: Final = f"INSERT INTO delivery VALUES ({', '.join('?' * 15)})"  # noqa: S608 - marks only
+
+
+def is_fixed(urgency: Urgency, deadline_at: Instant | None) -> bool:
+    """Whether a life ends at a fixed moment; of one that has ended nothing else tells."""
+    return urgency is Urgency.KRITIS or (
+        urgency in (Urgency.MENDESAK, Urgency.MASSAL) and deadline_at is not None
+    )
+
+
+def until(is_fixed: bool, expires_at: Instant, ended_at: Instant, now: Instant) -> Instant | None:
+    """When the life of a bounced one that comes back ends; None: it is over."""
+    if is_fixed:
+        return expires_at if expires_at > now else None
+    return max(expires_at + max(0, now - ended_at), now + AGAIN)
+
+
+def requeue(
+    refs: Sequence[tuple[int, int]],
+    names: Names,
+    action: str,
+    who: str,
+    reason: str,
+    now: Instant,
+) -> Callable[[Transaction], Changed]:
+    """See Queue.requeue."""
+    keys = list(dict.fromkeys(refs))
+
+    def run(transaction: Transaction) -> Changed:
+        connection = transaction.connection
+        moved = for_each(connection, _HELD.replace(":now", str(int(now))), keys)
+        for row in for_each(connection, _BOUNCED, keys):
+            moved += _back(transaction, names, row, now)
+        if moved:
+            audit(who, action, f"{len(keys)} named", reason, now, f"moved {len(moved)}")(
+                transaction
+            )
+        ready = announce(transaction, moved)
+        return Changed(len(moved), 0, frozenset(one.domain for one in ready))
+
+    return run
+
+
+def _back(transaction: Transaction, names: Names, row: Row, now: Instant) -> list[Row]:
+    """One bounced delivery as a row of the queue: (domain id, class), or nothing."""
+    message_id, n, mailbox, domain, urgency, flow, deadline_at, expires_at, ended_at, tries = row
+    fixed = is_fixed(Urgency(urgency), deadline_at)
+    end = until(fixed, expires_at, ended_at, now)
+    if end is None:
+        return []
+    turn = names.turns.give((domain, urgency), flow, deadline_at)
+    ids = (message_id, n, mailbox, domain)
+    job = (urgency, 0, turn, now, end, tries, None, None, now, None, int(fixed))
+    transaction.connection.execute(_BEGIN, (now, end, message_id, n))
+    transaction.connection.execute(_BACK, (*ids, *job))
+    return [(domain, urgency)]
