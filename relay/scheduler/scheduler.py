@@ -6,7 +6,8 @@ Promises
   `start` finds. No lease runs out by time, so no letter flies twice because something took long.
 - `recall` returns when no claimed delivery of those domains is in memory but the flying ones; no
   new one is claimed until `nudge` (or a minute has passed).
-- A letter whose time is over is never handed to the transport.
+- A letter whose time is over is never handed to the transport, and never written to a session.
+- Where letters are accepted that will miss their deadline, an alert says so within seconds.
 - What shaping learned is kept once a second and at `stop`.
 """
 
@@ -21,11 +22,12 @@ from relay.mail.delivery import Delivery
 from relay.mail.instant import Instant
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
+from relay.scheduler.deadlines import Deadlines, waited_for
 from relay.scheduler.flight import Flights
 from relay.scheduler.lane import Lane
 from relay.scheduler.lanes import Lanes
 from relay.scheduler.ledger import Ledger
-from relay.scheduler.outcomes import Outcomes
+from relay.scheduler.outcomes import OTHER, Outcomes
 from relay.scheduler.parts import Parts
 from relay.scheduler.routing import Routing
 from relay.scheduler.steady import Steady
@@ -61,6 +63,7 @@ class Scheduler:
         self._flights = Flights(
             parts, self.steady, self._outcomes, self._lanes.put_back, self._lanes.admitted
         )
+        self._deadlines = Deadlines(parts, self.steady)
         self._kick = asyncio.Event()
         self._unsaved: dict[str, str] = {}
         self._uncorrected: list[Spent] = []
@@ -111,6 +114,7 @@ class Scheduler:
         most = OVER + len(self._ending)
         over = await _tried(store.overdue(now, most), "what is over could not be found") or []
         await self._end(over)
+        await _tried(self._deadlines.look(), "whether deadlines will be missed is not known")
         if len(over) == most and not self._ending:
             return now
         return await _tried(store.next_due_at(), "what is due next could not be found")
@@ -120,13 +124,17 @@ class Scheduler:
         for delivery in over:
             key = (delivery.message_id, delivery.n)
             if key not in self._ending:
-                expiring = _tried(self._outcomes.expire(delivery), f"{delivery.ref} did not end")
+                expiring = _tried(self._expire(delivery), f"{delivery.ref} did not end")
                 self._ending[key] = asyncio.create_task(expiring, name="expire")
         if self._ending:
             await asyncio.wait(self._ending.values(), timeout=SWEEP)
         done = [key for key, task in self._ending.items() if task.done()]
         for task in [self._ending.pop(key) for key in done]:
             task.result()
+
+    async def _expire(self, delivery: Delivery) -> None:
+        label, cause = waited_for(delivery, self.parts, self.steady.now())
+        await self._outcomes.expire(delivery, label or OTHER, cause)
 
     async def _keep_pause(self) -> None:
         """Before the letter is settled that a pause began with: a crash must not forget it."""
@@ -217,6 +225,7 @@ class Scheduler:
 
     def _on_ready(self, where: Collection[Ready]) -> None:
         if not self._is_stopping:
+            self._deadlines.note(where)
             for ready in where:
                 self._routing.note(ready.domain, ready.urgency)
 

@@ -1,0 +1,224 @@
+"""Deadlines: who is told before one is missed, and what a letter waited for that missed its own.
+
+What stands before a deadline, divided by what shaping lets go, says when the last of it will have
+left. It is reckoned when letters that name a deadline were accepted, at most once a second and for
+at most a twentieth of the time; it asks for no more than the queue's order and a limit's count, so
+it errs by what is under way, and by what is accepted later and is more urgent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Final
+
+from relay.mail import events
+from relay.mail.delivery import Delivery, State
+from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant, iso, millis
+from relay.mail.urgency import Urgency
+from relay.scheduler.parts import Parts
+from relay.scheduler.steady import Steady
+from relay.shaping.base import Explained
+from relay.shaping.destination import Destination
+from relay.store.base import Backlog, Ready
+
+EVERY: Final = SECOND
+SHARE: Final = 20  # a look that took this part of the time until the next may be taken at once
+ROUTED: Final = MINUTE  # a domain whose route is not known by then is not looked at
+FAR: Final = 3650 * DAY  # later than that nobody reckons
+MAX_TOLD: Final = 10_000  # deadlines that are remembered as told of
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """`late` of the `ahead` letters that are to leave by a deadline will not; the last of them
+    leaves at `through_at`."""
+
+    urgency: Urgency
+    deadline_at: Instant
+    late: int
+    ahead: int
+    through_at: Instant
+
+
+def through_at(explained: Explained, count: int, now: Instant) -> Instant:
+    """When so many letters will have left, if each goes as soon as shaping says that it may; in
+    ten years at the latest."""
+    start = max(now, explained.next_at or now)
+    at = start
+    hourly = _hourly(explained)
+    if hourly:
+        at += int(min(-(-count * HOUR // hourly), FAR))
+    for bound in explained.bounds:
+        over = count - max(0, bound.rate.count - bound.used)
+        if millis(bound.rate.window) > HOUR and over > 0:
+            at = max(at, now + over * millis(bound.rate.window) // bound.rate.count)
+    return min(at, now + FAR)
+
+
+def _hourly(explained: Explained) -> float | None:
+    """How many leave an hour for hours on end; None: as many as there are.
+
+    What may leave in the coming hour says it too, unless a longer window or what was learned of
+    one has a say: nearly used up, it would seem to stay so.
+    """
+    spans = [(bound.rate.count, millis(bound.rate.window)) for bound in explained.bounds]
+    rates = [count * HOUR / span for count, span in spans if span <= HOUR]
+    if explained.learned is not None:
+        rates.append(explained.learned * 60)
+    elif explained.an_hour and all(span <= HOUR for _, span in spans):
+        rates.append(explained.an_hour)
+    return min((rate for rate in rates if rate > 0), default=None)
+
+
+def risks(backlog: Iterable[Backlog], explained: Explained, now: Instant) -> list[Risk]:
+    """The deadlines of one destination and class that will be missed, the earliest first.
+
+    `backlog` is all that is ready there; `explained` is of the class of its least urgent letters,
+    and only their deadlines are judged. A deadline that is past was missed before it came here.
+    """
+    rows = list(backlog)
+    urgency = max((row.urgency for row in rows), default=Urgency.KRITIS)
+    ahead = sum(row.count for row in rows if row.urgency < urgency)
+    dated = sorted(
+        (row.deadline_at, row.count)
+        for row in rows
+        if row.urgency is urgency and row.deadline_at is not None
+    )
+    found: list[Risk] = []
+    for deadline_at, group in groupby(dated, key=lambda one: one[0]):
+        count = sum(number for _, number in group)
+        ahead += count
+        if deadline_at <= now:
+            continue
+        through = through_at(explained, ahead, now)
+        if through > deadline_at:
+            late = min(count, ahead - _fitting(explained, ahead, deadline_at, now))
+            found.append(Risk(urgency, deadline_at, late, ahead, through))
+    return found
+
+
+def _fitting(explained: Explained, most: int, deadline_at: Instant, now: Instant) -> int:
+    """How many of `most` letters will have left by a deadline."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if through_at(explained, middle, now) <= deadline_at:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def warning(key: str, risk: Risk, others: int, why: str, an_hour: int) -> str:
+    """The sentence of the alert."""
+    pace = f", {an_hour} an hour" if an_hour else ""
+    said = (
+        f"{risk.late} {risk.urgency.word} letters to {key} will miss their deadline"
+        f" {iso(risk.deadline_at)}: {risk.ahead} stand in line until then{pace}, and the last of"
+        f" them will be through by {iso(risk.through_at)}"
+    )
+    if others:
+        said += f"; {others} other deadlines there will be missed too"
+    return f"{said} ({why})" if why else said
+
+
+class Deadlines:
+    """Looks at what was accepted, and raises `deadline_at_risk:<destination>`."""
+
+    def __init__(self, parts: Parts, steady: Steady) -> None:
+        """`parts` are the scheduler's own, so that a reload reaches here too."""
+        self._parts = parts
+        self._steady = steady
+        self._noted: dict[str, Instant] = {}  # domains with new deadlines, and until when
+        self._next_at: Instant = 0
+        self._told: dict[tuple[str, Urgency, Instant], int] = {}  # how many late ones were told of
+
+    def note(self, where: Iterable[Ready]) -> None:
+        """This became ready."""
+        until = self._steady.now() + ROUTED
+        for ready in where:
+            if ready.is_dated:
+                self._noted[ready.domain] = until
+
+    async def look(self) -> None:
+        """Reckon for the destinations of what was noted, if it is time. Raises StoreError, and is
+        asked again then."""
+        began = self._steady.now()
+        if not self._noted or began < self._next_at:
+            return
+        wanted = self._wanted(began)
+        looked_at = {d: self._noted.pop(d) for domains in wanted.values() for d in domains}
+        try:
+            if wanted:
+                await self._reckon(wanted)
+        except BaseException:
+            self._noted = looked_at | self._noted
+            raise
+        finally:
+            took = self._steady.now() - began
+            self._next_at = began + max(EVERY, SHARE * took)
+
+    def _wanted(self, now: Instant) -> dict[str, list[str]]:
+        """The noted domains by destination; those whose route is not known yet stay noted."""
+        self._noted = {domain: until for domain, until in self._noted.items() if until > now}
+        wanted: dict[str, list[str]] = {}
+        for domain in self._noted:
+            route = self._parts.router.known(domain)
+            if route is not None:
+                wanted.setdefault(route.destination.key, []).append(domain)
+        return wanted
+
+    async def _reckon(self, wanted: dict[str, list[str]]) -> None:
+        destinations: dict[str, Destination] = {}
+        keys: dict[str, str] = {}
+        for ready in await self._parts.store.ready():
+            route = self._parts.router.known(ready.domain)
+            if route is not None and route.destination.key in wanted:
+                keys[ready.domain] = route.destination.key
+                destinations[route.destination.key] = route.destination
+        if not keys:
+            return
+        rows: dict[str, list[Backlog]] = {}
+        for row in await self._parts.store.backlog(list(keys)):
+            rows.setdefault(keys[row.domain], []).append(row)
+        for key, backlog in rows.items():
+            self._judge(destinations[key], backlog)
+
+    def _judge(self, destination: Destination, backlog: Sequence[Backlog]) -> None:
+        """Each class that has deadlines, against what shaping says of that class now."""
+        now, steady = self._parts.clock.now(), self._steady.now()
+        for urgency in sorted({row.urgency for row in backlog if row.deadline_at is not None}):
+            before = [row for row in backlog if row.urgency <= urgency]
+            most = max((r for r in before if r.urgency is urgency), key=lambda row: row.count)
+            explained = self._parts.shaper.explain(destination, most.domain, steady, urgency)
+            if explained.next_at is not None:  # by the steady clock; a deadline is by the wall's
+                explained = replace(explained, next_at=explained.next_at + now - steady)
+            found = risks(before, explained, now)
+            self._tell(destination.key, found, explained, now)
+
+    def _tell(self, key: str, found: Sequence[Risk], explained: Explained, now: Instant) -> None:
+        """One alert for those that are new, or twice as bad as when they were told of."""
+        named = {(key, risk.urgency, risk.deadline_at): risk for risk in found}
+        new = [risk for name, risk in named.items() if risk.late >= 2 * self._told.get(name, 0)]
+        if not new:
+            return
+        self._told |= {name: risk.late for name, risk in named.items() if risk in new}
+        if len(self._told) > MAX_TOLD:
+            self._told = {name: n for name, n in self._told.items() if name[2] > now}
+        detail = warning(key, new[0], len(found) - 1, explained.why, int(_hourly(explained) or 0))
+        self._parts.emit(events.Alert(now, f"deadline_at_risk:{key}", detail))
+
+
+def waited_for(delivery: Delivery, parts: Parts, now: Instant) -> tuple[str, str]:
+    """Where it was to go, as a metric's label (empty: not known), and what it waited for when its
+    time was over (empty: nothing but what stands beside it)."""
+    route = parts.router.known(delivery.domain)
+    label = "" if route is None else route.destination.label
+    if delivery.state is State.HELD:
+        return label, f"it was held: {delivery.why}" if delivery.why else "it was held"
+    if delivery.state is not State.READY or route is None:
+        return label, ""
+    shaper = parts.shaper
+    return label, shaper.explain(route.destination, delivery.domain, now, delivery.urgency).why
