@@ -1,9 +1,9 @@
 """The running relay's door for its administrator: a unix socket, 0600, one JSON object a line.
 
 A request is `{"command": "...", ...}`; the answer is `{"ok": true, ...}` or
-`{"ok": false, "error": "..."}`. Every change goes through here, so that the running relay knows
-of it and the audit row names who: the kernel says the caller's uid (SO_PEERCRED), and only root
-and the relay's own user are answered.
+`{"ok": false, "error": "..."}`, with `"unknown": true` where a name that it holds is not known.
+Every change goes through here, so that the running relay knows of it and the audit row names who:
+the kernel says the caller's uid (SO_PEERCRED), and only root and the relay's own user are answered.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ Command = Callable[[dict[str, Any], str], Awaitable[dict[str, Any]]]
 
 class ControlError(Exception):
     """The command was refused; the message is for the administrator."""
+
+
+class Unknown(ControlError):
+    """What the command names is not known to this relay: a slip of the caller's."""
 
 
 class Unreachable(ControlError):
@@ -117,6 +121,8 @@ class ControlServer:
             return _refused(f"unknown command {name!r}: one of {known}")
         try:
             return {"ok": True, **await command(request, who)}
+        except Unknown as error:
+            return _refused(str(error)) | {"unknown": True}
         except ControlError as error:
             return _refused(str(error))
         except KeyError as error:
@@ -136,7 +142,8 @@ class ControlClient:
         self._path = path
 
     def call(self, command: str, **params: Any) -> dict[str, Any]:
-        """Raises Unreachable where no relay runs, ControlError where it refuses."""
+        """Raises Unreachable where no relay runs, ControlError where it refuses, Unknown where
+        a name is none of what it knows."""
         request = json.dumps({"command": command, **params}).encode() + b"\n"
         if len(request) > LINE_LIMIT:
             raise ControlError(f"{command}: what is asked is longer than {LINE_LIMIT} octets")
@@ -145,7 +152,8 @@ class ControlClient:
             raise Unreachable(f"the relay at {self._path} hung up without an answer")
         answer: dict[str, Any] = json.loads(line)
         if not answer.pop("ok", False):
-            raise ControlError(str(answer.get("error", "refused")))
+            kind = Unknown if answer.get("unknown") else ControlError
+            raise kind(str(answer.get("error", "refused")))
         return answer
 
     def _ask(self, request: bytes) -> bytes:

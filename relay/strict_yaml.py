@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -20,7 +20,7 @@ MAX_SUGGESTION_LENGTH = 60
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One fault of a file: ``line`` counts from 1, 0 where the fault is
-    no line's; ``key`` is its path (``rules[3].scope``)."""
+    no line's; ``key`` is its path (``rules[3].scope``), empty where it is the whole file's."""
 
     file: str
     line: int
@@ -31,7 +31,7 @@ class Problem:
     def __str__(self) -> str:
         hint = f" ({self.suggestion})" if self.suggestion else ""
         where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where}: {self.key}: {self.message}{hint}"
+        return ": ".join(part for part in (where, self.key, self.message) if part) + hint
 
 
 class SourceError(ValueError):
@@ -82,7 +82,7 @@ class Reader:
 
     def problem(self, at: Node, message: str, suggestion: str = "", key: str = "") -> None:
         """Note a fault at a node, or at the ``key`` below it."""
-        path = ".".join(part for part in (at.key, key) if part) or "(file)"
+        path = ".".join(part for part in (at.key, key) if part)
         named = at.values.get(key) if isinstance(at, Fields) else None
         line = named.line if named else at.line
         self.problems.append(Problem(self.file, line, path, message, suggestion))
@@ -97,17 +97,10 @@ class Reader:
         try:
             root = yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-            line = mark.line + 1 if mark else 1
-            what = getattr(error, "problem", None) or str(error)
-            hint = ""
-            if "character '\\t'" in what:
-                what, hint = "a tab stands there", "indent with spaces"
-            problem = Problem(self.file, line, "(file)", f"not YAML: {what}", hint)
-            raise SourceError([problem]) from None
+            raise SourceError([_unread(self.file, text, error)]) from None
         except (RecursionError, ValueError) as error:
             message = f"not YAML: {type(error).__name__}"
-            raise SourceError([Problem(self.file, 1, "(file)", message)]) from None
+            raise SourceError([Problem(self.file, 1, "", message)]) from None
         if root is None:
             return Fields({}, 1, "")
         return self._node(root, "", set())
@@ -175,6 +168,50 @@ class Reader:
             return tuple(part for part in value.values if isinstance(part, Text))
         self.problem(value, "a text or a list of texts is expected here")
         return ()
+
+
+# What PyYAML says, in plain words; the first that is found counts.
+_PLAIN: Final = (
+    ("found character '\\t'", "a tab stands there", "indent with spaces"),
+    ("expected ',' or '}'", "a comma is missing before this, or a } that closes", ""),
+    ("expected ',' or ']'", "a comma is missing before this, or a ] that closes", ""),
+    ("expected <block end>", "this belongs to nothing above it", "mind indentation and brackets"),
+    ("expected '<document start>'", "this belongs to nothing above it", "mind the brackets"),
+    ("mapping values are not", "a colon cannot stand here", "mind the indentation, or quote it"),
+    ("could not find expected ':'", "this key has no colon", "write KEY: VALUE"),
+    ("sequence entries are not allowed", "a list's - stands where no list can begin", ""),
+    ("that cannot start any token", "a value cannot begin with this character", "quote it"),
+    ("expected alphabetic or numeric", "a value cannot begin with this character", "quote it"),
+    ("undefined alias", "aliases (*name) are not read", "write it out"),
+    ("unknown escape character", "in double quotes a \\ has a meaning", "use single quotes"),
+    ("expected escape sequence", "in double quotes a \\ has a meaning", "use single quotes"),
+    ("another document", "a second document begins here", "leave out the ---"),
+    ("special characters are not allowed", "a control character stands there", "leave it out"),
+    ("content, but found '<stream end>'", "the file ends within a [ or a {", "close it"),
+    ("expected the node content", "a value is missing before this", ""),
+    ("expected chomping", "a text after | begins on the next line", ""),
+)
+_UNCLOSED: Final = ("<stream end>", "unexpected end of stream", "unexpected document separator")
+
+
+def _unread(file: str, text: str, error: yaml.YAMLError) -> Problem:
+    """What keeps a text from being YAML, with its line and column."""
+    told = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
+    begin, here = getattr(error, "context_mark", None), getattr(error, "problem_mark", None)
+    what, hint = told, ""
+    if begin not in (None, here) and any(word in told for word in _UNCLOSED):
+        what, here = "what begins here is never closed", begin
+    else:
+        known = (plainly for plainly in _PLAIN if plainly[0] in told)
+        _, what, hint = next(known, ("", told, ""))
+        if "expected ':'" in told:  # found missing only after the key
+            here = begin or here
+    if here is not None:
+        line, column = here.line, here.column
+    else:
+        before = text[: getattr(error, "position", 0) or 0]
+        line, column = before.count("\n"), len(before) - before.rfind("\n") - 1
+    return Problem(file, line + 1, "", f"not YAML: {what}, column {column + 1}", hint)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

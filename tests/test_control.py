@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from relay import control
-from relay.control import ControlClient, ControlError, ControlServer, Denied, Unreachable
+from relay.control import ControlClient, ControlError, ControlServer, Denied, Unknown, Unreachable
 
 
 async def echo(params: dict[str, Any], who: str) -> dict[str, Any]:
@@ -36,7 +36,12 @@ async def fall(params: dict[str, Any], who: str) -> dict[str, Any]:
     raise OSError(28, "No space left on device")
 
 
-COMMANDS = {"echo": echo, "refuse": refuse, "stumble": stumble, "fall": fall}
+async def wonder(params: dict[str, Any], who: str) -> dict[str, Any]:
+    """Does not know the name."""
+    raise Unknown("unknown provider 'x'")
+
+
+COMMANDS = {"wonder": wonder, "echo": echo, "refuse": refuse, "stumble": stumble, "fall": fall}
 
 
 async def test_a_command_is_answered_with_the_caller_named(tmp_path: Path) -> None:
@@ -59,8 +64,12 @@ async def test_refusals_and_bad_parameters_are_errors_that_name_the_command(tmp_
         await asyncio.to_thread(client.call, "refuse")
     with pytest.raises(ControlError, match="stumble: reason is missing"):
         await asyncio.to_thread(client.call, "stumble")
-    with pytest.raises(ControlError, match="unknown command 'eco': one of echo, fall, refuse"):
+    with pytest.raises(
+        ControlError, match="unknown command 'eco': one of echo, fall, refuse, stumble, wonder"
+    ):
         await asyncio.to_thread(client.call, "eco")
+    with pytest.raises(Unknown, match="unknown provider 'x'"):
+        await asyncio.to_thread(client.call, "wonder")
     await server.stop()
 
 

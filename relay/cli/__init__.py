@@ -15,10 +15,11 @@ import typer
 
 from relay import __version__
 from relay.cli import check, classify, inbox, keys, providers, queue, run, users
-from relay.cli.terminal import say
+from relay.cli.terminal import Program, say
 
 app = typer.Typer(
     name="lpse-relay",
+    cls=Program,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from relay.cli.site import ConfigOption, JsonOption, StateOption, config_file
-from relay.cli.terminal import REFUSED, USAGE, as_json, note, say
+from relay.cli.site import ConfigOption, JsonOption, StateOption, find_config
+from relay.cli.terminal import REFUSED, USAGE, as_json, fail, note, say
 from relay.config import Problem, SourceError
 
 
@@ -34,12 +34,18 @@ def check(
 ) -> None:
     """Check relay.yaml and site.d: exit 2 and every fault with file, line, key and suggestion.
 
-    Warnings are printed (and are rows of --json, their message begins with “warning:”), but do not
+    Warnings are printed (and are rows of --json, their message begins with `warning:`), but do not
     fail: exit 0. With --live, exit 1 where the world does not see the relay as it should.
     """
     from relay.config import load, warnings_of
 
-    file = config_file(config)
+    try:
+        file = find_config(config)
+    except SourceError as error:
+        if not json:
+            fail(error, USAGE)
+        _tell(error.problems, json)
+        raise typer.Exit(USAGE) from None
     try:
         loaded = load(file, state_dir)
     except SourceError as error:

@@ -37,7 +37,7 @@ def ls(
     site = Site.of(config, state_dir)
     from relay.service import offline
 
-    rows = _read(offline.inbox_ls(site.state_dir, address, limit), address)
+    rows = _read(site, offline.inbox_ls(site.state_dir, address, limit), address)
     if json:
         as_json(rows)
         return
@@ -94,7 +94,7 @@ def link(
     try:
         answer = ControlClient(site.control).call("inbox.link", address=address)
     except Unreachable as error:
-        fail(error, UNREACHABLE)
+        site.refused(error)
     except ControlError as error:
         _no_inbox(error, address)
     if json:
@@ -111,7 +111,7 @@ def _octets(id: str, site: Site) -> bytes:
         fail(error, USAGE)
     from relay.service import offline
 
-    return _read(offline.inbox_raw(site.state_dir, id))
+    return _read(site, offline.inbox_raw(site.state_dir, id))
 
 
 def _no_inbox(error: Exception, text: str) -> NoReturn:
@@ -123,9 +123,9 @@ def _no_inbox(error: Exception, text: str) -> NoReturn:
     fail(error, REFUSED)
 
 
-def _read(reading: Coroutine[Any, Any, T], address: str | None = None) -> T:
+def _read(site: Site, reading: Coroutine[Any, Any, T], address: str | None = None) -> T:
     """What the store tells; it is read whether a relay runs or not."""
-    from relay.service.offline import NoLetter
+    from relay.service.offline import NoLetter, NoStore
     from relay.store.base import StoreError
 
     try:
@@ -134,5 +134,7 @@ def _read(reading: Coroutine[Any, Any, T], address: str | None = None) -> T:
         if address is not None:
             _no_inbox(error, address)
         fail(error, REFUSED)
+    except NoStore as error:
+        fail(f"{error}{site.elsewhere}", UNREACHABLE)
     except (StoreError, OSError) as error:
         fail(error, REFUSED)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from relay.cli.site import CANDIDATES, ConfigOption, JsonOption, config_file
+from relay.cli.site import ConfigOption, JsonOption, config_file, look_for_config
 from relay.cli.terminal import REFUSED, USAGE, as_json, fail, note, say, table
+from relay.config import SourceError
 
 if TYPE_CHECKING:
     import dns.resolver
@@ -69,9 +69,11 @@ def new(
 
 def _home(config: Path | None) -> Path:
     """The folder that a relative `key_file` is relative to; the working one without relay.yaml."""
-    if config is not None or os.environ.get("RELAY_CONFIG"):
-        return config_file(config).parent
-    return next((file.parent for file in CANDIDATES if file.is_file()), Path())
+    try:
+        found = look_for_config(config)
+    except SourceError as error:
+        fail(error, USAGE)
+    return found.parent if found else Path()
 
 
 def _shown(file: Path, home: Path) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from relay.cli.moments import Shown, local
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
-from relay.cli.terminal import REFUSED, USAGE, as_json, fail, note, say, table
+from relay.cli.terminal import REFUSED, UNREACHABLE, USAGE, as_json, fail, note, say, table
 from relay.config import SourceError
 from relay.mail import ids
 from relay.mail.delivery import State
@@ -193,6 +193,7 @@ def _from_store(
     *args: object,
 ) -> dict[str, Any]:
     """Without a running relay: read the store, and say so."""
+    from relay.service.offline import NoStore
     from relay.store.base import StoreError
 
     note(f"no relay answers at {site.control}: reading the store in {site.state_dir}")
@@ -201,7 +202,11 @@ def _from_store(
         return asyncio.run(read(file, site.state_dir, *args))
     except SourceError as error:
         fail(error, USAGE)
-    except (StoreError, OSError, ValueError) as error:
+    except NoStore as error:
+        fail(f"{error}{site.elsewhere}", UNREACHABLE)
+    except ValueError as error:
+        fail(error, USAGE)
+    except (StoreError, OSError) as error:
         fail(error, REFUSED)
 
 

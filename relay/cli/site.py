@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from relay.cli.terminal import REFUSED, UNREACHABLE, USAGE, fail, note
 from relay.config import SourceError
-from relay.config.places import locate
-from relay.control import ControlClient, ControlError, Denied, Unreachable
+from relay.config.places import NOT_OURS, locate
+from relay.control import ControlClient, ControlError, Denied, Unknown, Unreachable
+from relay.strict_yaml import Problem
 
 CANDIDATES = (Path("/etc/lpse-relay/relay.yaml"), Path("config/relay.yaml"))
 
@@ -30,15 +30,42 @@ JsonOption = Annotated[bool, typer.Option("--json", help="machine-readable, one 
 
 def config_file(given: Path | None) -> Path:
     """The configuration file to use; ends with code 2 where there is none."""
+    try:
+        return find_config(given)
+    except SourceError as error:
+        fail(error, USAGE)
+
+
+def find_config(given: Path | None) -> Path:
+    """The configuration file to use. Raises SourceError where there is none."""
+    found = look_for_config(given)
+    if found is None:
+        looked = " and ".join(map(str, CANDIDATES))
+        raise _none("no configuration", f"--config FILE (looked for {looked})")
+    return found
+
+
+def look_for_config(given: Path | None) -> Path | None:
+    """The same; but None where none was named, and none is at the usual places."""
     named = os.environ.get("RELAY_CONFIG")
     for path in [given] if given else [Path(named)] if named else CANDIDATES:
-        if path.is_file():
+        try:
+            mode = path.stat().st_mode
+        except PermissionError:  # it may be there: another one would be the wrong one
+            raise _none(str(path), "permission denied", NOT_OURS) from None
+        except OSError:
+            mode = 0
+        if stat.S_ISREG(mode):
             return path
-        if path.is_dir():
-            fail(f"{path}: is a directory; name relay.yaml itself", USAGE)
+        if stat.S_ISDIR(mode):
+            raise _none(str(path), "is a directory; name relay.yaml itself")
         if given or named:
-            fail(f"{path}: no such file", USAGE)
-    fail(f"no configuration: --config FILE (looked for {' and '.join(map(str, CANDIDATES))})", 2)
+            raise _none(str(path), "no such file")
+    return None
+
+
+def _none(file: str, message: str, suggestion: str = "") -> SourceError:
+    return SourceError([Problem(file, 0, "", message, suggestion)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +75,7 @@ class Site:
     file: Path
     state_dir: Path
     control: Path
+    is_named: bool = False  # `--state` says where the state lies
 
     @classmethod
     def of(cls, config: Path | None, state: Path | None) -> Site:
@@ -58,13 +86,28 @@ class Site:
         except SourceError as error:
             note("with --state DIR a running relay is reached also while its file is broken")
             fail(error, USAGE)
-        return cls(file, state_dir, control)
+        return cls(file, state_dir, control, state is not None)
+
+    @property
+    def elsewhere(self) -> str:
+        """What to say after an error where the state directory is not even there."""
+        is_missing = False
+        if not self.is_named:
+            try:
+                self.state_dir.stat()
+            except FileNotFoundError:
+                is_missing = True
+            except OSError:
+                is_missing = False  # perhaps it is there
+        told = f"; {self.state_dir} does not exist: name the state directory with --state DIR"
+        return told if is_missing else ""
 
     def call(self, command: str, **params: Any) -> dict[str, Any]:
         """Ask the running relay; ends with 3 where none answers, 1 where it refuses."""
-        with ending():
+        try:
             return ControlClient(self.control).call(command, **params)
-        raise AssertionError  # `ending` always ends
+        except ControlError as error:
+            self.refused(error)
 
     def try_call(self, command: str, **params: Any) -> dict[str, Any] | None:
         """The same, but None where no relay answers: the caller then reads the store."""
@@ -75,15 +118,12 @@ class Site:
         except Unreachable:
             return None
         except ControlError as error:
-            fail(error, REFUSED)
+            self.refused(error)
 
-
-@contextmanager
-def ending() -> Iterator[None]:
-    """Turn the control socket's errors into a message and an exit code."""
-    try:
-        yield
-    except Unreachable as error:
-        fail(error, UNREACHABLE)
-    except ControlError as error:
-        fail(error, REFUSED)
+    def refused(self, error: ControlError) -> NoReturn:
+        """Turn an error of the control socket into a message and an exit code."""
+        if isinstance(error, Denied):
+            fail(error, UNREACHABLE)
+        if isinstance(error, Unreachable):
+            fail(f"{error}{self.elsewhere}", UNREACHABLE)
+        fail(error, USAGE if isinstance(error, Unknown) else REFUSED)

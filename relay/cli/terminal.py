@@ -2,6 +2,12 @@
 
 No markup is ever interpreted: a subject or a remote reply that holds `[link=…]` or an escape
 sequence stays text. A table in a pipe is never cut, so that `grep` finds what is there.
+
+Errors, of every command alike: a line a fault on standard error and an exit code. Where `--json`
+was given, standard output holds one object as well, `{"error": "…"}`, the lines of a longer error
+joined by LF; the exit code is the same. Two commands have rows for it: `check --json` prints each
+fault as a row of its list, a configuration that is missing too, and `classify --json` of several
+replies says `error` in the row of the one that it is about.
 """
 
 from __future__ import annotations
@@ -11,9 +17,10 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 import typer
+from typer.core import TyperGroup
 
 from relay.strict_yaml import SourceError
 
@@ -25,6 +32,8 @@ UNREACHABLE: Final = 3
 WIDEST: Final = 48  # columns of a cell on a screen, but for prose and the last cell of a line
 NARROWEST: Final = 12  # columns that are left to prose, however narrow the screen is
 PROSE: Final = ("why", "why, or its last reply", "subject", "recipient")  # gives way, in order
+# click's UsageError, of whichever click typer is built on
+_USAGE_ERROR: Final = cast("type[Exception]", typer.BadParameter.__bases__[0])
 _DANGEROUS: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -106,9 +115,39 @@ def as_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2))
 
 
+class Program(TyperGroup):
+    """The root of the commands: it knows whether `--json` was given before anything is read."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As click does it. Words after `--` are no options."""
+        _Wanted.json = "--json" in (args[: args.index("--")] if "--" in args else args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Bad usage is said by click on standard error, and here where JSON is wanted."""
+        try:
+            return super().invoke(ctx)
+        except _USAGE_ERROR as error:
+            _error_as_json([error.format_message() if hasattr(error, "format_message") else error])
+            raise
+
+
+class _Wanted:
+    """What the command that runs was asked for; one runs in a process."""
+
+    json = False
+
+
 def fail(message: object, code: int = REFUSED) -> NoReturn:
-    """Say why on standard error, a line a fault, and end with the code."""
+    """Say why on standard error, a line a fault, and end with the code; with `--json` on standard
+    output too, see above."""
     lines = message.problems if isinstance(message, SourceError) else (message,)
     for line in lines:
         typer.secho(f"lpse-relay: {safe(line)}", err=True, fg=typer.colors.RED)
+    _error_as_json(lines)
     raise typer.Exit(code)
+
+
+def _error_as_json(lines: Iterable[object]) -> None:
+    if _Wanted.json:
+        as_json({"error": "\n".join(map(str, lines))})

@@ -13,6 +13,7 @@ from relay.strict_yaml import Fields, Node, Problem, Reader, SourceError, Text
 
 STATE_DIR: Final = "/var/lib/lpse-relay"
 CONTROL: Final = "run/control.sock"
+NOT_OURS: Final = "run as root, or as a member of the group lpse-relay"
 MAX_FILE: Final = 4 * 1024 * 1024  # octets; no configuration is longer
 
 
@@ -20,15 +21,17 @@ def read_text(file: Path) -> str:
     """The file's text. Raises SourceError where it cannot be read."""
     try:
         octets = file.read_bytes()
+    except PermissionError:
+        raise SourceError([Problem(str(file), 0, "", "permission denied", NOT_OURS)]) from None
     except OSError as error:
-        raise SourceError([Problem(str(file), 0, "(file)", str(error.strerror))]) from None
+        raise SourceError([Problem(str(file), 0, "", str(error.strerror))]) from None
     if len(octets) > MAX_FILE:
-        raise SourceError([Problem(str(file), 0, "(file)", f"longer than {MAX_FILE} octets")])
+        raise SourceError([Problem(str(file), 0, "", f"longer than {MAX_FILE} octets")])
     try:
         return octets.decode("utf-8")
     except UnicodeDecodeError as error:
         line = octets.count(b"\n", 0, error.start) + 1
-        raise SourceError([Problem(str(file), line, "(file)", "not UTF-8")]) from None
+        raise SourceError([Problem(str(file), line, "", "not UTF-8")]) from None
 
 
 def locate(file: Path, state: Path | None) -> tuple[Path, Path]:

@@ -54,7 +54,7 @@ def problems(
         elif item["type"] == "missing":
             path, message = item["loc"], "this key is missing"
         node = at(root, path)
-        found.append(Problem(file, node.line, show(path) or "(file)", message, suggestion))
+        found.append(Problem(file, node.line, show(path), message, suggestion))
     # A union says the same once for each of its members.
     return sorted(dict.fromkeys(found), key=lambda problem: problem.line)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from relay.config import source
 from relay.config.mending import mended
-from relay.config.places import read_text
+from relay.config.places import NOT_OURS, read_text
 from relay.config.settings import RelaySettings, SiteSettings
 from relay.config.shipped import rule_texts, shipped_classifier
 from relay.replies import load as load_rules
@@ -38,8 +38,7 @@ class Written:
     def problem(self, path: Sequence[str | int], message: str, suggestion: str = "") -> Problem:
         """A fault at a key of this file."""
         node = source.at(self.root, path)
-        key = source.show(path) or "(file)"
-        return Problem(str(self.file), node.line, key, message, suggestion)
+        return Problem(str(self.file), node.line, source.show(path), message, suggestion)
 
 
 def _against(
@@ -122,13 +121,16 @@ def _site_files(folder: Path, problems: list[Problem]) -> list[Path]:
         entries = sorted(folder.iterdir())
     except FileNotFoundError:
         return []
+    except PermissionError:
+        problems.append(Problem(str(folder), 0, "", "permission denied", NOT_OURS))
+        return []
     except OSError as error:
-        problems.append(Problem(str(folder), 0, "(file)", str(error.strerror)))
+        problems.append(Problem(str(folder), 0, "", str(error.strerror)))
         return []
     for entry in entries:
         if entry.suffix == ".yml":
             hint = f"rename it to {entry.stem}.yaml"
-            problems.append(Problem(str(entry), 0, "(file)", "only *.yaml is read here", hint))
+            problems.append(Problem(str(entry), 0, "", "only *.yaml is read here", hint))
     return [entry for entry in entries if entry.suffix == ".yaml"]
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from argon2 import PasswordHasher
 
 from relay.clock import Clock
-from relay.control import Command, ControlError
+from relay.control import Command, ControlError, Unknown
 from relay.mail import ids
 from relay.mail.delivery import State
 from relay.mail.events import Emit, Held, Paused, Released, Removed, Resumed
@@ -303,7 +303,7 @@ class Commands:
         if key is None:
             close = difflib.get_close_matches(wanted, self._destinations.names(), n=1)
             hint = f" (did you mean {close[0]}?)" if close else ""
-            raise ControlError(f"unknown provider {name!r}{hint}: see `lpse-relay providers`")
+            raise Unknown(f"unknown provider {name!r}{hint}: see `lpse-relay providers`")
         return key
 
     def _label(self, key: str) -> str:

@@ -10,7 +10,9 @@ from relay.mail import ids
 from relay.service import listing, shapes
 from relay.service.listing import OTHER
 from relay.service.selecting import mailbox_key, selector
-from relay.store.reader import open_readonly
+from relay.store.base import StoreError
+from relay.store.connections import NAME
+from relay.store.reader import ReadOnlyStore, open_readonly
 from relay.strict_yaml import nearest
 
 
@@ -18,12 +20,27 @@ class NoLetter(ValueError):
     """The letter or mailbox that was asked for is not there; the message says which."""
 
 
+class NoStore(StoreError):
+    """No relay ever kept its state there."""
+
+
+async def _opened(state_dir: Path) -> ReadOnlyStore:
+    """Raises NoStore, StoreError."""
+    try:
+        (state_dir / NAME).stat()
+    except FileNotFoundError:
+        raise NoStore(f"there is no store in {state_dir} (no file {NAME})") from None
+    except OSError:
+        pass  # it is there, or may be: what keeps it from being read is said by its reader
+    return await open_readonly(state_dir)
+
+
 async def queue_ls(
     file: Path, state_dir: Path, wanted: dict[str, Any], limit: int
 ) -> dict[str, Any]:
     """`queue ls` without a relay: providers are known by their own domains only."""
     profiles = profiles_of(read_all(file))
-    store = await open_readonly(state_dir)
+    store = await _opened(state_dir)
     try:
         domains = {depth.domain for depth in await store.depths()}
 
@@ -43,7 +60,7 @@ async def queue_show(file: Path, state_dir: Path, shown: str) -> dict[str, Any]:
     """`queue show` without a relay."""
     message_id, n = ids.read(shown)
     provider_of = profiles_of(read_all(file)).named
-    store = await open_readonly(state_dir)
+    store = await _opened(state_dir)
     try:
         return await listing.letter(store, message_id, n, provider_of)
     finally:
@@ -53,7 +70,7 @@ async def queue_show(file: Path, state_dir: Path, shown: str) -> dict[str, Any]:
 async def inbox_ls(state_dir: Path, given: str, limit: int) -> list[dict[str, Any]]:
     """`inbox ls`: always read from the store. Raises NoLetter."""
     key = mailbox_key(given)
-    store = await open_readonly(state_dir)
+    store = await _opened(state_dir)
     try:
         mailbox = await store.mailbox(key)
         if mailbox is None:
@@ -66,7 +83,7 @@ async def inbox_ls(state_dir: Path, given: str, limit: int) -> list[dict[str, An
 async def inbox_raw(state_dir: Path, shown: str) -> bytes:
     """A letter's octets as received. Raises NoLetter, ValueError for a bad id."""
     message_id, n = ids.read(shown)
-    store = await open_readonly(state_dir)
+    store = await _opened(state_dir)
     try:
         if not await store.find(message_id, n):
             raise NoLetter(f"no letter {shown}")

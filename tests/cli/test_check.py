@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from pathlib import Path
 
@@ -88,6 +90,68 @@ def test_no_configuration_is_code_2_for_every_command(words: tuple[str, ...]) ->
     none = run(*words)
     assert none.code == 2
     assert none.err.startswith("lpse-relay: no configuration: --config FILE (looked for /etc/")
+
+
+DENIED = (
+    "/etc/lpse-relay/relay.yaml: permission denied "
+    "(run as root, or as a member of the group lpse-relay)"
+)
+
+
+@pytest.fixture
+def shut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of the configuration may not be entered; the system's other answers stay."""
+    stat = Path.stat
+
+    def refusing(self: Path, **options: bool) -> os.stat_result:
+        if str(self).startswith("/etc/lpse-relay/"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return stat(self, **options)
+
+    monkeypatch.setattr(Path, "stat", refusing)
+
+
+@pytest.mark.usefixtures("shut")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("queue", "ls"),
+        ("providers",),
+        ("inbox", "ls", "a@x.id"),
+        ("users", "ls"),
+        ("keys", "check"),
+        ("keys", "new", "x.id"),
+        ("run",),
+        ("classify", "550 x", "--config", "/etc/lpse-relay/relay.yaml"),
+    ],
+)
+def test_a_folder_that_may_not_be_entered_is_one_line(words: tuple[str, ...]) -> None:
+    answer = run(*words)
+    assert (answer.code, answer.err) == (2, f"lpse-relay: {DENIED}\n")
+
+
+@pytest.mark.usefixtures("shut")
+def test_check_has_a_row_for_a_file_that_is_not_reached() -> None:
+    assert run("check").err == f"lpse-relay: {DENIED}\n"
+    (row,) = run("check", "--json").json
+    assert (list(row), row["message"]) == (KEYS, "permission denied")
+    missing = run("check", "--config", "missing", "--json")
+    assert (missing.code, missing.err) == (2, "")
+    assert [(row["file"], row["message"]) for row in missing.json] == [("missing", "no such file")]
+
+
+def test_a_file_that_may_not_be_read_is_said_in_the_same_way(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(self: Path) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    answer = site.run("check")
+    assert (answer.code, answer.out) == (
+        2,
+        DENIED.replace("/etc/lpse-relay", str(site.folder)) + "\n",
+    )
 
 
 @pytest.mark.parametrize("words", [("check",), ("queue", "ls"), ("providers",), ("run",)])

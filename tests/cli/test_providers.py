@@ -81,7 +81,7 @@ def test_a_hostile_reply_is_shown_as_text(site: Site, known: Running) -> None:
         (("gmail",), 2, "--reason is needed"),
         (("gmail", "--reason", " "), 2, "--reason is needed"),
         (("", "--reason", "x"), 2, "the provider's name is empty"),
-        (("gmial", "--reason", "x"), 1, "unknown provider 'gmial' (did you mean gmail?)"),
+        (("gmial", "--reason", "x"), 2, "unknown provider 'gmial' (did you mean gmail?)"),
         (("gmail", "yahoo", "--reason", "x"), 2, "unexpected extra argument"),
     ],
 )

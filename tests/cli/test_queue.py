@@ -137,10 +137,38 @@ def test_a_foreign_subject_is_no_markup_and_no_escape_sequence(site: Site) -> No
     assert site.run("queue", "ls", "--json").out.isascii()
 
 
-def test_no_store_is_refused_and_named(site: Site) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("queue", "ls"),
+        ("queue", "show", "0000000000001"),
+        ("queue", "hold", "--domain", "x.id"),
+        ("inbox", "ls", "a@x.id"),
+        ("inbox", "show", "0000000000001"),
+        ("inbox", "raw", "0000000000001"),
+        ("inbox", "link", "a@x.id"),
+        ("providers",),
+        ("pause", "gmail", "--reason", "x"),
+        ("users", "ls"),
+    ],
+)
+def test_neither_relay_nor_store_is_code_3_and_state_is_spoken_of(
+    site: Site, words: tuple[str, ...]
+) -> None:
+    answer = site.run(*words)
+    assert (answer.code, answer.out) == (3, "")
+    hint = f"; {site.state} does not exist: name the state directory with --state DIR\n"
+    assert answer.err.endswith(hint)
+    named = site.run(*words, "--state", str(site.folder / "nowhere"))
+    assert (named.code, "--state" in named.err) == (3, False)
+
+
+def test_no_store_is_named(site: Site) -> None:
     answer = site.run("queue", "ls", "--json")
-    assert (answer.code, answer.out) == (1, "")
     assert f"there is no store in {site.state}" in answer.err
+    assert f"there is no store in {site.state}" in answer.json["error"]
+    site.state.mkdir()
+    assert "--state" not in site.run("queue", "ls").err
 
 
 def test_a_broken_configuration_is_named_where_the_store_is_read(site: Site) -> None:
@@ -150,6 +178,13 @@ def test_a_broken_configuration_is_named_where_the_store_is_read(site: Site) -> 
     assert answer.code == 2
     assert "relay.yaml:4: limits.gmail.com: not a rate" in answer.err
     assert "\nlpse-relay: " in answer.err  # each fault on a line of its own
+
+
+def test_a_misspelt_provider_is_refused_at_rest_too(site: Site) -> None:
+    site.put("a@gmail.com")
+    answer = site.run("queue", "ls", "--provider", "gmial", "--json")
+    assert answer.code == 2
+    assert answer.json == {"error": "unknown provider 'gmial': did you mean gmail?"}
 
 
 # --- with one
@@ -267,7 +302,7 @@ def test_a_misspelt_provider_is_refused(site: Site, relay: Running) -> None:
     relay.do(relay.house.put("a@gmail.com"))
     for words in (("ls",), ("hold", *YES), ("hold",)):
         answer = site.run("queue", *words, "--provider", "gmial")
-        assert answer.code == 1
+        assert answer.code == 2
         assert "unknown provider 'gmial'" in answer.err
 
 

@@ -94,6 +94,28 @@ def test_bad_usage_of_the_program(words: tuple[str, ...]) -> None:
     assert run(*words).code == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("queue", "ls", "--config", "gone"), 2, "gone: no such file"),
+        (("queue", "ls", "--limit", "0"), 2, "Invalid value for '--limit'"),
+        (("queue", "ls", "--nothing"), 2, "No such option"),
+        (("classify", ""), 2, "classify: nothing to classify"),
+        (("keys", "check", "--config", "gone"), 2, "gone: no such file"),
+    ],
+)
+def test_an_error_is_an_object_where_json_is_wanted(
+    words: tuple[str, ...], code: int, says: str
+) -> None:
+    plain = run(*words)
+    assert (plain.code, plain.out) == (code, "")
+    answer = run(*words, "--json")
+    assert (answer.code, answer.err) == (code, plain.err)
+    assert list(answer.json) == ["error"]
+    assert says in answer.json["error"]
+    assert says in answer.err
+
+
 def test_asking_a_relay_loads_neither_the_road_nor_the_store(tmp_path: Path) -> None:
     """So that it answers in a fraction of a second, however much the relay itself is made of."""
     code = (

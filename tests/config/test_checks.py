@@ -165,7 +165,7 @@ def test_a_sender_that_is_none(tmp_path: Path, entry: str, says: str) -> None:
         ("dkim: {a: b}", "dkim: a list is expected here, not a mapping"),
         ("web: [3]", "web: a mapping of keys is expected here, not a list"),
         ("ingress: {backlog: null}", "ingress.backlog: a whole number is expected here, not noth"),
-        ("store:\n\t- b", "(file): not YAML: a tab stands there (indent with spaces)"),
+        ("store:\n\t- b", "not YAML: a tab stands there, column 1 (indent with spaces)"),
     ],
 )
 def test_one_mistake_is_one_fault_in_plain_words(tmp_path: Path, line: str, says: str) -> None:
@@ -220,14 +220,14 @@ def test_files_of_site_d_that_would_be_passed_over_are_faults(tmp_path: Path) ->
     (tmp_path / "site.d" / "limits.yml").write_text("limits: {}\n")
     (tmp_path / "site.d" / "notes.txt").write_text("anything")
     assert faults(tmp_path, GOOD) == [
-        "site.d/limits.yml: (file): only *.yaml is read here (rename it to limits.yaml)"
+        "site.d/limits.yml: only *.yaml is read here (rename it to limits.yaml)"
     ]
 
 
 def test_a_site_d_that_is_no_folder_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "site.d").write_text("")
     (tmp_path / "relay.yaml").write_text(GOOD)
-    with pytest.raises(SourceError, match=r"site\.d: \(file\): Not a directory"):
+    with pytest.raises(SourceError, match=r"site\.d: Not a directory"):
         load(tmp_path / "relay.yaml")
 
 
