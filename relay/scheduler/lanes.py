@@ -78,6 +78,14 @@ class Lanes:
         lane.note(domain, urgency)
         self.pump(lane)
 
+    def forget(self) -> None:
+        """After `give_back`, when destinations may have changed: lanes that do nothing are made
+        anew when their mail is noted."""
+        for key, lane in list(self._lanes.items()):
+            if not (lane.leased or lane.flying or lane.claiming):
+                lane.rest()
+                del self._lanes[key]
+
     def pump_all(self) -> None:
         """Look for work everywhere."""
         for lane in list(self._lanes.values()):

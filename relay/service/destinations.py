@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from relay.mail.address import AddressError, parse_domain
+from relay.mail.delivery import Failure
 from relay.shaping.base import Shaping
+from relay.shaping.destination import Rate
 from relay.shaping.profiles import Profiles
 from relay.transports.base import Route, Router
 
@@ -27,6 +29,19 @@ class Directory:
         """A domain's label; None where it is not known yet."""
         route = self._router.known(domain)
         return route.destination.label if route else self._profiles.named(domain)
+
+    def known(self, domain: str) -> Route | None:
+        """See Router.known."""
+        return self._router.known(domain)
+
+    async def route(self, domain: str) -> Route | Failure:
+        """See Router.route."""
+        return await self._router.route(domain)
+
+    def limits_of(self, key: str) -> tuple[Rate, ...]:
+        """A provider's limits; none for what is no provider."""
+        profile = self._profiles.items().get(key)
+        return profile.rates if profile else ()
 
     def key_of(self, domain: str) -> str | None:
         """A domain's destination; None where it is not known yet."""

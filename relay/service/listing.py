@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from relay.mail.delivery import Attempt, State
 from relay.service import shapes
-from relay.service.shapes import ProviderOf
+from relay.service.shapes import ProviderOf, WhyNow
 from relay.store.base import Depth, QueueRow, Selector
 
 PIECE: Final = 2_000  # rows that are read at once to be counted
@@ -45,7 +45,11 @@ class Reads(Protocol):
 
 
 async def waiting(
-    store: Reads, wanted: Selector, limit: int, provider_of: ProviderOf
+    store: Reads,
+    wanted: Selector,
+    limit: int,
+    provider_of: ProviderOf,
+    why_now: WhyNow | None = None,
 ) -> dict[str, Any]:
     """`queue ls`: totals of what is meant, and the oldest of it."""
     counts = await store.count(wanted)
@@ -59,13 +63,17 @@ async def waiting(
     return _document(
         {state.word: count for state, count in counts.items()},
         by_domain,
-        [shapes.delivery(row, provider_of) for row in rows],
+        [shapes.delivery(row, provider_of, why_now) for row in rows],
         provider_of,
     )
 
 
 async def letter(
-    store: Reads, message_id: int, n: int | None, provider_of: ProviderOf
+    store: Reads,
+    message_id: int,
+    n: int | None,
+    provider_of: ProviderOf,
+    why_now: WhyNow | None = None,
 ) -> dict[str, Any]:
     """`queue show`: the same shape for one letter's deliveries in any state, each with attempts."""
     shown = []
@@ -73,7 +81,7 @@ async def letter(
     by_domain: Counter[str] = Counter()
     for row in await store.find(message_id, n):
         made = await store.attempts(message_id, row.delivery.n)
-        shape = shapes.delivery(row, provider_of)
+        shape = shapes.delivery(row, provider_of, why_now)
         shown.append(shape | {"attempts": [shapes.attempt(one) for one in made]})
         by_state[row.delivery.state.word] += 1
         by_domain[row.delivery.domain] += 1

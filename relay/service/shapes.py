@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from relay.mail import ids
-from relay.mail.delivery import Attempt
+from relay.mail.delivery import Attempt, State
 from relay.mail.instant import Instant, iso
+from relay.mail.urgency import Urgency
 from relay.shaping.base import Standing
 from relay.store.base import Depth, InboxRow, QueueRow
 
 ProviderOf = Callable[[str], str | None]  # domain → label; None where it is not known yet
+WhyNow = Callable[[str, Urgency], str]  # domain, class → what binds now; empty: nothing
 
 
 def moment(at: Instant | None) -> str | None:
@@ -19,9 +21,14 @@ def moment(at: Instant | None) -> str | None:
     return None if at is None else iso(at)
 
 
-def delivery(row: QueueRow, provider_of: ProviderOf) -> dict[str, Any]:
-    """One row of `queue ls`."""
+def delivery(
+    row: QueueRow, provider_of: ProviderOf, why_now: WhyNow | None = None
+) -> dict[str, Any]:
+    """One row of `queue ls`; `why` of a ready one is what it waits for now, where that is known."""
     job = row.delivery
+    why = job.why
+    if why_now is not None and job.state is State.READY:
+        why = why_now(job.domain, job.urgency) or why
     return {
         "id": job.ref,
         "recipient": job.recipient,
@@ -33,7 +40,7 @@ def delivery(row: QueueRow, provider_of: ProviderOf) -> dict[str, Any]:
         "tries": job.tries,
         "due_at": moment(None if job.state.is_final else job.due_at),
         "expires_at": moment(None if job.state.is_final else job.expires_at),
-        "why": job.why,
+        "why": why,
         "category": row.category.value if row.category else None,
         "rule": row.rule,
     }
@@ -80,7 +87,7 @@ def provider(
     """
     queued, oldest_at = 0, now
     for depth in depths:
-        if key_of(depth.domain) == standing.key:
+        if standing.key == "*" or key_of(depth.domain) == standing.key:
             queued += depth.count
             oldest_at = min(oldest_at, depth.oldest_at)
     return {

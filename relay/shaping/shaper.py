@@ -7,7 +7,8 @@ over destinations, its warm-up. Units are spent only where all say yes and all a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from relay.mail import events
 from relay.mail.classification import Action, Classification
@@ -18,7 +19,7 @@ from relay.mail.urgency import Urgency
 from relay.shaping import feedback, meaning, telling
 from relay.shaping.base import NOBODY, SHORT, Explained, Identity, Short, Wait
 from relay.shaping.counting import Counting, DomainRates
-from relay.shaping.destination import Destination, Sum
+from relay.shaping.destination import Destination, Profile, Sum
 from relay.shaping.feedback import Change, Mode, Standing
 from relay.shaping.meaning import Kind, Meaning
 from relay.shaping.operating import UNLIMITED
@@ -62,8 +63,14 @@ class Shaper(Waiting):
         providers: Collection[str] = (),
         sums: Sequence[Sum] = (),
         reactions: Sequence[Reaction] = (),
+        profiles: Mapping[str, Profile] | None = None,
     ) -> None:
-        """A new configuration; what was counted and learned stays."""
+        """A new configuration; what was counted and learned stays. `profiles`: the providers', so
+        that their new limits are shown before the next letter goes there."""
+        for key, profile in (profiles or {}).items():
+            known = self._known.get(key)
+            if known is not None:
+                self._known[key] = replace(known, profile=profile)
         self._reacting.use(reactions)
         self._pauses = pauses
         self._providers = frozenset(providers)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from relay.mail.delivery import Failure, FailureKind
 from relay.mail.events import Event
 from relay.mail.instant import Instant
 from relay.service.commands import Commands
@@ -14,6 +15,7 @@ from relay.shaping.settings import PauseSettings
 from relay.shaping.shaper import Shaper
 from relay.store.base import Entry, Settlement, StoreError
 from relay.store.memory import MemoryStore
+from relay.transports.base import Host, Route
 from tests.store.letters import Post, SteppingClock, attempt, deferred
 
 GMAIL = Destination(
@@ -51,6 +53,16 @@ class Destinations:
     def key_of(self, domain: str) -> str | None:
         found = WHERE.get(domain)
         return found.key if found else None
+
+    def limits_of(self, key: str) -> tuple[Rate, ...]:
+        return GMAIL.profile.rates if key == "gmail" else ()
+
+    def known(self, domain: str) -> Route | None:
+        found = WHERE.get(domain)
+        return None if found is None else Route(found, (Host(f"mx.{domain}", 25),))
+
+    async def route(self, domain: str) -> Route | Failure:
+        return self.known(domain) or Failure(FailureKind.DNS, "no name server answered")
 
     async def destination(self, name: str) -> str | None:
         if name in {"gmail", SITE.key}:

@@ -1,0 +1,89 @@
+"""`lpse-relay explain ADDRESS`: why a letter to a vendor goes when it goes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from relay.cli.moments import Shown, local
+from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
+from relay.cli.terminal import USAGE, as_json, fail, say, table
+
+AddressArgument = Annotated[str, typer.Argument(help="a vendor's address, or a domain")]
+ClassOption = Annotated[
+    str, typer.Option("--class", help="of the letter: kritis, mendesak, transaksi or massal")
+]
+LangOption = Annotated[str, typer.Option("--lang", help="of the sentence: en or id")]
+
+
+def explain(
+    address: AddressArgument,
+    urgency: ClassOption = "massal",
+    lang: LangOption = "en",
+    json: JsonOption = False,
+    config: ConfigOption = None,
+    state_dir: StateOption = None,
+) -> None:
+    """Route, provider and why, each limit with its line, what binds now, and the line before it."""
+    spoken = language(lang)
+    site = Site.of(config, state_dir)
+    answer = site.call("explain", recipient=address, **{"class": urgency})
+    answer["why"] = spoken(answer["why"])
+    if json:
+        as_json(answer)
+        return
+    for line in _lines(answer, local(site.file)):
+        say(line)
+    if answer["limits"]:
+        table(["limit", "of", "used", "free", "where"], _limits(answer, local(site.file)))
+
+
+def language(lang: str) -> Any:
+    """What says a sentence in that language; ends with code 2 for one that is not spoken."""
+    if lang == "en":
+        return str
+    if lang != "id":
+        fail(f"--lang {lang}: en or id", USAGE)
+    from relay.service.explaining import in_indonesian
+
+    return in_indonesian
+
+
+def _lines(answer: dict[str, Any], shown: Shown) -> list[str]:
+    where = answer["provider"] or answer["destination"]
+    lines = [
+        f"{answer['recipient']} ({answer['class']}) goes to {where}: {answer['because']}",
+        f"by {', '.join(answer['hosts'])}, TLS {answer['tls']}, up to {answer['connections']}"
+        f" connections; it is {answer['state']}",
+    ]
+    if answer["learned_a_minute"] is not None:
+        lines.append(
+            f"learned: {answer['learned_a_minute']:.1f} a minute, below"
+            f" {answer['borne_a_minute']:.1f} that it bore before it refused"
+        )
+    lines.append(f"now: {answer['why'] or 'nothing holds it'}")
+    ahead = answer["ahead"]
+    line = "nothing waits before it" if not ahead else f"{ahead} letters wait before it"
+    pace = answer["an_hour"]
+    lines.append(f"{line}; {'no limit' if pace is None else pace} an hour at most from now on")
+    if answer["next_at"]:
+        lines.append(f"the next one there may go at {shown(answer['next_at'])}")
+    if answer["through_at"]:
+        lines.append(f"all that wait will be through by {shown(answer['through_at'])}")
+    elif ahead and pace is not None:
+        lines.append("when they will be through nobody knows: it is paused until `resume`")
+    return lines
+
+
+def _limits(answer: dict[str, Any], shown: Shown) -> list[list[object]]:
+    return [
+        [
+            one["limit"],
+            one["name"],
+            one["used"],
+            shown(one["free_at"]) if one["free_at"] else "now",
+            one["where"],
+        ]
+        for one in answer["limits"]
+    ]

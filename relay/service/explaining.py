@@ -1,0 +1,209 @@
+"""Explaining: why a letter to an address goes when it goes, and until when the queue is through.
+
+The sentences are shaping's own; `in_indonesian` says them in the language of those who run LPSE.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from typing import Any, Final, Protocol
+
+from relay.clock import Clock
+from relay.control import ControlError
+from relay.mail.address import AddressError, parse
+from relay.mail.delivery import Failure
+from relay.mail.instant import HOUR, Instant, iso
+from relay.mail.urgency import Urgency
+from relay.scheduler.deadlines import through_at
+from relay.service.shapes import moment
+from relay.shaping.base import Bound, Explained, Shaping
+from relay.store.base import Backlog, Depth
+from relay.transports.base import Route
+
+# Shaping's sentences and theirs; what is foreign in them (a reply) stays as it is.
+_INDONESIAN: Final = tuple(
+    (re.compile(pattern, re.DOTALL), said)
+    for pattern, said in (
+        (r"everything is paused: (.*)", r"semua pengiriman dihentikan sementara: \1"),
+        (r"(\S+) is paused: (.*)", r"pengiriman ke \1 dihentikan sementara: \2"),
+        (r"(\S+) is asked with one letter", r"\1 sedang dicoba dengan satu surat"),
+        (r"(\S+) is sent to only at (.*)", r"\1 hanya dikirimi pada jam \2"),
+        (
+            r"the warm-up of (\S+): (\d+) on sending day (\d+)",
+            r"pemanasan alamat untuk \1: \2 surat pada hari kirim ke-\3",
+        ),
+        (
+            r"what (\S+) bore before it refused: (.*)",
+            r"batas yang diterima \1 sebelum menolak: \2",
+        ),
+        (
+            r"(\S+) is new to us: (\S+) a minute, rising as it bears them",
+            r"\1 baru pertama kali dikirimi: \2 per menit, naik bertahap",
+        ),
+        (
+            r"(\S+) is slow after a refusal: (\S+) a minute",
+            r"\1 diperlambat setelah penolakan: \2 per menit",
+        ),
+        (r"the limit of connections to (\S+): (.*)", r"batas sambungan ke \1: \2"),
+        (r"the limit of (\S+): (.*)", r"batas pengiriman \1: \2"),
+        (
+            r"(\d+) connections to (\S+) are open, as many as may be",
+            r"\1 sambungan ke \2 sedang terbuka, sebanyak yang dibolehkan",
+        ),
+        (
+            r"(\S+) is paused by the reaction (.*)",
+            r"pengiriman ke \1 dihentikan sementara oleh aturan \2",
+        ),
+        (
+            r"(\S+) is held to (\S+) by the reaction (.*)",
+            r"pengiriman ke \1 dibatasi \2 oleh aturan \3",
+        ),
+    )
+)
+
+
+def in_indonesian(sentence: str) -> str:
+    """The sentence in Bahasa Indonesia; one that is not shaping's own stays as it is."""
+    for pattern, said in _INDONESIAN:
+        match = pattern.fullmatch(sentence)
+        if match:
+            return match.expand(said)
+    return sentence
+
+
+def explained(
+    recipient: str,
+    route: Route,
+    found: Explained,
+    backlog: Iterable[Backlog],
+    urgency: Urgency,
+    now: Instant,
+) -> dict[str, Any]:
+    """The answer of `explain`; the line there is: as urgent letters and more urgent ones."""
+    ahead = sum(row.count for row in backlog if row.urgency <= urgency)
+    hosts = [f"{host.name}:{host.port}" for host in route.hosts]
+    return {
+        "recipient": recipient,
+        "class": urgency.word,
+        "destination": found.key,
+        "provider": found.provider,
+        "hosts": hosts,
+        "tls": route.tls,
+        "because": _because(route, found),
+        "state": found.state,
+        "why": found.why,
+        "limits": [_bound(bound) for bound in found.bounds],
+        "learned_a_minute": found.learned,
+        "borne_a_minute": found.ceiling,
+        "connections": found.connections,
+        "next_at": moment(found.next_at),
+        "an_hour": found.an_hour,
+        "position": ahead + 1,
+        "ahead": ahead,
+        "through_at": _through(found, ahead, now),
+    }
+
+
+def _through(found: Explained, ahead: int, now: Instant) -> str | None:
+    """When the line will have left; None where nobody knows: it is paused by hand, or has no
+    limit."""
+    if found.an_hour is None or found.next_at is None:
+        return None
+    if found.an_hour == 0 and found.next_at <= now + HOUR:
+        return None
+    return iso(through_at(found, ahead, now))
+
+
+def _because(route: Route, found: Explained) -> str:
+    if "://" in found.key:
+        return "a route of relay.yaml leads there"
+    hosts = ", ".join(host.name for host in route.hosts)
+    if found.provider is not None:
+        return f"all its MX hosts belong to {found.provider}: {hosts}"
+    return f"its MX hosts belong to no one provider: {hosts}"
+
+
+def _bound(bound: Bound) -> dict[str, Any]:
+    return {
+        "name": bound.name,
+        "limit": str(bound.rate),
+        "used": bound.used,
+        "free_at": moment(bound.free_at),
+        "where": bound.where,
+    }
+
+
+class Backlogs(Protocol):
+    """What is asked of the store."""
+
+    async def depths(self) -> list[Depth]:
+        """See Queue.depths."""
+        ...
+
+    async def backlog(self, domains: Collection[str]) -> list[Backlog]:
+        """See Queue.backlog."""
+        ...
+
+
+class Routes(Protocol):
+    """What is asked about where mail goes."""
+
+    async def route(self, domain: str) -> Route | Failure:
+        """See Router.route."""
+        ...
+
+    def known(self, domain: str) -> Route | None:
+        """See Router.known."""
+        ...
+
+    def key_of(self, domain: str) -> str | None:
+        """A domain's destination, None where it is not known yet."""
+        ...
+
+
+class Explainer:
+    """Answers `explain`, and what a ready letter waits for."""
+
+    def __init__(self, store: Backlogs, shaper: Shaping, routes: Routes, clock: Clock) -> None:
+        """The running relay's own."""
+        self._store = store
+        self._shaper = shaper
+        self._routes = routes
+        self._clock = clock
+
+    async def explain(self, params: dict[str, Any], who: str) -> dict[str, Any]:
+        """Route, limits, what binds now, and the line before a letter to that address."""
+        recipient, urgency = _asked(params)
+        route = await self._routes.route(recipient.rpartition("@")[2])
+        if isinstance(route, Failure):
+            raise ControlError(f"{recipient}: where its mail goes cannot be told: {route.text}")
+        now, destination = self._clock.now(), route.destination
+        domain = recipient.rpartition("@")[2]
+        found = self._shaper.explain(destination, domain, now, urgency)
+        there = {depth.domain for depth in await self._store.depths()}
+        domains = [name for name in there if self._routes.key_of(name) == destination.key]
+        backlog = await self._store.backlog(domains)
+        return explained(recipient, route, found, backlog, urgency, now)
+
+    def why_now(self, domain: str, urgency: Urgency) -> str:
+        """What a ready letter waits for; empty where nothing is known to hold it."""
+        route = self._routes.known(domain)
+        if route is None:
+            return ""
+        now = self._clock.now()
+        wait = self._shaper.peek(route.destination, domain, 1, now, 0, urgency)
+        return wait.why if wait else ""
+
+
+def _asked(params: dict[str, Any]) -> tuple[str, Urgency]:
+    """Raises ControlError that says what to write."""
+    given = str(params.get("recipient", "")).strip()
+    try:
+        address = parse(given if "@" in given else f"postmaster@{given}")
+        urgency = Urgency.of(str(params.get("class") or "transaksi"))
+    except (AddressError, ValueError) as error:
+        raise ControlError(
+            f"{given!r}: {error}" if isinstance(error, AddressError) else str(error)
+        ) from None
+    return str(address), urgency
