@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from relay.cli.site import ConfigOption, JsonOption, config_file
-from relay.cli.terminal import REFUSED, USAGE, as_json, fail, say
+from relay.cli.terminal import REFUSED, USAGE, as_json, fail, note, say
 from relay.config import SourceError
-from relay.mail.reply import Stage
+from relay.mail.reply import Reply, Stage
 
 if TYPE_CHECKING:
     from relay.replies.classify import Classifier
 
 STAGES = ", ".join(stage.word for stage in Stage)
-BEGINS = re.compile(r"^[ \t]*<[^<>\s]{1,320}>: host ", re.MULTILINE)  # one block of a mail log
+BEGINS = re.compile(  # one block of a mail log, or one event of our own
+    r'^(?:[ \t]*<[^<>\s]{1,320}>: host |[^\n{]{0,200}\{\s{0,80}"at":)', re.MULTILINE
+)
+UNRECOGNISED = "no SMTP reply was recognised in this"
 
 MEANINGS = {
     "bounce_address": "give up for this recipient: the address is at fault",
@@ -34,7 +37,10 @@ MEANINGS = {
 
 def classify(
     reply: Annotated[
-        str | None, typer.Argument(help="the reply, or a mail log's line as it stands; - reads it")
+        str | None,
+        typer.Argument(
+            help="the reply, or a line of a mail log or our own as it stands; - reads it"
+        ),
     ] = None,
     mx: Annotated[str, typer.Option(help="the host that said it")] = "",
     stage: Annotated[str, typer.Option(help=f"{STAGES}; eod is after the final dot")] = "",
@@ -63,11 +69,16 @@ def classify(
     text = sys.stdin.read() if reply == "-" else reply
     if not text.strip():
         fail("classify: nothing to classify", USAGE)
-    _all([_verdict(classifier, part, mx, stage) for part in _parts(text)], json)
+    verdicts = [_verdict(classifier, part, mx, stage) for part in _parts(text)]
+    if len(verdicts) == 1 and "error" in verdicts[0]:
+        fail(f"classify: {verdicts[0]['error']}", USAGE)
+    _all(verdicts, json)
+    if any("error" in said for said in verdicts):
+        raise typer.Exit(USAGE)
 
 
 def _parts(text: str) -> list[str]:
-    """Each pasted block by itself: a line that begins with `<…>: host` starts one."""
+    """Each pasted block by itself: a line that begins with `<…>: host`, or an event of our log."""
     starts = [begin.start() for begin in BEGINS.finditer(text)]
     if not starts or text[: starts[0]].strip():
         starts.insert(0, 0)
@@ -77,17 +88,19 @@ def _parts(text: str) -> list[str]:
 
 def _verdict(classifier: Classifier, text: str, mx: str, stage: str) -> dict[str, Any]:
     from relay.replies import rows
+    from relay.replies.classify import UNKNOWN
 
-    row = {"text": text, "mx": mx, "stage": stage}
-    try:
-        code = rows.read(row)[0].code
-    except rows.RowError as error:
-        fail(error, USAGE)
-    if 200 <= code < 400:
-        fail(f"classify: {code} is not a rejection: the server said yes", USAGE)
+    row: dict[str, object] = {**(rows.event_in(text) or {"text": text})}
+    row |= {key: value for key, value in (("mx", mx), ("stage", stage)) if value}
     said = rows.classify_row(classifier, row)
     said.pop("id", None)
+    if said.get("rule") == UNKNOWN and not _is_reply(rows.read(row)[0]):
+        note(UNRECOGNISED)
     return said
+
+
+def _is_reply(reply: Reply) -> bool:
+    return bool(reply.code or reply.enhanced)
 
 
 def _all(verdicts: list[dict[str, Any]], json: bool) -> None:
@@ -100,7 +113,10 @@ def _all(verdicts: list[dict[str, Any]], json: bool) -> None:
             if n > 1:
                 say()
             say(f"{n} of {len(verdicts)}")
-        _one(said)
+        if "error" in said:
+            say(said["error"])
+        else:
+            _one(said)
 
 
 def _one(said: dict[str, Any]) -> None:

@@ -38,6 +38,13 @@ _EXIM_TO: Final = re.compile(
 _CODED: Final = re.compile(r"(?P<code>[2-5][0-9]{2})(?P<mark>[ -]|$)")
 _CODE: Final = re.compile(r"[2-5][0-9]{2}(?=[ -]|$)")
 
+_ODD_CODE: Final = re.compile(r"\s*([0-9]{3})(?=[ -]|\s*$)")
+# What a log says of a letter that was taken: Postfix, Sendmail, Exim, or the 2yz reply itself.
+_TAKEN: Final = re.compile(
+    r"\bstatus=sent\b|\bstat=Sent\b|\bdsn=2\.[0-9]|\bC=\"2[0-9]{2}[ -]"
+    r"|(?<![0-9.])2[0-9]{2}[ -]2\.[0-9]{1,3}\.[0-9]"
+)
+
 _STAGES: Final = (
     ("end of data", Stage.EOD),
     ("end of message", Stage.EOD),
@@ -93,6 +100,17 @@ def recognise(text: str, stage: Stage | None = None) -> Reading | None:
         return None
     readings = (reader(line, stage) for reader in (_postfix, _exim, _sendmail))
     return next((reading for reading in readings if reading is not None), None)
+
+
+def tells_of_acceptance(text: str) -> bool:
+    """True for a log line of a letter that was taken. Asked where no code was found."""
+    return _TAKEN.search(text[:MAX_LINE]) is not None
+
+
+def odd_code(text: str) -> str:
+    """The number that a text begins with as a reply does, if SMTP has no such code; else empty."""
+    found = _ODD_CODE.match(text[:MAX_LINE])
+    return "" if found is None or _CODE.match(found[1]) else found[1]
 
 
 def _given(text: str) -> str:

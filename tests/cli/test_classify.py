@@ -10,6 +10,7 @@ import pytest
 from tests.cli.house import Site, run
 
 REPLY = "550 5.1.1 The email account that you tried to reach does not exist"
+ACCEPTED = "not a rejection: it was accepted"
 KEYS = ["category", "scope", "action", "rule", "confidence"]
 
 
@@ -74,8 +75,16 @@ def test_the_rules_of_a_site_come_first(site: Site) -> None:
         ((REPLY, "--jsonl", "-"), "give a reply, or --jsonl FILE"),
         ((REPLY, "--stage", "helo2"), "--stage: unknown stage 'helo2': one of connect"),
         (("",), "classify: nothing to classify"),
-        (("250 2.0.0 OK queued",), "classify: 250 is not a rejection: the server said yes"),
-        (("354 Go ahead",), "classify: 354 is not a rejection"),
+        (("250 2.0.0 OK queued",), "classify: not a rejection: it was accepted"),
+        (("354 Go ahead",), "classify: not a rejection: it was accepted"),
+        (("999 x",), "classify: text: 999 is no SMTP code, these are 200 to 599"),
+        (("099-x",), "099 is no SMTP code"),
+        (("to=<a@x.id>, relay=mx[1.2.3.4]:25, dsn=2.0.0, status=sent (250 OK)",), ACCEPTED),
+        (("a@x.id: status=sent",), ACCEPTED),
+        (("to=<a@x.id>, relay=mx., dsn=2.0.0, stat=Sent (ok)",), ACCEPTED),
+        (('10:00 1a => a@x.id R=dns T=smtp H=mx [1.2.3.4] C="250 OK id=1"',), ACCEPTED),
+        (("<a@x.id>: host mx[1.2.3.4] said: 250 2.0.0 OK (in reply to end of DATA)",), ACCEPTED),
+        (("the server said 250 2.0.0 OK queued",), ACCEPTED),
         (("--jsonl", "nowhere"), "nowhere: No such file"),
         (("--jsonl", "-", "--mx", "a"), "each row says its own mx and stage"),
         ((REPLY, "--config", "nowhere.yaml"), "nowhere.yaml: no such file"),
@@ -85,6 +94,73 @@ def test_what_cannot_be(words: tuple[str, ...], says: str) -> None:
     answer = run("classify", *words)
     assert (answer.code, answer.out) == (2, "")
     assert says in answer.err
+
+
+EVENT = {
+    "at": "2011-10-04T07:11:09.123Z",
+    "event": "attempted",
+    "id": "0000000000001",
+    "n": 1,
+    "recipient": "v…@gmail.com",
+    "provider": "gmail",
+    "mx": "gmail-smtp-in.l.google.com",
+    "stage": "eod",
+    "code": 550,
+    "enhanced": "5.7.1",
+    "text": "[192.0.2.1] Our system has detected an unusual rate of unsolicited mail",
+    "failure": None,
+    "category": "other",
+}
+
+
+def test_an_event_of_our_own_log_is_read_field_by_field() -> None:
+    line = json.dumps(EVENT)
+    plain = f"550 5.7.1 {EVENT['text']}"
+    words = ("--mx", str(EVENT["mx"]), "--stage", "eod", "--json")
+    meant = run("classify", plain, *words).json
+    for pasted in (
+        line,
+        f"Nov 24 22:43:48 mail lpse-relay[7]: {line}",
+        json.dumps(EVENT, indent=1),
+    ):
+        assert run("classify", pasted, "--json").json == meant
+    assert meant["category"] != "other"
+    both = run("classify", f"{line}\n{json.dumps(EVENT | {'code': 250, 'text': 'OK'})}", "--json")
+    assert both.code == 2
+    assert both.json == [meant, {"error": ACCEPTED}]
+    row = run("classify", "--jsonl", "-", stdin=line).out
+    assert json.loads(row) == {"id": "0000000000001", **meant}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"code": None, "text": "timed out", "failure": "timeout"}, "failure.timeout"),
+        ({"code": None, "failure": "hunger"}, "failure: 'hunger' is none that"),
+        ({"code": None}, "event: 'attempted' holds no reply"),
+        ({"event": "delivered", "code": None}, ACCEPTED),
+        ({"event": "refused"}, "event: 'refused' holds no reply of a server"),
+    ],
+)
+def test_an_event_without_a_rejection(changed: dict[str, object], said: str) -> None:
+    answer = run("classify", json.dumps(EVENT | changed), "--json")
+    assert answer.code == (0 if said.startswith("failure.") else 2)
+    assert said in answer.out
+
+
+def test_a_text_that_is_no_reply_keeps_its_answer_and_is_said_to_be_none() -> None:
+    answer = run("classify", "hello world", "--json")
+    assert (answer.code, answer.json["rule"]) == (0, "unknown")
+    assert answer.err == "no SMTP reply was recognised in this\n"
+    for reply in ("mailbox full", "550 hello world", "5.0.0 hello world"):
+        assert run("classify", reply).err == ""
+
+
+def test_a_row_without_a_reply_is_told_what_a_row_has() -> None:
+    (row,) = map(
+        json.loads, run("classify", "--jsonl", "-", stdin='{"code": 550}').out.splitlines()
+    )
+    assert "`reply_code`, `text`, or both" in row["error"]
 
 
 PASTED = """<a@gmail.com>: host gmail-smtp-in.l.google.com[192.0.2.1] said:
