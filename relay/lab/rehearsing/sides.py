@@ -1,0 +1,60 @@
+"""Sides: what is tried in a rehearsal — a shaping, and with it how replies are read and retried.
+
+Everything else is the same for all of them: scheduler, settle, store, transport, letters, draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from relay.config.shipped import shipped_classifier
+from relay.lab.quotas.base import Provider
+from relay.mail.instant import Instant
+from relay.mail.reply import Reply
+from relay.replies.classify import Classifier as Shipped
+from relay.scheduler import Classifier
+from relay.shaping.base import Shaping
+from relay.shaping.profiles import Profiles
+from relay.shaping.settings import PauseSettings, RetrySettings
+from relay.shaping.shaper import Shaper
+from relay.transports.base import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a shaping may know when it is made. Only baselines that say so look at `providers`:
+    whoever is to be praised sees replies only."""
+
+    book: Profiles
+    source: str
+    providers: tuple[Provider, ...]
+    start: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One way to send. `falls_over`: to the next MX after any refusal in the banner."""
+
+    name: str
+    make: Callable[[Setting], Shaping]
+    classifier: Classifier = field(default_factory=shipped_classifier)
+    retry: RetrySettings = field(default_factory=RetrySettings)
+    falls_over: bool = False
+
+    def may_fall_over(self, reply: Reply) -> bool:
+        """After a banner that the rules know nothing of: never after a throttle or a block."""
+        if self.falls_over:
+            return True
+        reader = self.classifier
+        return isinstance(reader, Shipped) and reader.is_guess(reader.classify(reply))
+
+
+def ours(setting: Setting) -> Shaping:
+    """The relay's own, as it is built for a real one."""
+    book = setting.book
+    return Shaper(PauseSettings(), book.domain_rates, book.names, book.sums(), setting.source)
+
+
+OURS = Side("ours", ours)
+Routes = Callable[[str], Route | None]
