@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,9 @@ from relay.config.places import word
 
 app = typer.Typer(no_args_is_help=True, help="Users of SMTP AUTH; passwords are kept as argon2id.")
 
+NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+SHORTEST = 12  # characters of a password
+
 NameArgument = Annotated[str, typer.Argument(help="the user's name")]
 
 
@@ -25,24 +29,33 @@ def add(
     password_file: Annotated[
         Path | None, typer.Option(help="read the password from this file's first line")
     ] = None,
+    i_know: Annotated[
+        bool, typer.Option("--i-know", help=f"take a password under {SHORTEST} characters")
+    ] = False,
     json: JsonOption = False,
     config: ConfigOption = None,
     state_dir: StateOption = None,
 ) -> None:
     """Add a user, or give one a new password; it is asked for, or read from standard input."""
-    if not name or not name.isprintable() or len(name) > 255:
-        fail(f"users add: {name!r} is no name: 1–255 printable characters", USAGE)
+    if not NAME.fullmatch(name):
+        fail(f"users add: {name!r} is no name: 1–64 of A-Z a-z 0-9 . _ @ -", USAGE)
     site = Site.of(config, state_dir)
     password = _password(name, password_file)
     if not password:
         fail("users add: a password may not be empty", USAGE)
+    if len(password) < SHORTEST and not i_know:
+        many = f"{len(password)} character{'' if len(password) == 1 else 's'}"
+        fail(f"users add: a password of {many} is guessed: {SHORTEST} or more, or --i-know", USAGE)
     changed = site.call("users.add", name=name, password=password).get("changed", False)
     if json:
         as_json({"name": name, "added": not changed} | ({"changed": True} if changed else {}))
         return
-    say(f"password of {name} changed" if changed else f"user {name} may authenticate now")
-    if word(site.file, "auth", "enabled") != "true":
-        say("(auth is not enabled: auth.enabled)")
+    is_enabled = word(site.file, "auth", "enabled") == "true"
+    saved = f"password of {name} changed" if changed else f"user {name} is saved"
+    if not is_enabled:
+        say(f"{saved}; AUTH is not enabled yet: auth.enabled")
+    else:
+        say(saved if changed else f"{saved} and may authenticate now")
 
 
 def _password(name: str, file: Path | None) -> str:

@@ -23,7 +23,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from relay.clock import Clock
-from relay.mail.instant import millis
+from relay.mail.instant import Instant, millis
 from relay.store.base import Mailbox, StoreError
 from relay.web import dates, links
 from relay.web.guard import COMMON, Guard, form, is_same_site, prefix_of
@@ -111,6 +111,7 @@ class _Door:
         self._keys = keys
         self._templates = templates
         self._prefix = prefix
+        self._used: dict[bytes, Instant] = {}  # since the start: link → when it would have ended
 
     def guarded(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         """The page for who has a session; the 401 page for all others."""
@@ -126,14 +127,19 @@ class _Door:
         return self._to_inbox()
 
     async def show(self, request: Request) -> Response:
-        """GET `/masuk?t=`: a button; the link is looked at, not used. Who is in goes on reading."""
+        """GET `/masuk?t=`: a button; the link is looked at, not used. Who is in goes on reading.
+
+        A link that is known to be used has no button. One that was used before a restart has it:
+        the store alone knows, and says so when it is pressed."""
         token = request.query_params.get("t", "")
         if await self._is_inside(request, token):
             return self._to_inbox()
         try:
-            links.read(self._keys, token, Scope.LINK, self._clock.now())
+            link = links.read(self._keys, token, Scope.LINK, self._clock.now())
         except LinkError as error:
             return self._too_old(error)
+        if link.jti in self._used:
+            return self._too_old(LinkError("the link was used before"))
         return self._page("masuk.html", token=token)
 
     async def enter(self, request: Request) -> Response:
@@ -149,7 +155,10 @@ class _Door:
                 self._to_inbox() if await self._is_inside(request, token) else self._too_old(error)
             )
         mailbox = await self._store.mailbox_by_link(link.link_id)
-        if mailbox is None or not await self._store.use_link(link.jti, now):
+        is_first = mailbox is not None and await self._store.use_link(link.jti, now)
+        self._used = {jti: until for jti, until in self._used.items() if until > now}
+        self._used[link.jti] = link.expires_at
+        if mailbox is None or not is_first:
             if await self._is_inside(request, token):
                 return self._to_inbox()
             return self._too_old(LinkError("the link was used before, or its mailbox is gone"))

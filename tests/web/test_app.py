@@ -36,7 +36,7 @@ from tests.web.shelf import (
 from tests.web.site import Site, enter, site_of
 
 NO_DOMAIN = Failure(FailureKind.NXDOMAIN, "no such domain: gmial.com")
-TOO_OLD = "Tautan ini sudah tidak berlaku. Silakan kembali ke aplikasi LPSE, lalu klik"
+TOO_OLD = "Silakan minta tautan baru kepada Helpdesk LPSE"
 INVITATION = ids.show(message_id(NOW - MINUTE), 0)
 CANCELLED = ids.show(message_id(NOW - 5 * MINUTE), 0)
 RIVALS = ids.show(message_id(NOW - 24 * HOUR, 99), 0)
@@ -106,11 +106,33 @@ async def test_a_link_is_good_once(site: Site) -> None:
     link = site.link()
     async with site.client() as first:
         assert (await enter(first, link)).headers["location"] == "/inbox"
+    url = httpx.URL(link)
     async with site.client() as second:
-        answer = await enter(second, link)
-        assert answer.status_code == 401
-        assert TOO_OLD in answer.text
-        assert "set-cookie" not in answer.headers
+        for answer in (await second.get(link), await second.post("/masuk", data=dict(url.params))):
+            assert answer.status_code == 401
+            assert TOO_OLD in answer.text
+            assert "mailto:lpse@lpse.example.go.id" in answer.text.split("<footer")[0]
+            assert "<button" not in answer.text
+            assert "aplikasi LPSE" not in answer.text
+            assert "set-cookie" not in answer.headers
+
+
+async def test_a_link_that_was_used_before_a_restart_is_refused_when_it_is_pressed(
+    site: Site,
+) -> None:
+    link = site.link()
+    async with site.client() as first:
+        await enter(first, link)
+    again = site_of(site.shelf)
+    async with again.client() as second:
+        assert (await enter(second, link)).status_code == 401
+        assert (await second.get(link)).status_code == 401
+
+
+async def test_who_leaves_is_told_how_to_come_back(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/keluar")
+    assert "silakan minta tautan baru kepada Helpdesk LPSE" in answer.text
+    assert "aplikasi LPSE" not in answer.text
 
 
 @pytest.mark.parametrize("later", [0, HOUR], ids=["used", "used and old"])
@@ -125,7 +147,7 @@ async def test_a_used_link_leads_back_in_who_is_in_already(site: Site, later: in
         for answer in (await client.get(link), await client.post("/masuk", data=form)):
             assert (answer.status_code, answer.headers.get("location")) == (303, "/inbox")
             assert "set-cookie" not in answer.headers
-        assert (await rival.get(link)).status_code == (401 if later else 200)
+        assert (await rival.get(link)).status_code == 401
         assert (await rival.post("/masuk", data=form)).status_code == 401
         await client.post("/keluar")
         assert (await client.post("/masuk", data=form)).status_code == 401
