@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from relay.ingress.life import expires_at, is_fixed
+from relay.ingress.life import expires_at
 from relay.mail import dsn
 from relay.mail import reporting as reports
 from relay.mail.address import AddressError, parse
 from relay.mail.classification import Action, Category, Classification, Scope
-from relay.mail.delivery import Attempt, Delivery, Failure, FailureKind, State
+from relay.mail.delivery import Attempt, Delivery, Failure, FailureKind, State, has_fixed_life
 from relay.mail.envelope import (
     Message,
     Recipient,
@@ -64,7 +64,7 @@ def placements(message: Message, start: int, stop: int, life: LifeSettings) -> I
             notify=recipient.notify,
             orcpt=recipient.orcpt,
             as_given=recipient.as_given,
-            is_fixed=is_fixed(particulars.urgency, particulars.deadline_at),
+            is_fixed=has_fixed_life(particulars.urgency, particulars.deadline_at),
         )
         if address:
             yield Placement(delivery, address.key)

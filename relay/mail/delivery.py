@@ -107,6 +107,12 @@ class Delivery:
         return replace(self, state=state, **changes)  # type: ignore[arg-type]
 
 
+def has_fixed_life(urgency: Urgency, deadline_at: Instant | None) -> bool:
+    """True for kritis, and for mendesak and massal with a deadline: later they are of no use."""
+    is_by_deadline = urgency in (Urgency.MENDESAK, Urgency.MASSAL) and deadline_at is not None
+    return urgency is Urgency.KRITIS or is_by_deadline
+
+
 def is_over(delivery: Delivery, now: Instant) -> bool:
     """True where its time is over: it is never tried again.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from relay.mail.delivery import (
@@ -15,13 +15,13 @@ from relay.mail.delivery import (
     Delivery,
     State,
     TransitionError,
+    has_fixed_life,
     is_over,
     released_until,
 )
 from relay.mail.envelope import REPORT_FLOW
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
-from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.store import codec, requeueing
 from relay.store.base import (
@@ -39,12 +39,13 @@ from relay.store.base import (
 )
 from relay.store.changing import movable
 from relay.store.memory_inbox import Key, MemoryInbox, Record
+from relay.store.memory_kept import MemoryKept
 from relay.store.selection import means
 from relay.store.settling import sentence
 from relay.store.turns import Lane, Turns, deadline_of, stretch_of
 
 
-class MemoryStore(MemoryInbox):
+class MemoryStore(MemoryKept, MemoryInbox):
     """Implements Store."""
 
     def __init__(self) -> None:
@@ -54,9 +55,6 @@ class MemoryStore(MemoryInbox):
         self._attempts: dict[Key, list[Attempt]] = {}
         self._domains: dict[str, int] = {}
         self._turns = Turns(self._lowest)
-        self._shaping: dict[str, str] = {}
-        self._spent: dict[tuple[str, Instant], int] = {}
-        self.audits: list[tuple[Instant, str, str, str, str, str]] = []
 
     # Queue.
 
@@ -332,7 +330,7 @@ class MemoryStore(MemoryInbox):
             moved = _changed("release", one, record.state_at, "", now)
         else:
             known = self._messages[key[0]].particulars
-            fixed = requeueing.is_fixed(known.urgency, known.deadline_at)
+            fixed = has_fixed_life(known.urgency, known.deadline_at)
             end = requeueing.until(fixed, one.expires_at, record.state_at, now)
             if end is None:
                 return None
@@ -376,50 +374,6 @@ class MemoryStore(MemoryInbox):
             Backlog(domain, urgency, deadline_of(first), count)
             for (domain, urgency, first), count in sorted(counts.items())
         ]
-
-    async def save_shaping(self, states: Mapping[str, str], now: Instant) -> None:
-        """See Queue.save_shaping."""
-        self._shaping = {k: text for k, text in (self._shaping | dict(states)).items() if text}
-
-    async def load_shaping(self) -> dict[str, str]:
-        """See Queue.load_shaping."""
-        return dict(self._shaping)
-
-    async def save_spent(self, rows: Sequence[Spent]) -> None:
-        """See Queue.save_spent."""
-        for row in rows:
-            self._spent[row.key, row.at] = row.units
-        self._spent = {key: units for key, units in self._spent.items() if units > 0}
-
-    async def load_spent(self) -> list[Spent]:
-        """See Queue.load_spent."""
-        return [Spent(*key, units) for key, units in sorted(self._spent.items())]
-
-    async def audit(
-        self, who: str, action: str, subject: str, reason: str, now: Instant, detail: str = ""
-    ) -> None:
-        """See Queue.audit; kept in `audits`."""
-        self.audits.append((now, who, action, subject, reason, detail))
-
-    # The whole.
-
-    async def close(self) -> None:
-        """Nothing was begun."""
-
-    def wal_bytes(self) -> int:
-        """There is none."""
-        return 0
-
-    def free_bytes(self) -> tuple[int, int]:
-        """As much as anyone could want."""
-        return 1 << 40, 1 << 40
-
-    def commit_seconds(self) -> list[float]:
-        """There are none."""
-        return []
-
-    async def beat(self) -> None:
-        """Always alive."""
 
 
 def _due(delivery: Delivery) -> Instant:

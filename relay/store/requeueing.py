@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from relay.mail.delivery import has_fixed_life
 from relay.mail.instant import DAY, Instant
 from relay.mail.urgency import Urgency
 from relay.store.base import Changed
@@ -36,13 +37,6 @@ _BEGIN: Final = (
     " WHERE message_id = ? AND n = ?"
 )
 _BACK: Final = f"INSERT INTO delivery VALUES ({', '.join('?' * 15)})"  # noqa: S608 - marks only
-
-
-def is_fixed(urgency: Urgency, deadline_at: Instant | None) -> bool:
-    """Whether a life ends at a fixed moment; of one that has ended nothing else tells."""
-    return urgency is Urgency.KRITIS or (
-        urgency in (Urgency.MENDESAK, Urgency.MASSAL) and deadline_at is not None
-    )
 
 
 def until(is_fixed: bool, expires_at: Instant, ended_at: Instant, now: Instant) -> Instant | None:
@@ -81,7 +75,7 @@ def requeue(
 def _back(transaction: Transaction, names: Names, row: Row, now: Instant) -> list[Row]:
     """One bounced delivery as a row of the queue: (domain id, class), or nothing."""
     message_id, n, mailbox, domain, urgency, flow, deadline_at, expires_at, ended_at, tries = row
-    fixed = is_fixed(Urgency(urgency), deadline_at)
+    fixed = has_fixed_life(Urgency(urgency), deadline_at)
     end = until(fixed, expires_at, ended_at, now)
     if end is None:
         return []

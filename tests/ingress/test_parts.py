@@ -15,11 +15,12 @@ from relay.ingress import syntax, trace
 from relay.ingress.answers import Refused
 from relay.ingress.ceiling import WINDOW, Ceiling
 from relay.ingress.content import HeadTooBig, arrive, without
-from relay.ingress.life import expires_at, is_fixed
+from relay.ingress.life import expires_at
 from relay.ingress.memory import Memory
 from relay.ingress.placing import unique
 from relay.mail import dkim
 from relay.mail.address import parse
+from relay.mail.delivery import has_fixed_life
 from relay.mail.envelope import Recipient, Source
 from relay.mail.headers import Headers
 from relay.mail.instant import DAY, HOUR
@@ -290,4 +291,4 @@ def test_trust(ip: str, is_trusted: bool) -> None:
     ],
 )
 def test_which_lives_are_fixed(urgency: Urgency, deadline_at: int | None, expected: bool) -> None:
-    assert is_fixed(urgency, deadline_at) is expected
+    assert has_fixed_life(urgency, deadline_at) is expected

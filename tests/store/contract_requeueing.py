@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from relay.ingress.life import is_fixed
 from relay.mail.delivery import Bounced, Delivered, Delivery, Held, State
 from relay.mail.instant import DAY, HOUR, Instant
 from relay.mail.urgency import Urgency
-from relay.store import requeueing
 from relay.store.base import Changed, Entry, Selector, Settlement, Store
 from tests.store.contract_terms import DOMAIN, NOW, lease, state_of
-from tests.store.letters import NO_USER, START, UNKNOWN, Post, attempt, delivered
+from tests.store.letters import NO_USER, UNKNOWN, Post, attempt, delivered
 
 LATER = NOW + 3 * HOUR
 WHY = "fuse:gmail: 30 of 30"
@@ -103,13 +101,6 @@ class Requeueing:
         await requeue(store, one, at=NOW + 9 * DAY)
         (row,) = await store.find(one.message_id)
         assert row.delivery.expires_at == NOW + 10 * DAY
-
-    @pytest.mark.parametrize("deadline_at", [None, START + DAY])
-    @pytest.mark.parametrize("urgency", Urgency)
-    def test_a_life_is_fixed_as_it_was_at_the_door(
-        self, urgency: Urgency, deadline_at: Instant | None
-    ) -> None:
-        assert requeueing.is_fixed(urgency, deadline_at) == is_fixed(urgency, deadline_at)
 
     async def test_selected_by_what_the_reason_begins_with(self, store: Store) -> None:
         post = Post()

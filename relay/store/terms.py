@@ -1,0 +1,129 @@
+"""Terms: the values that a store is handed and answers with; `base` says what is promised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from relay.mail.classification import Category
+from relay.mail.delivery import Attempt, Delivery, Outcome, State
+from relay.mail.envelope import Message
+from relay.mail.instant import Instant
+from relay.mail.urgency import Urgency
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A delivery to be put. `mailbox_id` and `turn` are filled in by the store.
+
+    Born final (state BOUNCED or SUPPRESSED) it gets an inbox row and its attempt, and no
+    queue row. `mailbox_address` is the key (`Address.key`, or the text as given in lower case).
+    """
+
+    delivery: Delivery
+    mailbox_address: str
+    attempt: Attempt | None = None
+    category: Category | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message to be put, with its placements. DSNs are entries too, without inbox rows."""
+
+    message: Message
+    placements: tuple[Placement, ...]
+    has_inbox: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What came of a leased (or expiring) delivery. `dsn` rides in the same transaction."""
+
+    delivery: Delivery
+    outcome: Outcome
+    attempt: Attempt | None = None
+    dsn: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Which deliveries an operator means; all given conditions must hold.
+
+    `subject` is a case-insensitive glob (`*Pengumuman*`), or a part of the subject where it has
+    no `*`. `domains` is what a provider was resolved to. `why` is what the reason begins with.
+    """
+
+    message_id: int | None = None
+    n: int | None = None
+    subject: str | None = None
+    urgency: Urgency | None = None
+    domains: frozenset[str] | None = None
+    recipient: str | None = None
+    states: frozenset[State] | None = None
+    why: str | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """True where no condition was given."""
+        return self == Selector()
+
+
+Change = Literal["hold", "release", "retry", "remove"]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Result of an operator's change: how many moved; how many were in flight and could not."""
+
+    moved: int
+    in_flight: int
+    domains: frozenset[str] = frozenset()  # where something became ready
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """A delivery with what a listing shows of its message and its last attempt."""
+
+    delivery: Delivery
+    sender: str
+    subject: str
+    category: Category | None
+    rule: str | None
+    received_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many unfinished deliveries a domain has in a state; `oldest_at`: when the oldest came."""
+
+    domain: str
+    state: State
+    count: int
+    oldest_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A domain that has ready mail, and the most urgent class among it.
+
+    `is_dated`: letters that name a deadline were just put.
+    """
+
+    domain: str
+    urgency: Urgency
+    is_dated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many ready deliveries a domain has in a class that name the same deadline (cut to the
+    minute), or none."""
+
+    domain: str
+    urgency: Urgency
+    deadline_at: Instant | None
+    count: int
+
+
+ReadyListener = Callable[[Collection[Ready]], None]
