@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from relay import __version__
-from relay.cli import check, classify, inbox, keys, providers, queue, run, users
+from relay.cli import alerts, check, classify, inbox, keys, providers, queue, run, users
 from relay.cli.terminal import Program, say
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.command()(providers.providers)
 app.command()(providers.pause)
 app.command()(providers.resume)
 app.add_typer(inbox.app, name="inbox")
+app.add_typer(alerts.app, name="alerts")
 app.command()(classify.classify)
 app.add_typer(keys.app, name="keys")
 app.add_typer(users.app, name="users")

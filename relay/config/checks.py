@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
+from relay.config import alerting
 from relay.config.keys import faults
 from relay.config.places import places
 from relay.config.settings import RelaySettings
@@ -40,6 +41,7 @@ def across(read: Read, state: Path | None) -> list[Problem]:
         (lambda _: _certificate_files(read), ("certificate",)),
         (lambda _: _password_files(read), ("routes",)),
         (lambda _: _places(read, state), ("control", "state_dir")),
+        (lambda _: alerting.faults(read), ("alerts", "listen")),
     )
     sound = [check for check, goes_by in checks if not read.main.is_spoilt(*goes_by)]
     return [read.main.problem(*fault) for check in sound for fault in check(read.settings)]

@@ -16,7 +16,7 @@ from relay.ingress.settings import (
     IngressSettings,
     ListenSettings,
 )
-from relay.observe.settings import LogSettings, MetricsSettings
+from relay.observe.settings import AlertSettings, LogSettings, MetricsSettings
 from relay.settings import Settings
 from relay.shaping.reaction_settings import ReactionSettings
 from relay.shaping.settings import (
@@ -85,6 +85,7 @@ class RelaySettings(Settings):
     inbox: InboxSettings = Field(default_factory=InboxSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)
     log: Annotated[LogSettings, _named("to")] = Field(default_factory=LogSettings)
+    alerts: tuple[AlertSettings, ...] = ()
     control: Path = Path(CONTROL)
     lab: bool = False
     testing_smtp_port: int = Field(default=25, ge=1, le=65_535)

@@ -1,4 +1,8 @@
-"""Alerts: what an administrator should look at, said once an hour per name, not once a letter."""
+"""Alerts: what an administrator should look at, said once an hour per name, not once a letter.
+
+What others say as events (shaping of a provider, the scheduler of a letter) is heard here too, so
+that one place knows what stands: a pause until it is resumed, all else for an hour.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from relay.clock import Clock
-from relay.mail.events import Alert, Emit
+from relay.mail.events import Alert, Emit, Event, Paused, Resumed
 from relay.mail.instant import HOUR, Instant, iso
+from relay.observe.meanings import key_of
+from relay.observe.notice import ALL, notice_of
 
 EVERY: Final = HOUR  # of one name; what comes between is counted
 MAX_NAMES: Final = 256  # the longest-silent name goes first
+_PAUSES: Final = ("pause", "unreachable")  # they stand until the destination is resumed
+_ENDED: Final = (*_PAUSES, "probe_refused", "blocked", "fix_config")  # by its being resumed
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,7 @@ class Alerts:
         self._emit = emit
         self._clock = clock
         self._raised: OrderedDict[str, Raised] = OrderedDict()
+        self._is_saying = False  # what is emitted now is our own
 
     def alert(self, name: str, detail: str) -> None:
         """Raise or renew the alert of that name; an event the first time, then once an hour."""
@@ -50,6 +59,9 @@ class Alerts:
         self._raised[name] = raised
         if raised.count == 1 or now - raised.said_at >= EVERY:
             self._say(raised, now)
+        self._forget()
+
+    def _forget(self) -> None:
         while len(self._raised) > MAX_NAMES:
             self._raised.popitem(last=False)
 
@@ -58,13 +70,50 @@ class Alerts:
         if raised.unsaid:
             detail += f" ({raised.unsaid} times since {iso(raised.said_at)})"
         self._raised[raised.name] = replace(raised, said_at=now, unsaid=0)
-        self._emit(Alert(now, raised.name, detail))
+        self._is_saying = True
+        try:
+            self._emit(Alert(now, raised.name, detail))
+        finally:
+            self._is_saying = False
+
+    def heard(self, event: Event) -> bool:
+        """Keep what an event says that was not said by `alert`. True where it ends what could not
+        be reached, and had refused nothing."""
+        if self._is_saying:
+            return False
+        if isinstance(event, Resumed):
+            return self._resumed(event.destination)
+        notice = notice_of(event, masked=False) if isinstance(event, Alert | Paused) else None
+        if notice is not None:
+            known = self._raised.pop(notice.name, None)
+            count = known.count + 1 if known else 1
+            first = known.first_at if known else event.at
+            self._raised[notice.name] = Raised(
+                notice.name, notice.detail, first, event.at, event.at, count
+            )
+            self._forget()
+        return False
+
+    def _resumed(self, destination: str) -> bool:
+        key = ALL if destination == "*" else destination
+        is_unreached = f"unreachable:{key}" in self._raised
+        for word in _ENDED:
+            self._raised.pop(f"{word}:{key}", None)
+        return is_unreached
 
     def clear(self, name: str) -> None:
         """Its cause is gone; the next time it is said at once."""
         self._raised.pop(name, None)
 
     def current(self) -> list[Raised]:
-        """What was raised within the last hour and not cleared, the latest first."""
+        """What stands, the latest first: what was raised within the last hour and not cleared, and
+        of a destination that is paused whatever was said of it."""
         now = self._clock.now()
-        return [r for r in reversed(self._raised.values()) if now - r.last_at < EVERY]
+        return [
+            r
+            for r in reversed(self._raised.values())
+            if now - r.last_at < EVERY or self._is_paused(key_of(r.name))
+        ]
+
+    def _is_paused(self, key: str) -> bool:
+        return bool(key) and any(f"{word}:{key}" in self._raised for word in _PAUSES)

@@ -82,7 +82,14 @@ class Metrics:
             ["provider", "category", "scope", "rule"],
             registry=made,
         )
-        self._raised = Counter("lpse_alerts", "Alerts said", ["name"], registry=made)
+        self._raised = Counter("lpse_alerts_raised", "Alerts said", ["name"], registry=made)
+        self._told = Counter(
+            "lpse_alerts",
+            "Alerts by way: messages delivered or failed; alerts suppressed (summed up in a later"
+            " message) or unlisted (only counted there)",
+            ["way", "outcome"],
+            registry=made,
+        )
         self._commit = Histogram(
             "lpse_commit_seconds", "Time of a group commit", buckets=_COMMIT, registry=made
         )
@@ -114,6 +121,10 @@ class Metrics:
     def dkim_seconds(self, duration: float) -> None:
         """One signature's time."""
         self._dkim.observe(duration)
+
+    def alert_told(self, way: str, outcome: str, count: int = 1) -> None:
+        """What became of alerts on a way; `way` is a label of `alerts:`."""
+        self._told.labels(way, outcome).inc(count)
 
     def provider(self, name: str | None) -> str:
         """The label of a provider's name: itself where it is one of ours, else `other`."""

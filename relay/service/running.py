@@ -30,10 +30,11 @@ from relay.observe.health import health_app
 from relay.observe.log import EventLog, ProgramLog
 from relay.observe.metrics import Metrics
 from relay.observe.notify import Notify, listen_fds
+from relay.observe.notifying import Notifying
 from relay.observe.pulse import Pulse
 from relay.observe.sampler import Sampler
 from relay.observe.serving import Serving
-from relay.service import build, published
+from relay.service import alerting, build, published
 from relay.service.build import Road
 from relay.service.commands import Commands
 from relay.service.secrets import link_key
@@ -83,6 +84,9 @@ class Running:
         settings = self.config.settings
         self._metrics = Metrics(self.config.profiles.names, lambda: self._log.dropped)
         self._metrics.config_loaded(self._clock.now())
+        masked = settings.log.addresses == "masked"
+        self._notifying = Notifying(self._clock, self._metrics.alert_told, masked)
+        self._notifying.use(alerting.ways(self.config, self._clock), self.config.hostname)
         self._alerts = Alerts(self._emit, self._clock)
         build.referee_keys(self.config, self._alerts, self._clock)
         self._road = Road(
@@ -120,6 +124,7 @@ class Running:
     def _emit(self, event: Event) -> None:
         self._metrics.on_event(event)
         self._log.on_event(event)
+        self._notifying.on_event(event, self._alerts.heard(event))
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         loop = asyncio.get_running_loop()
@@ -128,6 +133,8 @@ class Running:
             asyncio.create_task(self._pulse.run(), name="pulse"),
             asyncio.create_task(self._sampler.run(), name="sampler"),
         ]
+        self._notifying.start()
+        stack.push_async_callback(self._notifying.stop)
         self._compare_keys()
         stack.push_async_callback(self._end_background)
         about = await self._open(stack)
@@ -189,7 +196,9 @@ class Running:
             "state_dir": str(self.config.state_dir),
         }
         linker = build.linker(settings.web, about["web"], key)
-        control = ControlServer(self.config.control, self._commands(linker, about).table())
+        table = self._commands(linker, about).table()
+        table |= alerting.AlertCommands(self._alerts, self._notifying).table()
+        control = ControlServer(self.config.control, table)
         await control.start()
         stack.push_async_callback(control.stop)
         return about
@@ -296,6 +305,7 @@ class Running:
         old = self.config
         try:
             new = await asyncio.to_thread(load, old.file, old.state_dir)
+            ways = alerting.ways(new, self._clock)
             pipeline = build.pipeline(new, self._alerts)
             policy = build.policy(new, pipeline)
             build.referee_keys(new, self._alerts, self._clock)
@@ -305,6 +315,7 @@ class Running:
             raise ControlError(str(error)) from None
         self._door.swap(policy)
         self._metrics.set_providers(new.profiles.names)
+        self._notifying.use(ways, new.hostname)
         self.config = new
         self._compare_keys()
         return needs_restart(self._started_with, new)

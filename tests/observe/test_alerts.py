@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from relay.filters.base import Alerts as AlertsProtocol
-from relay.mail.events import Alert, Event
+from relay.mail.events import Alert, Event, Paused, Resumed
 from relay.mail.instant import HOUR, MINUTE
 from relay.observe.alerts import MAX_NAMES, Alerts
 from tests.observe.examples import NOW, HandClock
@@ -74,3 +74,39 @@ def test_names_are_bounded() -> None:
         alerts.alert(f"a{n}", "x")
     assert len(alerts.current()) == MAX_NAMES
     assert alerts.current()[-1].name == "a10"
+
+
+def test_what_others_say_is_heard_and_stands() -> None:
+    alerts, said, clock = _alerts()
+    alerts.heard(Paused(NOW, "gmail", "gmail", None, "550 5.7.1 blocked"))
+    clock.at += MINUTE
+    for _ in range(3):
+        alerts.heard(Alert(clock.at, "probe_refused:gmail", "still"))
+    alerts.heard(Alert(clock.at, "unreadable", "x"))
+    clock.at += 5 * HOUR
+    stands = [(raised.name, raised.count) for raised in alerts.current()]
+    assert stands == [("probe_refused:gmail", 3), ("pause:gmail", 1)]
+    assert said == []
+    assert alerts.heard(Resumed(clock.at, "gmail", "gmail", "accepted")) is False
+    assert alerts.current() == []
+
+
+def test_what_only_could_not_be_reached_is_known_when_it_ends() -> None:
+    alerts, _, _ = _alerts()
+    alerts.heard(Paused(NOW, "other", "mx.a.id", NOW, "timed out"))
+    assert alerts.heard(Resumed(NOW, "other", "mx.b.id", "accepted")) is False
+    assert alerts.heard(Resumed(NOW, "other", "mx.a.id", "accepted")) is True
+    alerts.heard(Paused(NOW, "all", "*", None, "quiet", "siti"))
+    assert [raised.name for raised in alerts.current()] == ["pause:all"]
+    alerts.heard(Resumed(NOW, "all", "*", "go", "siti"))
+    assert alerts.current() == []
+
+
+def test_what_it_says_itself_is_not_heard_twice() -> None:
+    clock = HandClock()
+    heard: list[bool] = []
+    alerts = Alerts(lambda event: heard.append(alerts.heard(event)), clock)
+    for _ in range(3):
+        alerts.alert("low_disk", "x")
+    assert heard == [False]
+    assert [raised.count for raised in alerts.current()] == [3]

@@ -156,7 +156,7 @@ def test_events_are_counted() -> None:
         ("category", "unknown_user"), yahoo, ("rule", "yahoo.no-account"), ("scope", "recipient"),
     )  # fmt: skip
     assert found["lpse_replies_total", labels] == 1
-    assert found["lpse_alerts_total", (("name", "disk_low"),)] == 1
+    assert found["lpse_alerts_raised_total", (("name", "disk_low"),)] == 1
 
 
 def test_letters_that_leave_unsigned_are_counted() -> None:
