@@ -167,10 +167,11 @@ class House:
         notify: frozenset[str] | None = None,
         is_fixed: bool = False,
         deadline_at: Instant | None = None,
+        body: bytes = b"Isi.\r\n",
     ) -> int:
         now = self.clock.now()
         message_id = self.names.next(now)
-        head, body = b"From: <panitia@lpse.example.go.id>\r\nSubject: Uji\r\n", b"Isi.\r\n"
+        head = b"From: <panitia@lpse.example.go.id>\r\nSubject: Uji\r\n"
         parsed = [address.parse(one) for one in recipients]
         envelope = Envelope(sender, tuple(Recipient(str(a), a) for a in parsed))
         message = Message(

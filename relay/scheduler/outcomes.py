@@ -25,10 +25,10 @@ from relay.mail.delivery import (
     expires_at,
 )
 from relay.mail.events import Event
-from relay.mail.instant import MINUTE, Instant, millis
+from relay.mail.instant import MINUTE, Instant
 from relay.mail.letter import Letter
 from relay.mail.reply import Stage
-from relay.scheduler import hops, reports
+from relay.scheduler import ending, hops, reports
 from relay.scheduler.asking import asked
 from relay.scheduler.identity import identity_of
 from relay.scheduler.ledger import Ledger
@@ -37,6 +37,7 @@ from relay.scheduler.steady import Steady
 from relay.settle import Earlier, settle
 from relay.shaping import backoff
 from relay.shaping.destination import Destination
+from relay.shaping.fuse import WHOLE, is_about_the_address
 from relay.store.base import Settlement, StoreDead
 
 LOG = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ class Outcomes:
             writing.append(await self._written(delivery, attempt, read, destination, letter))
         if is_paused:
             await self._parts.transport.hang_up(destination.key)
-        await asyncio.gather(*writing)
+        await asyncio.gather(*writing, self._parts.fuses.keep(self._steady.now()))
         return readings
 
     def _fed_back(
@@ -113,7 +114,7 @@ class Outcomes:
     ) -> asyncio.Future[None]:
         """Its settlement, or :meth:`_unsettled` where none could be made. Raises StoreDead."""
         try:
-            return await self._settle(delivery, attempt, read, destination.label, letter)
+            return await self._settle(delivery, attempt, read, destination, letter)
         except StoreDead:
             raise
         except Exception as error:
@@ -154,7 +155,7 @@ class Outcomes:
             route_key=delivery.domain,
         )
         letter = await self._letter(delivery)
-        await (await self._settle(delivery, attempt, self._read(attempt), OTHER, letter))
+        await (await self._settle(delivery, attempt, self._read(attempt), None, letter))
 
     async def set_aside(self, delivery: Delivery, why: str, label: str) -> None:
         """It could not be handed to the transport, and would not be the next moment either: it
@@ -201,14 +202,24 @@ class Outcomes:
         delivery: Delivery,
         attempt: Attempt,
         read: Classification | None,
-        label: str,
+        destination: Destination | None,
         letter: Letter | None,
     ) -> asyncio.Future[None]:
-        tuning, now = self._parts.tuning, self._parts.clock.now()
-        earlier = await self._earlier(delivery, attempt)
-        outcome = settle(delivery, attempt, read, now, tuning.retry, tuning.nxdomain, earlier)
+        """`destination` None: nobody was asked."""
+        earlier = await self._earlier(delivery, attempt, read)
+        box = await self._parts.fuses.box()
+        tuning, now, steady = self._parts.tuning, self._parts.clock.now(), self._steady.now()
+        fuse = WHOLE
+        if destination is not None and letter is not None:
+            key = destination.key
+            fuse = self._parts.fuses.note(box, key, letter, attempt, read, steady)
+        outcome = settle(delivery, attempt, read, now, tuning.retry, tuning.nxdomain, earlier, fuse)
+        if isinstance(outcome, Bounced) and destination is not None and letter is not None:
+            ref = (delivery.message_id, delivery.n)
+            box.bounced(destination.key, letter.body_hash, read, ref, steady)
         self._alert(delivery, attempt, read, now)
         attempt = replace(attempt, classification=read)
+        label = OTHER if destination is None else destination.label
         return await self._write(delivery, attempt, outcome, read, label, letter)
 
     def _alert(
@@ -242,8 +253,14 @@ class Outcomes:
         ask = partial(self._parts.store.attempts, delivery.message_id, delivery.n)
         return await asked(ask, f"attempts of {delivery.ref}") or []
 
-    async def _earlier(self, delivery: Delivery, attempt: Attempt) -> Earlier:
-        """Look-ups in a row that found no domain; asked only where this one found none."""
+    async def _earlier(
+        self, delivery: Delivery, attempt: Attempt, read: Classification | None
+    ) -> Earlier:
+        """Look-ups in a row that found no domain; asked only where this one found none. Or what the
+        address is known for, where it was refused."""
+        if is_about_the_address(read):
+            past = await self._past(delivery)
+            return await self._parts.fuses.past_of(delivery, read, past)
         if attempt.failure is None or attempt.failure.kind not in MISSING:
             return Earlier()
         missing, since = 0, 0
@@ -271,48 +288,7 @@ class Outcomes:
             and reports.is_wanted(letter, delivery)
         ):
             past = await self._past(delivery)
-            tuning = self._parts.tuning
-            dsn = reports.report(
-                letter,
-                delivery,
-                [*past, attempt] if attempt else past,
-                outcome,
-                tuning.hostname,
-                self._parts.names.next(now),
-                now,
-                millis(tuning.life.transaksi),
-            )
-        told = _told(delivery, attempt, outcome, read, label, letter, now)
+            made = [*past, attempt] if attempt else past
+            dsn = ending.report(self._parts, letter, delivery, made, outcome, now)
+        told = ending.told(delivery, attempt, outcome, read, label, letter, now)
         return self._ledger.write(Settlement(delivery, outcome, attempt, dsn), told)
-
-
-def _told(
-    delivery: Delivery,
-    attempt: Attempt | None,
-    outcome: Outcome,
-    read: Classification | None,
-    label: str,
-    letter: Letter | None,
-    now: Instant,
-) -> tuple[Event, ...]:
-    """The events of one settlement."""
-    name = (now, delivery.message_id, delivery.n)
-    to = (delivery.recipient, label)
-    found: list[Event] = []
-    if attempt is not None:
-        found.append(events.Attempted(*name, *to, attempt, read))
-    match outcome:
-        case Delivered():
-            assert attempt is not None  # noqa: S101 - only an attempt delivers
-            assert letter is not None  # noqa: S101 - and carries a letter
-            age = now - letter.received_at
-            found.append(events.Delivered(*name, *to, attempt.mx, attempt.said(), age))
-        case Deferred(until, why, category):
-            found.append(events.Deferred(*name, *to, until, why, category))
-        case Bounced(why, category):
-            found.append(events.Bounced(*name, *to, why, category))
-        case Expired(why, reason):
-            found.append(events.Expired(*name, *to, why, reason))
-        case _:
-            found.append(events.Held(*name, outcome.why))
-    return tuple(found)

@@ -11,6 +11,7 @@ from relay.mail.delivery import Failure
 from relay.mail.events import Emit
 from relay.mail.ids import Ids
 from relay.mail.reply import Reply
+from relay.scheduler.fuses import Fuses
 from relay.shaping.base import Shaping
 from relay.shaping.settings import LifeSettings, NxdomainSettings, RetrySettings
 from relay.store.base import Queue
@@ -52,3 +53,8 @@ class Parts:
     names: Ids
     emit: Emit
     tuning: Tuning
+    fuses: Fuses = field(init=False)
+
+    def __post_init__(self) -> None:
+        """The fuses go by the store that the road goes by."""
+        self.fuses = Fuses(self.store, self.clock, self.emit)

@@ -1,0 +1,70 @@
+"""Ending: what the world is told of one settlement, and the report that rides with a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from relay.mail import events
+from relay.mail.classification import Classification
+from relay.mail.delivery import (
+    Attempt,
+    Bounced,
+    Deferred,
+    Delivered,
+    Delivery,
+    Expired,
+    Outcome,
+)
+from relay.mail.events import Event
+from relay.mail.instant import Instant, millis
+from relay.mail.letter import Letter
+from relay.scheduler import reports
+from relay.scheduler.parts import Parts
+from relay.store.base import Entry
+
+
+def report(
+    parts: Parts,
+    letter: Letter,
+    delivery: Delivery,
+    attempts: Sequence[Attempt],
+    outcome: Bounced | Expired,
+    now: Instant,
+) -> Entry | None:
+    """The report as an entry of the queue; None where nobody could be told."""
+    tuning = parts.tuning
+    life = millis(tuning.life.transaksi)
+    number = parts.names.next(now)
+    return reports.report(letter, delivery, attempts, outcome, tuning.hostname, number, now, life)
+
+
+def told(
+    delivery: Delivery,
+    attempt: Attempt | None,
+    outcome: Outcome,
+    read: Classification | None,
+    label: str,
+    letter: Letter | None,
+    now: Instant,
+) -> tuple[Event, ...]:
+    """The events of one settlement."""
+    name = (now, delivery.message_id, delivery.n)
+    to = (delivery.recipient, label)
+    found: list[Event] = []
+    if attempt is not None:
+        found.append(events.Attempted(*name, *to, attempt, read))
+    match outcome:
+        case Delivered():
+            assert attempt is not None  # noqa: S101 - only an attempt delivers
+            assert letter is not None  # noqa: S101 - and carries a letter
+            age = now - letter.received_at
+            found.append(events.Delivered(*name, *to, attempt.mx, attempt.said(), age))
+        case Deferred(until, why, category):
+            found.append(events.Deferred(*name, *to, until, why, category))
+        case Bounced(why, category):
+            found.append(events.Bounced(*name, *to, why, category))
+        case Expired(why, reason):
+            found.append(events.Expired(*name, *to, why, reason))
+        case _:
+            found.append(events.Held(*name, outcome.why))
+    return tuple(found)

@@ -1,0 +1,118 @@
+"""Fuses: the fuse box of a running relay — read at the first attempt, asked, kept by the store.
+
+What was refused is on stable storage before its flight ends; of what was accepted a second may be
+missing after a crash, which only makes a fuse blow earlier.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import Final
+
+from relay.clock import Clock
+from relay.mail import address
+from relay.mail.classification import Classification
+from relay.mail.delivery import Attempt, Delivery
+from relay.mail.events import Emit
+from relay.mail.instant import SECOND, Instant
+from relay.mail.letter import Letter
+from relay.scheduler.asking import asked
+from relay.settle import Earlier
+from relay.shaping.fuse import WHOLE, Fuse, FuseBox, is_about_the_address
+from relay.store.base import Queue, StoreDead, StoreError
+
+OFTEN: Final = SECOND
+
+logger = logging.getLogger(__name__)
+
+
+class Fuses:
+    """One a process; called in the loop."""
+
+    def __init__(self, store: Queue, clock: Clock, emit: Emit) -> None:
+        """Nothing is read before the first question."""
+        self._store = store
+        self._clock = clock
+        self._emit = emit
+        self._box: FuseBox | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._kept_at: Instant = 0
+
+    async def box(self) -> FuseBox:
+        """The fuses, restored. Raises StoreDead."""
+        if self._box is None:
+            async with self._one_at_a_time:
+                if self._box is None:
+                    self._box = await self._restored()
+        return self._box
+
+    async def _restored(self) -> FuseBox:
+        box = FuseBox()
+        kept = await asked(self._store.load_shaping, "the fuses") or {}
+        try:
+            box.restore(kept, self._clock.now())
+        except ValueError as error:
+            logger.error("%s", error)
+        return box
+
+    def note(
+        self,
+        box: FuseBox,
+        key: str,
+        letter: Letter,
+        attempt: Attempt,
+        read: Classification | None,
+        now: Instant,
+    ) -> Fuse:
+        """Count what was answered at the destination `key`; the fuse for its outcome."""
+        if attempt.reply is None:
+            return WHOLE
+        fuse, alert = box.note(key, letter.body_hash, read, now)
+        if alert is not None:
+            self._emit(alert)
+        return fuse
+
+    async def keep(self, now: Instant) -> None:
+        """Return when every refusal noted so far is kept; many that wait share one commit. Where
+        the store cannot keep it now, the next one tries again. Raises StoreDead."""
+        box = await self.box()
+        if not box.is_urgent and 0 <= now - self._kept_at < OFTEN:
+            return
+        async with self._one_at_a_time:
+            changed = box.dirty(now)
+            if not changed:
+                return
+            try:
+                await self._store.save_shaping(changed, self._clock.now())
+                self._kept_at = now
+            except BaseException as error:
+                box.not_kept(changed)
+                if not isinstance(error, StoreError) or isinstance(error, StoreDead):
+                    raise
+                logger.error("the fuses could not be kept, trying again: %s", error)
+
+    async def past_of(
+        self, delivery: Delivery, read: Classification | None, past: list[Attempt]
+    ) -> Earlier:
+        """When the address last took a letter, and when it was first refused after that. Where
+        nobody can say, as if it took one just now: it is asked again. Raises StoreDead."""
+        ask = partial(self._accepted_at, _key(delivery))
+        found = await asked(ask, f"what {delivery.ref}'s address took")
+        accepted_at = self._clock.now() if found is None else found[0]
+        if accepted_at is None:
+            return Earlier()
+        refused = (one for one in past if is_about_the_address(one.classification))
+        after = [one.started_at for one in refused if found is None or one.started_at > accepted_at]
+        return Earlier(accepted_at=accepted_at, refused_at=min(after, default=None))
+
+    async def _accepted_at(self, key: str) -> tuple[Instant | None]:
+        return (await self._store.last_accepted_at(key),)
+
+
+def _key(delivery: Delivery) -> str:
+    try:
+        return address.parse(delivery.recipient).key
+    except address.AddressError:
+        return delivery.recipient.lower()
