@@ -60,9 +60,13 @@ def new(
         )
         return
     note(f"made {file} (mode 0600)")
-    say("Publish this record:")
+    say("Publish this TXT record. For a web panel: the name, and the value in one piece, no quotes")
+    say(f"(a panel that adds {key.domain} by itself wants {key.selector}._domainkey alone):")
+    say(f"name   {key.record_name}")
+    say(f"value  {dns_record(key)}")
+    say(f"For a zone file, this line; its strings of {STRING} characters are one value to DNS:")
     say(f'{key.record_name}. IN TXT "{_quoted(dns_record(key))}"')
-    say("and write into relay.yaml:")
+    say("And write into relay.yaml:")
     say("dkim:")
     say(f"  - {{domain: {key.domain}, selector: {key.selector}, key_file: {shown}}}")
 
@@ -98,7 +102,8 @@ def check(
         typer.Option("--state", help="taken as by other commands; keys do not lie there"),
     ] = None,
 ) -> None:
-    """Sign a sample with every key, and compare the published records; exit 1 if one differs."""
+    """Sign a sample with every key, and compare the published records; exit 1 if one differs, 2
+    where a key cannot be read, as `check` says it."""
     from relay.config import keys, read_all
     from relay.transports.lookup import resolver_of
 
@@ -109,8 +114,9 @@ def check(
     except ValueError as error:  # SourceError is one
         fail(error, USAGE)
     found, problems = keys.load(read.main, read.settings.dkim)
-    rows = [[p.key, "", p.message] for p in problems]
-    rows += [[key.domain, key.record_name, _verdict(key, resolver)] for key in found.values()]
+    if problems:
+        fail(SourceError(problems), USAGE)
+    rows = [[key.domain, key.record_name, _verdict(key, resolver)] for key in found.values()]
     if json:
         as_json([{"domain": d, "record": r, "problem": p or None} for d, r, p in rows])
     elif rows:
@@ -128,13 +134,14 @@ def _verdict(key: Key, resolver: dns.resolver.Resolver) -> str:
 
     from relay.clock import SystemClock
     from relay.mail.dkim import SigningError, dns_record, public_matches, referee
+    from relay.transports.lookup import unanswered
 
     try:
         answer = list(resolver.resolve(key.record_name, "TXT"))
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
         return f'not published; add: "{dns_record(key)}"'
     except (dns.exception.DNSException, OSError) as error:
-        return f"DNS does not tell: {type(error).__name__}"
+        return f"DNS does not tell: {unanswered(key.record_name, 'TXT', error)}"
     if len(answer) > 1:
         return f"{len(answer)} TXT records are published: receivers may take any; leave one"
     record = b"".join(answer[0].strings).decode("ascii", "replace")

@@ -37,9 +37,8 @@ def run(
         fail(f"--make-keys: {error.filename or ''}: {error.strerror}", USAGE)
     for warning in warnings_of(loaded):
         note(warning)
-    note(f"to look around: {_looking(file, state_dir)}")
     try:
-        serve(loaded)
+        serve(loaded, lambda: note(f"to look around: {_looking(file, state_dir)}"))
     except SourceError as error:
         fail(error, USAGE)
     except OSError as error:

@@ -75,7 +75,8 @@ def _senders(settings: RelaySettings) -> Found:
     for n, entry in enumerate(settings.allowed_senders):
         fault = sender_fault(entry)
         if fault is not None:
-            hint = "" if "@" in entry else f"write “@{entry}”"
+            is_domain = "@" not in entry and any(map(str.isalpha, entry))
+            hint = f'write "@{entry}"' if is_domain else ""
             yield ("allowed_senders", n), fault, hint
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from relay.config.settings import RelaySettings
 from relay.config.written import Written
 from relay.filters.settings import DkimSettings
-from relay.mail.dkim import DkimKeyError, Key, load_key
+from relay.mail.dkim import DkimKeyError, DkimNameError, Key, load_key, published_domain
 from relay.strict_yaml import Problem
 
 BITS: Final = 2048  # Google advises it; verifiers must bear up to 2048 (RFC 8301)
@@ -47,8 +48,12 @@ def new(file: Path, domain: str, selector: str, bits: int = BITS) -> Key:
 
 
 def _write(file: Path, pem: bytes) -> None:
-    """Whole, or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """Whole, or not at all; its folder is made, but none above: a misspelt path is no wish."""
+    try:
+        file.parent.mkdir(exist_ok=True)
+    except FileNotFoundError:
+        folder = file.parent.parent
+        raise FileNotFoundError(errno.ENOENT, "no such folder", str(folder)) from None
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with open(handle, "wb") as writing:  # noqa: PTH123 - a file handle
@@ -80,6 +85,11 @@ def load(main: Written, entries: Iterable[DkimSettings]) -> tuple[dict[str, Key]
         path = main.file.parent / entry.key_file
         if entry.domain in keys:
             problems.append(main.problem(("dkim", n, "domain"), f"{entry.domain} stands twice"))
+            continue
+        try:
+            published_domain(entry.domain, entry.selector)
+        except DkimNameError as error:
+            problems.append(main.problem(("dkim", n, error.part), str(error)))
             continue
         try:
             found = list(faults(path))

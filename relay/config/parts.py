@@ -6,6 +6,7 @@ with a line already in `check`.
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Collection, Iterator
 from importlib import resources
@@ -41,6 +42,8 @@ def faults(
     if not main.is_spoilt("routes"):
         yield from _routes(main, settings)
     yield from _addresses(main, settings)
+    if not main.is_spoilt("log"):
+        yield from _log(main, settings)
     if not main.is_spoilt("certificate"):
         yield from _certificate(main, settings)
     if not main.is_spoilt("web.listen", "web.base_url"):
@@ -55,6 +58,28 @@ def _web(main: Written, settings: RelaySettings) -> Iterator[Problem]:
     for key, message in guard.problems(settings.web):
         port = checks.port_fault(settings.web.listen) if key == "listen" else None
         yield main.problem(("web", key), port or message)
+
+
+def _log(main: Written, settings: RelaySettings) -> Iterator[Problem]:
+    """The log's file can be opened, or made, by who asks; nothing is made here."""
+    if settings.log.to == "stdout":
+        return
+    file = main.file.parent / settings.log.to
+    try:
+        if file.is_dir():
+            fault = "is a folder, no file"
+        elif file.exists():
+            fault = "" if os.access(file, os.W_OK) else "may not be written by this user"
+        elif not file.parent.is_dir():
+            fault = f"there is no folder {file.parent}"
+        else:
+            may_make = os.access(file.parent, os.W_OK | os.X_OK)
+            fault = "" if may_make else "may not be made by this user"
+    except OSError as error:
+        fault = str(error.strerror).lower()
+    if fault:
+        hint = "stdout, or a file where the service may write"
+        yield main.problem(("log", "to"), f"{file}: {fault}", hint)
 
 
 def _routes(main: Written, settings: RelaySettings) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from relay.strict_yaml import Problem
 
 EXAMPLE_HOST: Final = "relay.lpse.example.go.id"
 EXAMPLE_DOMAIN: Final = "lpse.example.go.id"
+SMTP_PORT: Final = 25
 CLOSE: Final = 0.85  # gmial.com is as near to gmail.com as this; yahoo.co.id is not
 
 Warned = Iterator[tuple[tuple[str | int, ...], str, str]]
@@ -23,17 +24,24 @@ Warned = Iterator[tuple[tuple[str | int, ...], str, str]]
 def warnings_of(config: Config) -> list[Problem]:
     """Each with its line, and a message that begins with `warning: `.
 
-    A laboratory is not told that it sends nothing, unsigned, under an example's name.
+    A laboratory is told that it is one, and not that its names are an example's.
     """
-    checks: list[Callable[[RelaySettings], Warned]] = [_source_address]
-    if not config.settings.lab:
-        checks += [_examples, _senders, _unsigned]
+    checks: list[Callable[[RelaySettings], Warned]] = [_source_address, _senders, _unsigned]
+    checks.append(_laboratory if config.settings.lab else _examples)
     found = [
         config.problem(path, f"warning: {message}", hint)
         for check in checks
         for path, message, hint in check(config.settings)
     ]
     return sorted([*found, *_limits(config)], key=lambda p: (p.file != str(config.file), p.line))
+
+
+def _laboratory(settings: RelaySettings) -> Warned:
+    yield ("lab",), "true: for trying only: much is let through that harms real mail", "lab: false"
+    port = settings.testing_smtp_port
+    if port != SMTP_PORT:
+        message = f"letters go to port {port} of every server, and real ones listen on {SMTP_PORT}"
+        yield ("testing_smtp_port",), message, f"write {SMTP_PORT}"
 
 
 def _examples(settings: RelaySettings) -> Warned:

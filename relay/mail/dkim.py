@@ -63,6 +63,14 @@ class DkimKeyError(ValueError):
     """A key that cannot sign; the message names what is wrong."""
 
 
+class DkimNameError(DkimKeyError):
+    """A domain or selector under which no key can be published; ``part`` says which."""
+
+    def __init__(self, part: str, message: str) -> None:
+        super().__init__(message)
+        self.part = part
+
+
 class SigningError(ValueError):
     """A letter that must not be signed, or a signature that its referee refuses."""
 
@@ -146,19 +154,27 @@ class Key:
         return f"{self.selector}._domainkey.{self.domain}"
 
 
+def published_domain(domain: str, selector: str) -> str:
+    """The domain as it is signed for. Raises DkimNameError where the names cannot be published."""
+    try:
+        name = parse_domain(domain).name
+    except AddressError as error:
+        raise DkimNameError("domain", f"DKIM domain {domain!r}: {error}") from None
+    odd = f"{selector}._domainkey.{domain} is no name for a DKIM record"
+    if name.startswith("["):
+        raise DkimNameError("domain", odd)
+    if not all(_SELECTOR.fullmatch(label) for label in selector.split(".")):
+        raise DkimNameError("selector", odd)
+    return name
+
+
 def load_key(pem: bytes, domain: str, selector: str) -> Key:
     """Read and check an RSA private key in PEM; costs some 35 ms, so once a start.
 
     Raises DkimKeyError with what is wrong: the names, no PEM, a public or encrypted key, another
     algorithm, or a size outside 1024–4096 bits.
     """
-    try:
-        name = parse_domain(domain).name
-    except AddressError as error:
-        raise DkimKeyError(f"DKIM domain {domain!r}: {error}") from None
-    labels = selector.split(".")
-    if name.startswith("[") or not all(_SELECTOR.fullmatch(label) for label in labels):
-        raise DkimKeyError(f"{selector}._domainkey.{domain} is no name for a DKIM record")
+    name = published_domain(domain, selector)
     where = f"DKIM key {selector} of {name}"
     if b"-----BEGIN" not in pem:
         raise DkimKeyError(f"{where}: no PEM in it (-----BEGIN PRIVATE KEY-----)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,13 +13,16 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 
-def serve(config: Config) -> None:
-    """Run until TERM or INT. Raises SourceError, StoreError, OSError where it cannot start."""
+def serve(config: Config, started: Callable[[], None] = lambda: None) -> None:
+    """Run until TERM or INT. Raises SourceError, StoreError, OSError where it cannot start.
+
+    `started` is called once, when all of it stands.
+    """
     # Only the relay itself pays for its parts: other commands import this package for less.
     from relay.service.running import Running
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(Running(config).run())
+        runner.run(Running(config, started).run())
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:

@@ -11,6 +11,7 @@ import dns.resolver
 from relay.clock import Clock
 from relay.filters.base import Alerts
 from relay.mail.dkim import Key, SigningError, dns_record, public_matches, referee
+from relay.transports.lookup import unanswered
 
 
 class Unanswered(Exception):
@@ -27,7 +28,7 @@ async def fault_of(key: Key, resolver: dns.asyncresolver.Resolver, clock: Clock)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
         return f'{key.record_name} is not published; add: "{dns_record(key)}"'
     except (dns.exception.DNSException, OSError) as error:
-        raise Unanswered(f"{key.record_name}: {type(error).__name__}") from error
+        raise Unanswered(unanswered(key.record_name, "TXT", error)) from error
     records = [b"".join(record.strings).decode("ascii", "replace") for record in answer]
     if len(records) != 1:
         return f"{key.record_name} has {len(records)} records; exactly one must stand there"

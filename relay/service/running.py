@@ -13,7 +13,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final, NoReturn
 
@@ -53,9 +53,10 @@ logger = logging.getLogger(__name__)
 class Running:
     """The running relay. Built from a Config that was checked; `run` returns when it has ended."""
 
-    def __init__(self, config: Config) -> None:
-        """Nothing is opened before `run`."""
+    def __init__(self, config: Config, started: Callable[[], None] = lambda: None) -> None:
+        """Nothing is opened before `run`; it calls `started` when letters are taken."""
         self.config = config
+        self._started = started
         self._started_with = config  # what needs a restart is what differs from this
         self._clock = SystemClock()
         self._names = Ids()
@@ -148,6 +149,7 @@ class Running:
             about["web"],
             about["metrics"],
         )
+        self._started()
         await self._wait()
         await self._drain()
 

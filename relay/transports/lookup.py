@@ -11,8 +11,10 @@ from typing import Final, Generic, TypeVar
 
 import dns.asyncresolver
 import dns.exception
+import dns.message
 import dns.name
 import dns.nameserver
+import dns.rcode
 import dns.rdatatype
 import dns.resolver
 
@@ -210,7 +212,7 @@ class Lookup:
             text = f"{name} is no domain name"
             raise LookupFailed(Failure(FailureKind.NXDOMAIN, text), LONGEST) from None
         except (dns.exception.DNSException, OSError) as error:
-            raise LookupFailed(Failure(FailureKind.DNS, _reason(name, kind, error))) from None
+            raise LookupFailed(Failure(FailureKind.DNS, unanswered(name, kind, error))) from None
         text = f"{name}: more than {MAX_ALIASES} aliases (CNAME)"
         raise LookupFailed(Failure(FailureKind.DNS, text))
 
@@ -226,12 +228,66 @@ def _negative_ttl(error: dns.resolver.NXDOMAIN) -> float:
         return SHORTEST
 
 
-def _reason(name: str, kind: str, error: Exception) -> str:
-    if isinstance(error, dns.resolver.LifetimeTimeout):
-        return f"{kind} of {name}: no name server answered in time"
-    if isinstance(error, dns.resolver.NoNameservers):
-        return f"{kind} of {name}: the name servers failed (SERVFAIL or refused)"
-    return f"{kind} of {name}: {type(error).__name__}: {error}"[:500]
+def unanswered(name: str, kind: str, error: Exception) -> str:
+    """Why a look-up failed, in words: which name servers were asked, and what each of them did."""
+    said = f"{kind} of {name}: "
+    if isinstance(error, dns.resolver.LifetimeTimeout | dns.resolver.NoNameservers):
+        tried = {one[0]: one for one in error.kwargs.get("errors", ())}  # the last word of each
+        told = [_told(*one) for one in tried.values()]
+        if told:
+            return f"{said}{'; '.join(told)}"[:500]
+        if isinstance(error, dns.resolver.LifetimeTimeout):
+            return f"{said}no name server answered in time"
+        return f"{said}the name servers failed (SERVFAIL or refused)"
+    return f"{said}{type(error).__name__}: {error}"[:500]
+
+
+def _server(shown: object, port: int) -> tuple[str, str]:
+    """`Do53:192.0.2.1@53` of dnspython as the address, and as `192.0.2.1:53`."""
+    host = str(shown).removeprefix("Do53:").rpartition("@")[0] or str(shown)
+    return host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _told(
+    shown: object, is_tcp: bool, port: int, error: object, response: dns.message.Message | None
+) -> str:
+    """A name server, and what it did instead of answering."""
+    host, name = _server(shown, port)
+    if isinstance(error, ConnectionRefusedError):
+        did = "refuses connections: nothing listens there"
+    elif isinstance(error, dns.exception.Timeout):
+        is_deaf = _is_nobody_there(host, port)
+        did = "refuses connections: nothing listens there" if is_deaf else "did not answer in time"
+    elif isinstance(error, OSError):
+        did = f"cannot be reached: {error.strerror or error}"
+    elif response is not None:
+        did = f"answered {dns.rcode.to_text(response.rcode())}"
+    else:
+        did = f"failed: {error}"
+    return f"{name} {did}"
+
+
+def _is_nobody_there(host: str, port: int) -> bool:
+    """Is nobody listening at a port of this host? A resolver's sockets are not told, and wait; an
+    empty datagram of a connected one is, at once. Another host is not bothered: False."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    if not address.is_loopback:
+        return False
+    family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.setblocking(False)
+            probe.connect((host, port))
+            probe.send(b"")
+            probe.recv(1)
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _literal(host: str) -> str | None:

@@ -42,22 +42,27 @@ def test_new_makes_a_key_beside_relay_yaml_and_prints_what_to_do(site: Site) -> 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert answer.err == f"made {file} (mode 0600)\n"
     lines = answer.out.splitlines()
-    assert lines[0] == "Publish this record:"
-    assert lines[1].startswith(f'{NAME}. IN TXT "v=DKIM1; k=rsa; p=')
-    assert lines[2:] == [
-        "and write into relay.yaml:",
+    assert lines[0].startswith("Publish this TXT record. For a web panel: the name, and the value ")
+    assert "wants s1._domainkey alone" in lines[1]
+    assert lines[2] == f"name   {NAME}"
+    assert lines[3].startswith("value  v=DKIM1; k=rsa; p=")
+    assert lines[4].startswith("For a zone file, this line;")
+    assert lines[5].startswith(f'{NAME}. IN TXT "v=DKIM1; k=rsa; p=')
+    assert "".join(lines[5].split('"')[1::2]) == lines[3].removeprefix("value  ")
+    assert lines[6:] == [
+        "And write into relay.yaml:",
         "dkim:",
         "  - {domain: lpse.example.go.id, selector: s1, key_file: keys/s1.lpse.example.go.id.pem}",
     ]
-    site.write("lab: true\nstate_dir: state\n" + "\n".join(lines[3:]) + "\n")
+    site.write("lab: true\nstate_dir: state\n" + "\n".join(lines[7:]) + "\n")
     assert site.run("check").code == 0  # what it says can be written as it stands
-    record = "".join(lines[1].split('"')[1::2])
+    record = lines[3].removeprefix("value  ")
     key = load_key(file.read_bytes(), "lpse.example.go.id", "s1")
     assert public_matches(record, key) is None
 
 
 def test_a_long_record_comes_in_strings_of_255(site: Site) -> None:
-    line = site.run(*NEW[:3]).out.splitlines()[1]
+    line = site.run(*NEW[:3]).out.splitlines()[5]
     assert [len(part) <= 255 for part in line.split('"')[1::2]] == [True, True]
 
 
@@ -78,6 +83,7 @@ def test_new_in_json_and_elsewhere(tmp_path: Path) -> None:
         ((*NEW, "--selector", "../../x"), 2, "is no name for a DKIM record"),
         ((*NEW, "--out", "there.pem"), 1, "there.pem exists; a key is never overwritten"),
         ((*NEW, "--out", "there.pem/a"), 1, "lpse-relay: "),
+        ((*NEW, "--out", "gone/keys/k.pem"), 1, "lpse-relay: gone: no such folder"),
         (("keys", "new", "x.id", "--bits", "512"), 2, "Invalid value for '--bits'"),
         (("keys", "new"), 2, "Missing argument"),
     ],
@@ -90,6 +96,7 @@ def test_what_cannot_be_writes_nothing(
     assert (answer.code, answer.out) == (code, "")
     assert says in answer.err
     assert (site.folder / "there.pem").read_text() == "kept"
+    assert not (site.folder / "gone").exists()
     assert [file.name for file in site.folder.rglob("*.pem")] == ["there.pem"]
 
 
@@ -135,9 +142,12 @@ def test_check_without_keys_and_with_a_broken_one(site: Site) -> None:
     assert (none.code, none.out) == (0, "no keys are configured: letters leave unsigned\n")
     assert site.run("keys", "check", "--json").json == []
     site.write("dkim: [{domain: x.id, selector: s1, key_file: nowhere.pem}]\n")
-    broken = site.run("keys", "check", "--json")
-    assert broken.code == 1
-    assert "nowhere.pem: no such file" in broken.json[0]["problem"]
+    broken = site.run("keys", "check")
+    assert (broken.code, broken.out) == (2, "")
+    told = site.run("check").out.splitlines()
+    assert broken.err.removeprefix("lpse-relay: ").strip() in told
+    assert "dkim[0].key_file: " in broken.err
+    assert "nowhere.pem: no such file" in site.run("keys", "check", "--json").json["error"]
     site.write("dns: {servers: [foo]}\n")
     assert site.run("keys", "check").code == 2
     site.write("dkim: 3\n")

@@ -25,6 +25,7 @@ control: run/c.sock
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
     (tmp_path / "relay.yaml").write_text(TEXT)
+    (tmp_path / "logs").mkdir()
     return load(tmp_path / "relay.yaml")
 
 

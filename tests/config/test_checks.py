@@ -117,6 +117,11 @@ def faults(folder: Path, text: str, **site: str) -> list[str]:
             "dkim: [{domain: x.id, selector: s, key_file: password}]",
             "dkim[0].key_file: FOLDER/p",
         ),
+        (
+            "dkim: [{domain: x.id, selector: s 1, key_file: gone}]",
+            "dkim[0].selector: s 1._domainkey.x.id is no name for a DKIM record",
+        ),
+        ("dkim: [{domain: x y, selector: s, key_file: gone}]", "dkim[0].domain: DKIM domain 'x y'"),
         # limits
         ("limits: {a@b.id: 1/min}", "limits.a@b.id: 'a@b.id' is an address (write the domain"),
         ("limits: {gmail: 1/min}", "limits.gmail: 'gmail' is no domain"),
@@ -135,9 +140,39 @@ def test_a_fault_is_found_before_anything_starts(tmp_path: Path, line: str, says
 
 
 @pytest.mark.parametrize(
+    ("to", "says"),
+    [
+        ("/nonexist/x.log", "/nonexist/x.log: there is no folder /nonexist (stdout, or a file"),
+        ("gone/x.log", "FOLDER/gone/x.log: there is no folder FOLDER/gone (stdout"),
+        ("logs", "FOLDER/logs: is a folder, no file"),
+        ("logs/shut", "FOLDER/logs/shut: may not be made by this user"),
+        ("old.log", "FOLDER/old.log: may not be written by this user"),
+        ("old.log/x", "FOLDER/old.log/x: there is no folder FOLDER/old.log"),
+    ],
+)
+def test_a_log_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str, says: str
+) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "old.log").touch()
+    monkeypatch.setattr("relay.config.parts.os.access", lambda path, mode: False)
+    (fault,) = faults(tmp_path, f"{GOOD}log: {{to: '{to}'}}\n")
+    says = says.replace("FOLDER/", "").replace("FOLDER", str(tmp_path))
+    assert fault.startswith(f"relay.yaml:3: log.to: {says}")
+
+
+@pytest.mark.parametrize("to", ["stdout", "new.log", "old.log"])
+def test_a_log_that_can_be_written_is_not_made_by_a_check(tmp_path: Path, to: str) -> None:
+    (tmp_path / "old.log").touch()
+    loaded(tmp_path, f"{GOOD}log: {{to: '{to}'}}\n")
+    assert not (tmp_path / "new.log").exists()
+
+
+@pytest.mark.parametrize(
     ("entry", "says"),
     [
-        ("lpse.example.go.id", "'lpse.example.go.id' has no @ (write “@lpse.example.go.id”)"),
+        ("lpse.example.go.id", "'lpse.example.go.id' has no @ (write \"@lpse.example.go.id\")"),
+        ("5", "'5' has no @"),
         ("@a b", "neither @domain nor an address: there is a space in the domain"),
         ("x@.a.id", "neither @domain nor an address: "),
     ],
@@ -146,6 +181,7 @@ def test_a_sender_that_is_none(tmp_path: Path, entry: str, says: str) -> None:
     found = faults(tmp_path, f"lab: true\nallowed_senders:\n  - '@a.id'\n  - '{entry}'\n")
     assert len(found) == 1
     assert found[0].startswith(f"relay.yaml:4: allowed_senders[1]: {says}")
+    assert ("(write" in found[0]) is ("(write" in says)
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,15 @@ def test_letters_that_are_not_signed(tmp_path: Path) -> None:
     assert "lpse-relay keys new" in found.suggestion
 
 
-def test_a_laboratory_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "relay.yaml").write_text("lab: true\nhostname: relay.lpse.example.go.id\n")
-    assert warnings_of(load(tmp_path / "relay.yaml")) == []
+def test_a_laboratory_is_told_that_it_is_one(tmp_path: Path) -> None:
+    text = "lab: true\nhostname: relay.lpse.example.go.id\ntesting_smtp_port: 2525\n"
+    found = warned(tmp_path, f"{text}allowed_senders: []\n")
+    assert [one.partition(" (")[0] for one in found] == [
+        "relay.yaml:1: lab: warning: true: for trying only: much is let through that harms real "
+        "mail",
+        "relay.yaml:3: testing_smtp_port: warning: letters go to port 2525 of every server, and "
+        "real ones listen on 25",
+        "relay.yaml:4: allowed_senders: warning: empty: no letter is relayed",
+    ]
+    keys = [one.key for one in warnings_of(load(tmp_path / "relay.yaml"))]
+    assert "dkim" in keys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,16 @@ from relay.mail.delivery import Failure, FailureKind
 from relay.shaping.destination import Destination, Profile
 from relay.transports.base import Credentials, Host, Route
 from relay.transports.hops import Hops
-from relay.transports.lookup import LONGEST, MAX_QUERIES, SHORTEST, Lookup, TtlCache, server
+from relay.transports.lookup import (
+    LONGEST,
+    MAX_QUERIES,
+    SHORTEST,
+    Lookup,
+    LookupFailed,
+    TtlCache,
+    server,
+    unanswered,
+)
 from relay.transports.mx import MAX_HOSTS, MxRouter, async_resolver_of, resolver_of
 from relay.transports.settings import DnsSettings, RouteSettings
 from tests.transports.nameserver import NameServer
@@ -385,6 +395,41 @@ def test_a_system_without_name_servers_is_told(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(dns.resolver.Resolver, "read_resolv_conf", missing)
     with pytest.raises(ValueError, match=r"dns: \{servers"):
         resolver_of(DnsSettings())
+
+
+async def test_a_server_that_does_not_answer_is_named_with_what_it_did() -> None:
+    async with NameServer(ZONE) as names:
+        names.broken.add("example.co.id")
+        names.silent.add("a.example")
+        with socket.socket(type=socket.SOCK_DGRAM) as closed:
+            closed.bind(("127.0.0.1", 0))
+            nobody = f"127.0.0.1:{closed.getsockname()[1]}"
+        for servers, domain, said in (
+            ([nobody], "x.id", f"{nobody} refuses connections: nothing listens there"),
+            ([names.address], "example.co.id", f"{names.address} answered SERVFAIL"),
+            ([names.address], "a.example", f"{names.address} did not answer in time"),
+            (
+                [nobody, names.address],
+                "a.example",
+                f"{nobody} refuses connections: nothing listens there; "
+                f"{names.address} did not answer in time",
+            ),
+        ):
+            settings = DnsSettings(servers=tuple(servers), timeout=timedelta(seconds=0.6))
+            with pytest.raises(LookupFailed) as caught:
+                await Lookup(async_resolver_of(settings), SystemClock()).mx(domain)
+            assert str(caught.value) == f"MX of {domain}: {said}"
+
+
+def test_a_look_up_that_tells_nothing_is_still_told_in_words() -> None:
+    late = dns.resolver.LifetimeTimeout(timeout=1, errors=[])  # type: ignore[no-untyped-call]
+    none = dns.resolver.NoNameservers()  # type: ignore[no-untyped-call]
+    for error, said in (
+        (late, "no name server answered in time"),
+        (none, "the name servers failed (SERVFAIL or refused)"),
+        (OSError("odd"), "OSError: odd"),
+    ):
+        assert unanswered("x.id", "MX", error) == f"MX of x.id: {said}"
 
 
 def test_resolvers_are_configured() -> None:
