@@ -37,6 +37,7 @@ from relay.observe.serving import Serving
 from relay.service import alerting, build, published
 from relay.service.build import Road
 from relay.service.commands import Commands
+from relay.service.fusing import FuseCommands
 from relay.service.secrets import link_key
 from relay.store import sqlite
 from relay.store.base import Store
@@ -200,6 +201,8 @@ class Running:
         linker = build.linker(settings.web, about["web"], key)
         table = self._commands(linker, about).table()
         table |= alerting.AlertCommands(self._alerts, self._notifying).table()
+        fuses = FuseCommands(self._road.scheduler, self._road.directory.provider_of)
+        table |= fuses.table()
         control = ControlServer(self.config.control, table)
         await control.start()
         stack.push_async_callback(control.stop)
