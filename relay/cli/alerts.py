@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -10,34 +11,39 @@ from relay.cli.moments import local
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
 from relay.cli.terminal import REFUSED, USAGE, as_json, fail, note, say, table
 
-app = typer.Typer(help="Alerts: what stands, and a test of the ways by which they reach somebody.")
-
-LangOption = Annotated[str, typer.Option("--lang", help="en or id: what each alert means")]
 LANGUAGES = ("en", "id")
 
 
-@app.callback(invoke_without_command=True)
-def alerts(context: typer.Context) -> None:
-    """Without a command: ls."""
-    if context.invoked_subcommand is None:
-        ls()
+class What(StrEnum):
+    """What is asked."""
+
+    LS = "ls"
+    TEST = "test"
 
 
-@app.command("ls")
-def ls(
-    lang: LangOption = "en",
+def alerts(
+    what: Annotated[What, typer.Argument(help="ls: what stands; test: try every way")] = What.LS,
+    lang: Annotated[str, typer.Option("--lang", help="ls: each meaning in en or id")] = "en",
     json: JsonOption = False,
     config: ConfigOption = None,
     state_dir: StateOption = None,
 ) -> None:
-    """List what stands, the latest first: each with what it means and what to do.
+    """Show what stands that somebody should look at; or test the ways by which alerts leave.
 
-    An alert stands for an hour, a pause until it is over. Below: how each way has done since the
-    relay's start.
+    ls: the latest first, each with what it means and what to do; an alert stands for an hour, a
+    pause until it is over. Below, how each way has done since the relay's start.
+    test: a message by every way of alerts:, once, now; exit 1 where one failed.
     """
     if lang not in LANGUAGES:
         fail(f"--lang {lang}: one of {', '.join(LANGUAGES)}", USAGE)
     site = Site.of(config, state_dir)
+    if what is What.TEST:
+        _test(site, json)
+    else:
+        _ls(site, lang, json)
+
+
+def _ls(site: Site, lang: str, json: bool) -> None:
     answer = site.call("alerts.ls")
     if json:
         as_json(answer)
@@ -63,12 +69,8 @@ def _ways(ways: list[dict[str, Any]]) -> None:
     table(columns, ([row[key] for key in columns] for row in ways))
 
 
-@app.command("test")
-def test(
-    json: JsonOption = False, config: ConfigOption = None, state_dir: StateOption = None
-) -> None:
-    """Send a test message by every way, once, now; exit 1 where one failed."""
-    results = Site.of(config, state_dir).call("alerts.test")["ways"]
+def _test(site: Site, json: bool) -> None:
+    results = site.call("alerts.test")["ways"]
     if json:
         as_json(results)
     else:

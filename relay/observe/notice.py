@@ -99,7 +99,8 @@ def name_of(event: Event, is_unreached: bool = False) -> str | None:
         case Alert():
             return _cut(event.name, MAX_NAME)
         case Paused():
-            is_dead = event.provider == SITE and event.who == "relay"
+            is_ours = event.who == "relay" and event.until is not None  # nobody's hand did it
+            is_dead = is_ours and event.provider == SITE
             is_dead = is_dead and _REFUSAL.match(event.why) is None
             word = "unreachable" if is_dead else "pause"
         case Resumed():

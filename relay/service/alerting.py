@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,18 @@ from relay.config import Config, SourceError
 from relay.config.keys import secret
 from relay.control import Command as Answer
 from relay.control import ControlError
-from relay.mail.instant import iso, millis
+from relay.mail.events import Paused
+from relay.mail.instant import Instant, iso, millis
 from relay.observe.alerts import Alerts, Raised
 from relay.observe.command import Command
 from relay.observe.mailing import Host, Mailing
 from relay.observe.meanings import meaning_of
-from relay.observe.notice import said
+from relay.observe.notice import SITE, said
 from relay.observe.notifying import Notifying, Told
 from relay.observe.settings import AlertSettings
 from relay.observe.ways import Way
 from relay.observe.webhook import Webhook
+from relay.shaping.base import Standing
 from relay.transports.hop import parse_hop
 
 
@@ -63,6 +66,14 @@ def _way(settings: AlertSettings, config: Config, clock: Clock) -> Way:
 def _secret(folder: Path, file: Path | None) -> str | None:
     """The first line of a secret's file, without blanks around. Raises ValueError."""
     return None if file is None else secret(folder / file).strip()
+
+
+def remember(alerts: Alerts, standings: Iterable[Standing], now: Instant) -> None:
+    """Pauses that a restart kept stand again; nobody is told anew."""
+    for one in standings:
+        if one.state == "paused":
+            label = one.provider or SITE
+            alerts.heard(Paused(now, label, one.key, one.paused_until, one.why))
 
 
 class AlertCommands:

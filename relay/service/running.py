@@ -171,6 +171,8 @@ class Running:
         """Everything that listens, the door last; each is closed at the end, in reverse."""
         settings = self.config.settings
         await self._road.start()
+        now = self._clock.now()
+        alerting.remember(self._alerts, self._road.shaper.standings(now), now)
         stack.push_async_callback(self._say_what_waits)
         stack.push_async_callback(self._stop_road)
         key = link_key(self.config.state_dir)
@@ -203,6 +205,7 @@ class Running:
         table |= alerting.AlertCommands(self._alerts, self._notifying).table()
         fuses = FuseCommands(self._road.scheduler, self._road.directory.provider_of)
         table |= fuses.table()
+        table |= alerting.AlertCommands(self._alerts, self._notifying).table()
         control = ControlServer(self.config.control, table)
         await control.start()
         stack.push_async_callback(control.stop)

@@ -154,3 +154,14 @@ def test_words() -> None:
     assert {"pause", "recovered", "fuse", "low_disk", "deadline_at_risk"} <= set(words())
     assert not [word for word in words() if "*" in word]
     assert [one.rank for one in Severity] == [0, 1, 2]
+
+
+def test_the_document_has_every_word_with_its_severity() -> None:
+    document = (SOURCE.parent / "docs" / "alerts.md").read_text()
+    rows = [line.split("|")[1:3] for line in document.splitlines() if line.startswith("| `")]
+    severities = {
+        word_of(name.strip().strip("`")): severity.strip()
+        for cell, severity in rows
+        for name in cell.split(",")
+    }
+    assert severities == {word: meaning_of(word).severity.value for word in words()}
