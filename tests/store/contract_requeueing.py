@@ -73,6 +73,21 @@ class Requeueing:
         assert (row.delivery.state, row.delivery.why) == (State.READY, "")
         assert row.delivery.expires_at > one.expires_at
 
+    async def test_a_held_one_can_be_bounced_by_way_of_ready(self, store: Store) -> None:
+        """With its report, and with the attempts that it has."""
+        post = Post()
+        one = await held(store, post.entry())
+        await requeue(store, one)
+        (row,) = await store.find(one.message_id)
+        report = post.entry(("no-reply@lpse.example.go.id",), has_inbox=False)
+        end = Bounced("confirmed", UNKNOWN.category)
+        await store.settle([Settlement(row.delivery, end, None, report)], LATER)
+        (row,) = await store.find(one.message_id)
+        assert (row.delivery.state, row.delivery.why) == (State.BOUNCED, "confirmed")
+        assert (row.category, row.rule) == (UNKNOWN.category, UNKNOWN.rule)
+        assert len(await store.attempts(one.message_id, one.n)) == 1
+        assert await store.count(Selector()) == {State.READY: 1}
+
     async def test_what_is_neither_held_nor_bounced_is_left_alone(self, store: Store) -> None:
         post = Post()
         await store.put(post.entry(), post.entry())
