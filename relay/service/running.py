@@ -205,7 +205,6 @@ class Running:
         table |= alerting.AlertCommands(self._alerts, self._notifying).table()
         fuses = FuseCommands(self._road.scheduler, self._road.directory.provider_of)
         table |= fuses.table()
-        table |= alerting.AlertCommands(self._alerts, self._notifying).table()
         control = ControlServer(self.config.control, table)
         await control.start()
         stack.push_async_callback(control.stop)
