@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -39,13 +40,7 @@ def check(
     """
     from relay.config import load, warnings_of
 
-    try:
-        file = find_config(config)
-    except SourceError as error:
-        if not json:
-            fail(error, USAGE)
-        _tell(error.problems, json)
-        raise typer.Exit(USAGE) from None
+    file = _found(config, json)
     try:
         loaded = load(file, state_dir)
     except SourceError as error:
@@ -66,6 +61,17 @@ def check(
     if not json:
         many = {0: "", 1: "; 1 warning"}.get(len(warned), f"; {len(warned)} warnings")
         say(f"{file}: read without a fault{many}")
+
+
+def _found(config: Path | None, json: bool) -> Path:
+    """The file to check; one that is not there is a row as any other fault."""
+    try:
+        return find_config(config)
+    except SourceError as error:
+        if not json:
+            fail(error, USAGE)
+        _tell(error.problems, json)
+        raise typer.Exit(USAGE) from None
 
 
 def _tell(problems: Iterable[Problem], json: bool) -> None:

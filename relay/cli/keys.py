@@ -60,15 +60,23 @@ def new(
         )
         return
     note(f"made {file} (mode 0600)")
-    say("Publish this TXT record. For a web panel: the name, and the value in one piece, no quotes")
-    say(f"(a panel that adds {key.domain} by itself wants {key.selector}._domainkey alone):")
-    say(f"name   {key.record_name}")
-    say(f"value  {dns_record(key)}")
-    say(f"For a zone file, this line; its strings of {STRING} characters are one value to DNS:")
-    say(f'{key.record_name}. IN TXT "{_quoted(dns_record(key))}"')
+    _publish(key)
     say("And write into relay.yaml:")
     say("dkim:")
     say(f"  - {{domain: {key.domain}, selector: {key.selector}, key_file: {shown}}}")
+
+
+def _publish(key: Key) -> None:
+    """The record in both forms that people need: panels split no value, zone files must."""
+    from relay.mail.dkim import dns_record
+
+    record = dns_record(key)
+    say("Publish this TXT record. For a web panel: the name, and the value in one piece, no quotes")
+    say(f"(a panel that adds {key.domain} by itself wants {key.selector}._domainkey alone):")
+    say(f"name   {key.record_name}")
+    say(f"value  {record}")
+    say(f"For a zone file, this line; its strings of {STRING} characters are one value to DNS:")
+    say(f'{key.record_name}. IN TXT "{_quoted(record)}"')
 
 
 def _home(config: Path | None) -> Path:
