@@ -75,7 +75,9 @@ def test_after_a_pause_a_letter_has_the_rest_of_its_life() -> None:
     run(main)
 
 
-def test_a_greylisted_letter_expires_after_its_allowed_time() -> None:
+def test_a_greylisted_letter_expires_after_its_allowed_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def main(clock: VirtualClock) -> None:
         async with house(clock, lambda delivery, now: GREYLISTED) as h:
             began = clock.now()
@@ -89,6 +91,7 @@ def test_a_greylisted_letter_expires_after_its_allowed_time() -> None:
             assert "Greylisted" in event.why
 
     run(main)
+    assert caplog.records == []  # it ended once, not in the sweep and in its lane
 
 
 @pytest.mark.parametrize("paused_for", [DAY - HOUR, DAY + MINUTE, 2 * DAY])

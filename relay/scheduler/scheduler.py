@@ -109,14 +109,17 @@ class Scheduler:
         if self._recalled_until and self.parts.clock.monotonic() > self._recalled_until:
             self.nudge()
         await _tried(self._keep_learned(), "what was learned could not be kept")
-        await _tried(store.wake(now, WOKEN), "what is due could not be woken")
-        # Those that could not be ended yet come first, and must hide no others.
+        # Those that could not be ended yet come first, and must hide no others. What is due just
+        # as it ends must not be woken: a lane would take it, and end it too.
         most = OVER + len(self._ending)
         over = await _tried(store.overdue(now, most), "what is over could not be found") or []
         await self._end(over)
+        woken = await _tried(store.wake(now, WOKEN), "what is due could not be woken")
         await _tried(self._deadlines.look(), "whether deadlines will be missed is not known")
         if len(over) == most and not self._ending:
             return now
+        if woken is None:
+            return None  # what is due stays due: the next look is soon enough
         return await _tried(store.next_due_at(), "what is due next could not be found")
 
     async def _end(self, over: Sequence[Delivery]) -> None:
