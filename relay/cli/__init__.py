@@ -14,7 +14,19 @@ from typing import Annotated
 import typer
 
 from relay import __version__
-from relay.cli import alerts, check, classify, fuse, inbox, keys, providers, queue, run, users
+from relay.cli import (
+    alerts,
+    check,
+    classify,
+    explain,
+    fuse,
+    inbox,
+    keys,
+    providers,
+    queue,
+    run,
+    users,
+)
 from relay.cli.terminal import Program, say
 
 app = typer.Typer(
@@ -33,6 +45,7 @@ app.add_typer(queue.app, name="queue")
 app.command()(providers.providers)
 app.command()(providers.pause)
 app.command()(providers.resume)
+app.command()(explain.explain)
 app.add_typer(fuse.app, name="fuse")
 app.add_typer(inbox.app, name="inbox")
 app.command()(alerts.alerts)

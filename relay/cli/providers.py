@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from time import sleep
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from relay.cli.moments import local
+from relay.cli.moments import Shown, local
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
 from relay.cli.terminal import USAGE, as_json, fail, say, table
 
@@ -32,6 +34,10 @@ COLUMNS = (
     "why, or its last reply",
 )
 
+CLEAR: Final = "\x1b[2J\x1b[H"
+EVERY: Final = 2.0  # seconds between two looks
+
+WatchOption = Annotated[bool, typer.Option("--watch", help="anew every two seconds, until Ctrl-C")]
 ProviderArgument = Annotated[
     str | None, typer.Argument(help="gmail, yahoo, …, a site's name, or a domain")
 ]
@@ -40,31 +46,51 @@ ReasonOption = Annotated[str, typer.Option("--reason", help="kept in the audit t
 
 
 def providers(
-    json: JsonOption = False, config: ConfigOption = None, state_dir: StateOption = None
+    watch: WatchOption = False,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+    state_dir: StateOption = None,
 ) -> None:
     """Show each provider's state, limits, rate now, queue and last reply."""
+    if watch and json:
+        fail("providers: --watch is for people, --json for programs: choose one", USAGE)
     site = Site.of(config, state_dir)
+    if watch:
+        _watch(site)
     answer = site.call("providers")["providers"]
     if json:
         as_json([{key: row[key] for key in KEYS} for row in answer])
         return
+    table(list(COLUMNS), _rows(answer, local(site.file)))
+
+
+def _rows(answer: list[dict[str, Any]], shown: Shown) -> list[list[object]]:
+    return [
+        [
+            row["provider"],
+            row["state"],
+            shown(row["paused_until"]),
+            ", ".join(row["limits"]),
+            "" if row["rate_now"] is None else f"{row['rate_now']:g}",
+            row["queued"],
+            f"{row['oldest_s']} s" if row["queued"] else "",
+            row["why"] or row["last_reply"],
+        ]
+        for row in answer
+    ]
+
+
+def _watch(site: Site) -> NoReturn:
+    """The table anew every two seconds, until Ctrl-C."""
     shown = local(site.file)
-    table(
-        list(COLUMNS),
-        (
-            [
-                row["provider"],
-                row["state"],
-                shown(row["paused_until"]),
-                ", ".join(row["limits"]),
-                "" if row["rate_now"] is None else f"{row['rate_now']:g}",
-                row["queued"],
-                f"{row['oldest_s']} s" if row["queued"] else "",
-                row["why"] or row["last_reply"],
-            ]
-            for row in answer
-        ),
-    )
+    try:
+        while True:
+            rows = _rows(site.call("providers")["providers"], shown)
+            typer.echo(CLEAR if sys.stdout.isatty() else "", nl=False)
+            table(list(COLUMNS), rows)
+            sleep(EVERY)
+    except KeyboardInterrupt:
+        raise typer.Exit from None
 
 
 def pause(

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from relay.cli.explain import LangOption, language
 from relay.cli.moments import Shown, local
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
 from relay.cli.terminal import REFUSED, UNREACHABLE, USAGE, as_json, fail, note, say, table
@@ -144,11 +145,13 @@ def _list(answer: dict[str, Any], shown: Shown) -> None:
 @app.command("show")
 def show(
     id: Annotated[str, typer.Argument(help="ID, or ID.n")],
+    lang: LangOption = "en",
     json: JsonOption = False,
     config: ConfigOption = None,
     state_dir: StateOption = None,
 ) -> None:
-    """Show one letter's deliveries in any state, with every attempt."""
+    """Show one letter's deliveries in any state, why each waits, and every attempt."""
+    spoken = language(lang)
     try:
         ids.read(id)
     except ValueError as error:
@@ -161,6 +164,8 @@ def show(
         answer = _from_store(site, queue_show, id)
     if not answer["deliveries"]:
         fail(f"no letter {id}", REFUSED)
+    for row in answer["deliveries"]:
+        row["why"] = spoken(row["why"])
     if json:
         as_json(answer)
         return

@@ -127,6 +127,7 @@ class Lanes:
         if lane.shut:
             self._later(lane, min(lane.shut.values()))
         elif only_new and lane.leased:
+            lane.hold(now + NO_NEW)  # else what goes back would be claimed again at once
             self._later(lane, now + NO_NEW)
         elif lane.is_idle:
             lane.rest()

@@ -201,6 +201,14 @@ class Scheduler:
         self._lanes.is_halted = self._routing.is_halted = True
         await self._lanes.give_back(domains)
 
+    async def reroute(self) -> None:
+        """Routes or limits are new: what is claimed goes back, and each lane learns anew where its
+        mail goes and how fast. Raises StoreError."""
+        await self.recall()
+        self._lanes.forget()
+        self.nudge()
+        self._on_ready(await self.parts.store.ready())
+
     def nudge(self) -> None:
         """Look for work everywhere, now."""
         if self._is_stopping:

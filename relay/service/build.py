@@ -241,7 +241,12 @@ class Road:
         self._classifier = config.classifier
         book = config.profiles
         self.shaper.use(
-            config.settings.pause, book.domain_rates, book.names, book.sums(), config.reactions
+            config.settings.pause,
+            book.domain_rates,
+            book.names,
+            book.sums(),
+            config.reactions,
+            book.items(),
         )
         self._parts.classifier = config.classifier
         self._parts.tuning = _tuning(config)

@@ -20,7 +20,9 @@ from relay.mail.instant import Instant, iso
 from relay.service import listing, shapes
 from relay.service.listing import OTHER
 from relay.service.selecting import mailbox_key, selector
-from relay.shaping.base import Shaping
+from relay.service.shapes import WhyNow
+from relay.shaping.base import Shaping, Standing
+from relay.shaping.destination import Rate
 from relay.store.base import Account, Change, Changed, Selector, Store
 from relay.store.changing import MOVES, movable
 
@@ -49,6 +51,10 @@ class Destinations(Protocol):
 
     def key_of(self, domain: str) -> str | None:
         """A domain's destination, None where it is not known yet."""
+        ...
+
+    def limits_of(self, key: str) -> tuple[Rate, ...]:
+        """A provider's limits; none for what is no provider."""
         ...
 
     async def destination(self, name: str) -> str | None:
@@ -82,6 +88,7 @@ class Commands:
         reload: Reload,
         link: Link,
         about: dict[str, Any],
+        why_now: WhyNow | None = None,
     ) -> None:
         """`about` is what `status` answers (addresses, version); all else is the relay's own."""
         self._store = store
@@ -94,6 +101,7 @@ class Commands:
         self._one_at_a_time = asyncio.Lock()
         self._link = link
         self._about = about
+        self._why_now = why_now
 
     def table(self) -> dict[str, Command]:
         """Command → answer."""
@@ -125,12 +133,14 @@ class Commands:
         """Totals and the oldest unfinished deliveries."""
         wanted = await self._selector(params)
         limit = min(_number(params, "limit", SAMPLE), MAX_ROWS)
-        return await listing.waiting(self._store, wanted, limit, self._destinations.provider_of)
+        provider_of = self._destinations.provider_of
+        return await listing.waiting(self._store, wanted, limit, provider_of, self._why_now)
 
     async def queue_show(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """A letter's deliveries in any state, with their attempts."""
         message_id, n = ids.read(str(params["id"]))
-        return await listing.letter(self._store, message_id, n, self._destinations.provider_of)
+        provider_of = self._destinations.provider_of
+        return await listing.letter(self._store, message_id, n, provider_of, self._why_now)
 
     async def queue_preview(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """What a change would move, and some of it."""
@@ -188,12 +198,24 @@ class Commands:
             self._emit(Released(now, wanted.message_id, wanted.n, who, reason, changed.moved))
 
     async def providers(self, params: dict[str, Any], who: str) -> dict[str, Any]:
-        """Each destination's standing."""
+        """Each destination's standing, and each provider that has mail waiting."""
         now = self._clock.now()
         depths = await self._store.depths()
         key_of = self._destinations.key_of
-        rows = [shapes.provider(s, depths, key_of, now) for s in self._shaper.standings(now)]
-        return {"providers": rows}
+        standings = [
+            standing
+            for standing in self._shaper.standings(now)
+            if standing.key != "*" or standing.state != "ok"
+        ]
+        seen = {standing.key for standing in standings}
+        waiting = {key_of(depth.domain) for depth in depths} - seen - {None}
+        standings += [self._untried(key) for key in sorted(filter(None, waiting))]
+        return {"providers": [shapes.provider(s, depths, key_of, now) for s in standings]}
+
+    def _untried(self, key: str) -> Standing:
+        """Of a destination that no letter went to since the start."""
+        limits = self._destinations.limits_of(key)
+        return Standing(key, None, "ok", None, "", limits, None, 0, 0, "", None)
 
     async def pause(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """Stop a destination, or `*`, until `resume`."""

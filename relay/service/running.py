@@ -37,10 +37,11 @@ from relay.observe.serving import Serving
 from relay.service import alerting, build, published
 from relay.service.build import Road
 from relay.service.commands import Commands
+from relay.service.explaining import Explainer
 from relay.service.fusing import FuseCommands
 from relay.service.secrets import link_key
 from relay.store import sqlite
-from relay.store.base import Store
+from relay.store.base import Store, StoreError
 from relay.transports.lookup import async_resolver_of
 from relay.web.app import inbox_app
 from relay.web.links import Linker
@@ -201,7 +202,8 @@ class Running:
             "state_dir": str(self.config.state_dir),
         }
         linker = build.linker(settings.web, about["web"], key)
-        table = self._commands(linker, about).table()
+        explainer = Explainer(self._store, self._road.shaper, self._road.directory, self._clock)
+        table = self._commands(linker, about, explainer).table() | {"explain": explainer.explain}
         table |= alerting.AlertCommands(self._alerts, self._notifying).table()
         fuses = FuseCommands(self._road.scheduler, self._road.directory.provider_of)
         table |= fuses.table()
@@ -210,7 +212,7 @@ class Running:
         stack.push_async_callback(control.stop)
         return about
 
-    def _commands(self, linker: Linker, about: dict[str, Any]) -> Commands:
+    def _commands(self, linker: Linker, about: dict[str, Any], explainer: Explainer) -> Commands:
         return Commands(
             self._store,
             self._road.shaper,
@@ -221,6 +223,7 @@ class Running:
             self._reload,
             linker.link,
             about,
+            explainer.why_now,
         )
 
     def _missing(self) -> Sequence[str]:
@@ -324,5 +327,10 @@ class Running:
         self._metrics.set_providers(new.profiles.names)
         self._notifying.use(ways, new.hostname)
         self.config = new
+        # What is claimed goes by the old limits: it goes back, and is claimed by the new ones.
+        try:
+            await self._road.scheduler.reroute()
+        except StoreError as error:  # they go by the new ones a little later
+            logger.error("claimed letters could not be given back at the reload: %s", error)
         self._compare_keys()
         return needs_restart(self._started_with, new)

@@ -61,8 +61,7 @@ class Operating(Keeping):
     def standings(self, now: Instant) -> list[base.Standing]:
         """See Shaping.standings."""
         keys = set(self._known)
-        named = {k for k in self._states if k != EVERYTHING and self._named(k)}
-        keys |= named | {k for k, s in self._states.items() if s.mode is not Mode.OK}
+        keys |= {k for k, s in self._states.items() if s.mode is not Mode.OK or self._named(k)}
         return [self._shown(key, now) for key in sorted(keys)]
 
     def _named(self, key: str) -> str | None:

@@ -120,14 +120,8 @@ class Meter:
     """
 
     __slots__ = (
-        "_interval",
-        "_latest",
-        "_massal",
-        "_next_at",
-        "_slack",
-        "burst",
-        "rates",
-        "windows",
+        *("_interval", "_latest", "_massal", "_massal_at", "_next_at", "_slack"),
+        *("burst", "rates", "windows"),
     )
 
     def __init__(self, rates: Sequence[Rate], burst: int = 1) -> None:
@@ -143,13 +137,14 @@ class Meter:
             self._massal = min(span / (shortest.count - kept), float(WIDEST))
         least, most = SLACK
         self._slack = max(least, min(most, self._interval), (burst - 1) * self._interval)
-        self._next_at = 0.0
+        self._next_at = self._massal_at = 0.0
         self._latest: Instant = 0
 
     def is_empty(self, now: Instant) -> bool:
         """True where nothing is counted any more, so that a new meter would say the same."""
         now = self.forward(now)
-        return self._next_at <= now and all(window.is_empty(now) for window in self.windows)
+        is_paced = max(self._next_at, self._massal_at) > now
+        return not is_paced and all(window.is_empty(now) for window in self.windows)
 
     def free_at(
         self, units: int, now: Instant, ahead: int = 0, urgency: Urgency = Urgency.TRANSAKSI
@@ -161,7 +156,7 @@ class Meter:
         for window in self.windows:
             closed = closed_to_massal(window.rate.count) if is_massal else 0
             at = max(at, window.free_at(units + ahead, now, closed))
-        next_at = self._next_at
+        next_at = max(self._next_at, self._massal_at) if is_massal else self._next_at
         if ahead:
             next_at = max(next_at, float(now)) + ahead * self._interval
         if next_at - self._slack > at:
@@ -187,8 +182,9 @@ class Meter:
         now = self._latest = self.forward(now)
         for window in self.windows:
             window.add(units, now)
-        interval = self._massal if urgency is Urgency.MASSAL else self._interval
-        self._next_at = max(self._next_at, float(now)) + units * interval
+        self._next_at = max(self._next_at, float(now)) + units * self._interval
+        if urgency is Urgency.MASSAL:
+            self._massal_at = max(self._massal_at, float(now)) + units * self._massal
         return now
 
     def take_back(self, units: int, at: Instant | None = None) -> None:
@@ -203,6 +199,7 @@ class Meter:
             for window in self.windows:
                 window.shift(by)
             self._next_at += by
+            self._massal_at += by
             self._latest = now
         return max(now, self._latest)
 
