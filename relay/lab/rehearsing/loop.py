@@ -16,6 +16,7 @@ from relay.lab.virtual_time import Stalled, VirtualClock, VirtualTimeLoop
 from relay.mail.instant import Instant
 
 Result = TypeVar("Result")
+MANY: Final = 200_000  # turns at one moment: nobody has so much to do at once
 AT_ONCE: Final = 1e-6  # seconds between two timers that ring together
 
 
@@ -24,6 +25,7 @@ class SwiftLoop(VirtualTimeLoop):
 
     _ready: deque[asyncio.Handle]
     _scheduled: list[asyncio.TimerHandle]
+    _turns = 0
 
     def _run_once(self) -> None:
         """One turn: what is ready; where nothing is, the time of the next timer comes."""
@@ -34,6 +36,10 @@ class SwiftLoop(VirtualTimeLoop):
             if not timers:
                 raise Stalled("no callback is ready and no timer is set: nothing would ever happen")
             self._elapsed = max(self._elapsed, timers[0].when())
+            self._turns = 0
+        self._turns += 1
+        if self._turns > MANY:
+            raise Stalled(f"time stands still: {MANY} turns, and something is always ready")
         until = self._elapsed + AT_ONCE
         while timers and timers[0].when() <= until:
             timer = heapq.heappop(timers)

@@ -4,7 +4,8 @@ The *clairvoyant* knows each quota at each moment, and never exceeds one. The *c
 rules of the model, but not its numbers: it goes as fast as the limits allow until its first
 refusal, knows the quota from then on, and waits exactly the penalty; that a quota has fallen it
 learns by the next refusal. Both try a provider of their own of the same draw, letter by letter,
-without any latency and without scheduler or shaper.
+without scheduler or shaper. Connections and letters a connection are configured limits too: each
+letter keeps one busy for as long as the host takes, and the last one is closed to massal.
 """
 
 from __future__ import annotations
@@ -20,20 +21,22 @@ from typing import Final
 from relay.lab.quotas.base import Answer, Kind, Provider, Quota, Try
 from relay.lab.quotas.drawn import Drawn
 from relay.lab.rehearsing.arrivals import Arrival
-from relay.lab.rehearsing.dialling import OUR_IP
+from relay.lab.rehearsing.dialling import ENCRYPTING, GREETING, OUR_IP
 from relay.lab.rehearsing.scoring import SHARE, Progress
 from relay.lab.rehearsing.world import SENDER, Run
 from relay.mail.delivery import FailureKind
 from relay.mail.instant import HOUR, MINUTE, SECOND, Instant, millis
+from relay.mail.reply import Stage
 from relay.mail.urgency import Urgency
+from relay.shaping.destination import Profile
+from relay.shaping.settings import RetrySettings
 from relay.shaping.windows import closed_to_massal
 
 LETTERS_A_SESSION: Final = 4
 LOOK: Final = MINUTE  # so often a quota that changes is looked at again
-AGAIN: Final = 15 * MINUTE  # a letter that was put off for a reason of its own
-TRIES: Final = 6
+AGAIN: Final = [millis(step) for step in RetrySettings().schedule]  # a letter's own backoff
+FOR_EVER: Final = 1 << 30
 _OVER: Final = frozenset({Kind.THROTTLED, Kind.BLOCKED, Kind.ADMINISTRATIVE})
-_FINAL: Final = frozenset({Kind.DEAD, Kind.FULL, Kind.CONTENT, Kind.FALSE_DEAD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Queue:
 
     provider: Provider
     limits: tuple[Cap, ...]
+    profile: Profile
     coming: deque[Letter] = field(default_factory=deque)
     ready: dict[Urgency, deque[Letter]] = field(
         default_factory=lambda: {u: deque() for u in Urgency}
@@ -73,6 +77,8 @@ class Queue:
     known: tuple[Quota, ...] | None = None
     shut_until: Instant = 0
     session: tuple[str, int, int] | None = None  # host, number, carried
+    busy: list[Instant] = field(default_factory=list)  # until when each connection is
+    carried: int = 0
 
 
 def clairvoyant(run: Run) -> Progress:
@@ -109,7 +115,9 @@ class _Oracle:
             Cap(rate.count, millis(rate.window), closed_to_massal(rate.count))
             for rate in destination.profile.rates
         ]
-        return self._queues.setdefault(destination.key, Queue(provider, tuple(caps)))
+        return self._queues.setdefault(
+            destination.key, Queue(provider, tuple(caps), destination.profile)
+        )
 
     def progress(self) -> Progress:
         """Step from moment to moment, the earliest destination first."""
@@ -168,7 +176,7 @@ class _Oracle:
     def _free_at(self, queue: Queue, letter: Letter, now: Instant) -> Instant:
         """When the letter fits into all windows; no later than the next look at the quotas."""
         is_massal = letter.arrival.urgency is Urgency.MASSAL
-        at = now
+        at = _connection_at(queue, is_massal, now)
         for cap in queue.limits:
             at = max(at, _room(queue.sent, cap.count - cap.closed * is_massal, cap.span, now))
         if at > now:
@@ -195,23 +203,25 @@ class _Oracle:
         provider, arrival = queue.provider, letter.arrival
         before = len(provider.book.entries)
         answer = self._try(queue, letter, now)
+        _keep_busy(queue, now)
         if answer is None:
             return self._over(letter, now, is_taken=True)
         kinds = [entry.kind for entry in provider.book.entries[before:]]
-        if any(kind in _FINAL for kind in kinds):
-            return self._over(letter, now, is_taken=False)
-        if answer is FailureKind.AMBIGUOUS and provider.book.entries[-1].is_taken:
-            return self._over(letter, now, is_taken=True)
-        if any(kind in _OVER for kind in kinds):
+        is_taken = answer is FailureKind.AMBIGUOUS and provider.book.entries[-1].is_taken
+        if is_taken or (isinstance(answer, str) and answer[0] == "5" and not _is_over(kinds)):
+            return self._over(letter, now, is_taken)
+        if _is_over(kinds):
             queue.known = tuple(provider.quotas(arrival.recipient.rpartition("@")[2], now))
-            queue.shut_until = now + _penalty(provider, kinds, arrival, now)
+            queue.shut_until = now + _penalty(provider, kinds, now)
             queue.ready[arrival.urgency].appendleft(letter)
-            return None
-        letter.tries += 1
-        if letter.tries < TRIES or Kind.DOWN in kinds or not kinds:
-            heapq.heappush(queue.again, (now + AGAIN, letter))
-            return None
-        return self._over(letter, now, is_taken=False)
+        elif Kind.DOWN in kinds and queue.session is None:
+            queue.shut_until = now + LOOK  # it looks until the host is there again
+            queue.ready[arrival.urgency].appendleft(letter)
+        else:
+            later = AGAIN[min(letter.tries, len(AGAIN) - 1)]
+            letter.tries += 1
+            heapq.heappush(queue.again, (now + later, letter))
+        return None
 
     def _try(self, queue: Queue, letter: Letter, now: Instant) -> Answer:
         """MAIL, RCPT and the dot at once; the first answer that is one."""
@@ -244,6 +254,31 @@ class _Oracle:
         return None
 
 
+def _connection_at(queue: Queue, is_massal: bool, now: Instant) -> Instant:
+    """When a connection is free."""
+    allowed = queue.profile.connections
+    if allowed is None:
+        return now
+    if is_massal and allowed > 1:
+        allowed -= 1
+    while queue.busy and queue.busy[0] <= now:
+        heapq.heappop(queue.busy)
+    return now if len(queue.busy) < allowed else sorted(queue.busy)[len(queue.busy) - allowed]
+
+
+def _keep_busy(queue: Queue, now: Instant) -> None:
+    """A letter has been given to a connection, which may have been dialled for it."""
+    if queue.profile.connections is None or queue.session is None:
+        return
+    host, provider = queue.session[0], queue.provider
+    stages = [Stage.RCPT, Stage.EOD]
+    if queue.carried % (queue.profile.messages_per_connection or FOR_EVER) == 0:
+        stages += [*GREETING, *ENCRYPTING]
+    queue.carried += 1
+    seconds = sum(provider.seconds(stage, host, now) for stage in stages)
+    heapq.heappush(queue.busy, now + int(seconds * SECOND))
+
+
 def _room(sent: list[Instant], count: int, span: int, now: Instant) -> Instant:
     """When one more fits among at most `count` in any `span`."""
     inside = len(sent) - bisect_right(sent, now - span)
@@ -252,7 +287,11 @@ def _room(sent: list[Instant], count: int, span: int, now: Instant) -> Instant:
     return sent[len(sent) - max(count, 1)] + span
 
 
-def _penalty(provider: Provider, kinds: Sequence[Kind], arrival: Arrival, now: Instant) -> int:
+def _is_over(kinds: Sequence[Kind]) -> bool:
+    return any(kind in _OVER for kind in kinds)
+
+
+def _penalty(provider: Provider, kinds: Sequence[Kind], now: Instant) -> int:
     """How long it takes exactly, where trying would renew it; else it is tried once a minute."""
     if not isinstance(provider, Drawn) or "block_1" not in provider.keys:
         return LOOK if Kind.ADMINISTRATIVE not in kinds else HOUR

@@ -17,8 +17,8 @@ from typing import Final
 
 from relay.lab.quotas.base import Entry, Kind, Provider
 from relay.lab.rehearsing.world import Outcome
-from relay.mail.delivery import State
-from relay.mail.instant import DAY, Instant
+from relay.mail.delivery import FailureKind, State
+from relay.mail.instant import DAY, Instant, millis
 from relay.mail.urgency import Urgency
 
 SHARE: Final = 0.95
@@ -59,12 +59,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One side in one run. `blocks`: how often it was blocked, by day."""
+    """One side in one run. `blocks`: how often it was blocked, by day; `over`: by how many RCPTs a
+    configured limit was exceeded at the worst."""
 
     progress: Progress
     announced: tuple[int, ...]  # when the announcement's letters were taken, of these
     delivered: int
     tried: int
+    over: int
     throttled: int
     warned: int
     blocks: tuple[int, ...]
@@ -117,7 +119,8 @@ def score(outcome: Outcome) -> Score:
         progress=Progress(tuple(sorted(times)), run.length),
         announced=tuple(sorted(through)),
         delivered=len(taken),
-        tried=outcome.tried,
+        tried=sum(map(len, outcome.written.values())),
+        over=max(0, _over(outcome)),
         throttled=_count(run.providers, Kind.THROTTLED),
         warned=_count(run.providers, Kind.WARNED),
         blocks=_blocks(outcome),
@@ -162,6 +165,35 @@ def _taken(
             if outcome.letters[name].is_announcement:
                 through.append(entry.at - outcome.run.start)
     return taken, times, seen, through
+
+
+def _over(outcome: Outcome) -> int:
+    """By how many at most any window held more than it may."""
+    run, rates = outcome.run, {}
+    for provider in run.providers:
+        for domain in provider.domains:
+            hosts = provider.hosts(domain, run.start)
+            if not isinstance(hosts, FailureKind):
+                destination = run.book.destination_of(domain, hosts)
+                rates[destination.key] = destination.profile.rates
+    return max(
+        (
+            _most_in(outcome.written.get(key, []), millis(rate.window)) - rate.count
+            for key, limits in rates.items()
+            for rate in limits
+        ),
+        default=0,
+    )
+
+
+def _most_in(times: list[Instant], span: int) -> int:
+    """The most that any window of that length held."""
+    most, first = 0, 0
+    for last, at in enumerate(times):
+        while at - times[first] >= span:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
 
 
 def _reasons(providers: Iterable[Provider]) -> dict[str, set[Kind]]:

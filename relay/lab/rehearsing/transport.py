@@ -43,7 +43,7 @@ class QuotaTransport:
         self._idle: dict[Footing, dict[Session, asyncio.TimerHandle]] = {}
         self._busy: dict[str, set[Session]] = {}
         self._disconnected: dict[Session, Callable[[], None]] = {}
-        self.tried = 0  # recipients whose RCPT was written
+        self.written: dict[str, list[Instant]] = {}  # when RCPTs were, by destination
 
     async def deliver(self, job: Job, permits: Permits) -> Sequence[Attempt] | NotYet:
         """See Transport.deliver."""
@@ -192,7 +192,8 @@ class QuotaTransport:
         if answer is FailureKind.LOST and was_reused:
             permits.refund(units, domain)
             return None
-        self.tried += units
+        at, key = self._clock.now(), job.route.destination.key
+        self.written.setdefault(key, []).extend([at] * units)
         if answer is not None:
             await self._told(session, Stage.MAIL, answer)
             return [_result(answer, Stage.MAIL)] * units

@@ -74,7 +74,7 @@ class Outcome:
     run: Run
     letters: dict[str, Arrival] = field(default_factory=dict)
     ends: dict[str, Delivery] = field(default_factory=dict)
-    tried: int = 0
+    written: dict[str, list[Instant]] = field(default_factory=dict)  # RCPTs, by destination
     pauses: int = 0
 
 
@@ -187,7 +187,8 @@ class World:
         await asyncio.gather(running, return_exceptions=True)
         await scheduler.stop(GRACE)
         await transport.close()
-        self._outcome.tried += transport.tried
+        for key, times in transport.written.items():
+            self._outcome.written.setdefault(key, []).extend(times)
 
     def _emit(self, event: Event) -> None:
         self._pauses += isinstance(event, Paused)

@@ -1,0 +1,153 @@
+"""Marks: what a side must reach in a draw of its kind, and whether it did.
+
+The kinds: *within* the quota throughout; *soft* replies only; *short* penalties of some minutes;
+*long* ones, or a quota that falls. Speed is asked of a draw only where the oracle itself needs a
+day: else beginning slowly is all that is seen. The rest is asked of every draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import median
+from typing import Final
+
+from relay.lab.rehearsing.cases import Case, is_within
+from relay.lab.rehearsing.scoring import Progress, Score, ratio, second_half
+from relay.mail.instant import HOUR
+
+SHORT_RUN: Final = 24 * HOUR
+TENTH: Final = 0.8  # of the mark: what the tenth percentile must reach
+THROTTLED: Final = (10, 0.01)  # replies, or that share of the recipients tried
+BOUNCED_BY_LIES: Final = 30
+_SOFT: Final = ("outlook", "go.id", "small")
+_LONG: Final = ("yahoo",)
+_FALLING: Final = ("fall", "diurnal")
+
+
+class Kind(StrEnum):
+    """What a draw asks for."""
+
+    WITHIN = "a"
+    SOFT = "b"
+    SHORT = "c"
+    LONG = "d"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The least G, in the whole run and in its second half."""
+
+    speed: float
+    later: float | None = None
+    is_causal: bool = False  # by the causal oracle
+
+
+MARKS: Final = {
+    Kind.WITHIN: Mark(0.98),
+    Kind.SOFT: Mark(0.85),
+    Kind.SHORT: Mark(0.75, 0.85),
+    Kind.LONG: Mark(0.80, is_causal=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A case with what the oracles made of it."""
+
+    case: Case
+    kind: Kind
+    clairvoyant: Progress
+    causal: Progress
+
+    @property
+    def oracle(self) -> Progress:
+        """The one that its mark speaks of."""
+        return self.causal if MARKS[self.kind].is_causal else self.clairvoyant
+
+    @property
+    def is_short(self) -> bool:
+        """True where no mark is put on its speed."""
+        return self.oracle.t95 < SHORT_RUN
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One side in one draw: its speed, and every fault in words."""
+
+    stage: Stage
+    score: Score
+    speed: float
+    later: float
+    faults: tuple[str, ...]
+
+
+def kind_of(case: Case) -> Kind:
+    """Which of the four a draw is."""
+    if is_within(case.run()):
+        return Kind.WITHIN
+    if case.variant in _FALLING or case.model in _LONG:
+        return Kind.LONG
+    return Kind.SOFT if case.model in _SOFT else Kind.SHORT
+
+
+def judged(stage: Stage, score: Score) -> Verdict:
+    """What must hold in every draw; speeds are judged over many, by :func:`missed`."""
+    speed, later = ratio(stage.oracle, score.progress), second_half(stage.oracle, score.progress)
+    faults = []
+    if score.over:
+        faults.append(f"a limit was exceeded by {score.over}")
+    if score.throttled > max(THROTTLED[0], THROTTLED[1] * score.tried):
+        faults.append(f"{score.throttled} throttled of {score.tried}")
+    if score.inside:
+        faults.append(f"{score.inside} tries inside a published pause")
+    if score.lost:
+        faults.append(f"{score.lost} letters lost")
+    if score.wrongly_bounced:
+        faults.append(f"{score.wrongly_bounced} wrongly bounced")
+    if score.suppressed and stage.case.variant == "false-dead":
+        faults.append(f"{score.suppressed} addresses suppressed by a lie")
+    if score.false_dead_bounced > BOUNCED_BY_LIES:
+        faults.append(f"{score.false_dead_bounced} bounced by a lie")
+    return Verdict(stage, score, speed, later, (*faults, *_blocked(stage.kind, score)))
+
+
+def _blocked(kind: Kind, score: Score) -> list[str]:
+    if kind is Kind.WITHIN:
+        said = [(score.throttled, "throttled"), (score.blocked, "blocks")]
+        return [f"{count} {word} within the quota" for count, word in said if count]
+    if kind is Kind.SHORT:
+        first, *later = score.blocks
+        if first > 3 or any(count > 1 for count in later):
+            return [f"blocked {'+'.join(map(str, score.blocks))} times a day"]
+    return []
+
+
+def tenth(values: Sequence[float]) -> float:
+    """The tenth percentile: the value that one in ten does not reach."""
+    ordered = sorted(values)
+    return ordered[int(0.1 * len(ordered))]
+
+
+def missed(verdicts: Sequence[Verdict]) -> list[str]:
+    """What one side has missed over the draws of one kind: in words, none where all is well."""
+    found = [fault for verdict in verdicts for fault in verdict.faults]
+    long = [verdict for verdict in verdicts if not verdict.stage.is_short]
+    if not long:
+        return found
+    mark = MARKS[long[0].stage.kind]
+    found += _slow("G", [verdict.speed for verdict in long], mark.speed)
+    if mark.later is not None:
+        found += _slow("G later", [verdict.later for verdict in long], mark.later)
+    return found
+
+
+def _slow(word: str, speeds: Sequence[float], mark: float) -> list[str]:
+    middle, low = median(speeds), tenth(speeds)
+    found = []
+    if middle < mark:
+        found.append(f"{word} {middle:.2f} < {mark}")
+    if low < TENTH * mark:
+        found.append(f"{word} p10 {low:.2f} < {TENTH * mark:.2f}")
+    return found
