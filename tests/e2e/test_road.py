@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -13,8 +15,9 @@ import pytest
 from relay.lab import models
 from relay.lab.internet import GMAIL, YAHOO, House
 from relay.mail.delivery import State
-from relay.mail.instant import SECOND
+from relay.mail.instant import DAY, SECOND
 from relay.store.base import Selector
+from relay.store.connections import NAME
 from relay.store.reader import open_readonly
 from tests.e2e.site import FAST, LETTER, SENDER, inbox, site
 from tests.peers.mail_dkim import verify
@@ -41,6 +44,17 @@ async def test_a_letter_arrives_signed_and_stands_in_its_inbox(tmp_path: Path) -
         assert len(await world.logged("delivered", 3)) == 3
         assert len(world.events("received")) == 1
         assert len(world.events("attempted")) == 3
+
+
+def accepted_earlier(folder: Path, by: int) -> None:
+    """What was delivered so far was delivered so long before."""
+    with closing(sqlite3.connect(folder / "state" / NAME)) as connection:
+        connection.execute("PRAGMA wal_autocheckpoint = 0")  # that is the relay's
+        moved = connection.execute(
+            "UPDATE inbox SET state_at = state_at - ? WHERE state = 4", (by,)
+        )
+        assert moved.rowcount  # the letter, and a report
+        connection.commit()
 
 
 @pytest.mark.peer("clients")
@@ -220,7 +234,8 @@ async def test_pause_and_resume_by_hand(tmp_path: Path) -> None:
 async def test_an_address_that_once_accepted_our_mail_is_told_to_be_inactive(
     tmp_path: Path,
 ) -> None:
-    """The notice's kinds 1 and 2 share one log line; only the address' history tells them apart."""
+    """The notice's kinds 1 and 2 share one log line; only the address' history tells them apart. A
+    success within 30 days gives it a second chance, a day later."""
     yahoo = models.Yahoo(frozenset({"gone@yahoo.com"}))
     around = [
         House(YAHOO, "127.0.1.3", yahoo, ("yahoo.com",)),
@@ -231,7 +246,11 @@ async def test_an_address_that_once_accepted_our_mail_is_told_to_be_inactive(
         await world.settled()
         yahoo.dead |= {"once@yahoo.com"}
         await world.send("once@yahoo.com")
-        await world.settled()
+        (asked_again,) = await world.logged("deferred")
+        assert "the address took a letter within 30 days" in asked_again["why"]
+        accepted_earlier(tmp_path, 31 * DAY)
+        await world.send("once@yahoo.com")
+        await world.settled(left=1)
         told = {}
         for address in ("once@yahoo.com", "gone@yahoo.com"):
             link = (await world.relay.call("inbox.link", address=address))["url"]
