@@ -75,6 +75,10 @@ bench: $(VENV)/.dev  ## what the store and the client cost on this machine
 bench-replies: $(VENV)/.dev  ## score the classifier: make bench-replies CORPUS=replies.jsonl
 	$(BIN)/python -m tests.bench.replies $(CORPUS)
 
+.PHONY: bench-shaping
+bench-shaping: $(VENV)/.dev  ## score the shaping on drawn providers: DRAWS=200 is the whole of it
+	$(BIN)/python -m tests.bench.shaping --draws $(or $(DRAWS),3) $(BENCH)
+
 .PHONY: chaos
 chaos: $(VENV)/.dev  ## the long form of the crash test: KILLS=200 kills under load
 	LPSE_KILLS=$(or $(KILLS),200) $(BIN)/pytest --timeout 3600 tests/e2e/test_crash.py

@@ -24,6 +24,7 @@ from relay.cli import (
     keys,
     providers,
     queue,
+    rehearse,
     run,
     users,
 )
@@ -50,6 +51,7 @@ app.add_typer(fuse.app, name="fuse")
 app.add_typer(inbox.app, name="inbox")
 app.command()(alerts.alerts)
 app.command()(classify.classify)
+app.command()(rehearse.rehearse)
 app.add_typer(keys.app, name="keys")
 app.add_typer(users.app, name="users")
 

@@ -206,18 +206,29 @@ def _reasons(providers: Iterable[Provider]) -> dict[str, set[Kind]]:
 
 
 def _blocks(outcome: Outcome) -> tuple[int, ...]:
-    """Blocks by day: one lasts from its first refusal until a letter is taken again."""
+    """Blocks by day."""
     run = outcome.run
     days = [0] * max(1, math.ceil(run.length / DAY))
     for provider in run.providers:
-        is_blocked = False
-        for entry in provider.book.entries:
-            if entry.kind is Kind.ACCEPTED:
-                is_blocked = False
-            elif _is_block(entry, provider.name) and not is_blocked:
-                is_blocked = True
-                days[min(len(days) - 1, (entry.at - run.start) // DAY)] += 1
+        for at in _begun(provider):
+            days[min(len(days) - 1, (at - run.start) // DAY)] += 1
     return tuple(days)
+
+
+def blocks_of(provider: Provider) -> int:
+    """How often a provider has blocked us."""
+    return len(list(_begun(provider)))
+
+
+def _begun(provider: Provider) -> Iterable[Instant]:
+    """When each block began: it lasts from its first refusal until a letter is taken again."""
+    is_blocked = False
+    for entry in provider.book.entries:
+        if entry.kind is Kind.ACCEPTED:
+            is_blocked = False
+        elif _is_block(entry, provider.name) and not is_blocked:
+            is_blocked = True
+            yield entry.at
 
 
 def _is_block(entry: Entry, name: str) -> bool:
