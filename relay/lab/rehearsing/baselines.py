@@ -58,8 +58,9 @@ class Fixed(Simple):
 
 
 def _half(quotas: list[Quota]) -> Rate:
+    """One in twice the time that the tightest has for one: evenly, so that no window is broken."""
     tightest = min(quotas, key=lambda quota: quota.count / quota.span)
-    return Rate(max(1, tightest.count // 2), timedelta(milliseconds=tightest.span))
+    return Rate(1, timedelta(milliseconds=2 * tightest.span // tightest.count))
 
 
 # --- Postfix

@@ -6,6 +6,7 @@ minute.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -22,6 +23,7 @@ from relay.mail.instant import DAY, HOUR, MINUTE, Instant, millis
 from relay.shaping.destination import Profile, Rate
 from relay.shaping.profiles import Layer, Profiles, parse
 from relay.shaping.settings import LimitSettings, ProviderSettings
+from relay.shaping.windows import WIDEST
 
 LETTERS: Final = 6_000
 HOURLY: Final = 200
@@ -107,6 +109,8 @@ def _allows_at_most(rates: tuple[Rate, ...], quota: Quota) -> bool:
     return bool(allowed) and min(allowed) <= quota.count
 
 
-def _within(rate: Rate, span: Instant) -> float:
-    """How many a rate lets through in a span; in a shorter one than its own, all at once."""
-    return rate.count * max(1.0, span / millis(rate.window))
+def _within(rate: Rate, span: Instant) -> int:
+    """How many a rate lets through in a span at most: it spaces them, and counts its window."""
+    window = millis(rate.window)
+    interval = min(window / rate.count, float(WIDEST))
+    return min(int(span / interval) + 1, math.ceil(span / window) * rate.count)
