@@ -241,7 +241,7 @@ def _previewed(what: str, answer: dict[str, Any], json: bool) -> int:
 
 
 def _changed(what: str, answer: dict[str, Any], json: bool) -> int:
-    """What is being sent at this moment can neither be held nor removed: done in part."""
+    """What is being sent at this moment is held or removed once its try is over: done in part."""
     escaped = answer["in_flight"] if what in ("hold", "rm") else 0
     if json:
         as_json(answer | {"done": True})
@@ -249,7 +249,10 @@ def _changed(what: str, answer: dict[str, Any], json: bool) -> int:
         why = "" if answer["moved"] else _why_none(what, answer)
         say(f"{_many(answer['moved'])} {WORDS[what][1]}{why}")
         if escaped:
-            say(f"{_many(escaped)} being sent at this moment: left alone")
+            say(
+                f"{_many(escaped)} being sent at this moment: {WORDS[what][1]} when its try is"
+                " over, unless it is delivered"
+            )
     return REFUSED if escaped or not answer["moved"] else 0
 
 

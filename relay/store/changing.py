@@ -12,6 +12,7 @@ from relay.store.base import Change, Changed, Selector, StoreError
 from relay.store.codec import Row, text
 from relay.store.leasing import announce
 from relay.store.selection import where
+from relay.store.wishes import mark
 from relay.store.writer import Transaction
 
 MOVES: Final[dict[Change, frozenset[State]]] = {
@@ -56,7 +57,9 @@ def change(
             moved = len(rows)
             ready = announce(transaction, rows) if what != "hold" else []
             domains = frozenset(r.domain for r in ready)
-        if moved:
+        if in_flight:
+            mark(transaction, what, leased, reason)
+        if moved or in_flight:
             note = f"moved {moved}, in flight {in_flight}"
             audit(who, what, str(selector), reason, now, note)(transaction)
         return Changed(moved, in_flight, domains)

@@ -14,6 +14,7 @@ from relay.store import codec
 from relay.store.base import Ready
 from relay.store.codec import Row
 from relay.store.names import Names
+from relay.store.wishes import marked, obey
 from relay.store.writer import Operation, Transaction
 
 _CHUNKS: Final = (64, 32, 16, 8, 4, 2, 1)
@@ -138,14 +139,18 @@ def give_back(deliveries: Sequence[Delivery]) -> Callable[[Transaction], None]:
     keys = [(delivery.message_id, delivery.n) for delivery in deliveries]
 
     def run(transaction: Transaction) -> None:
+        asked = marked(transaction.connection)
         announce(transaction, for_each(transaction.connection, _BACK, keys))
+        obey(transaction, asked, keys)
 
     return run
 
 
 def recover(transaction: Transaction) -> int:
     """Every leased one is ready again."""
+    asked = marked(transaction.connection)
     moved = transaction.connection.execute(_RECOVER).fetchall()
+    obey(transaction, asked, asked)
     announce(transaction, moved)
     return len(moved)
 

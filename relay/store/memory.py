@@ -17,7 +17,6 @@ from relay.mail.delivery import (
     TransitionError,
     has_fixed_life,
     is_over,
-    released_until,
 )
 from relay.mail.envelope import REPORT_FLOW
 from relay.mail.instant import Instant
@@ -40,6 +39,7 @@ from relay.store.base import (
 from relay.store.changing import movable
 from relay.store.memory_inbox import Key, MemoryInbox, Record
 from relay.store.memory_kept import MemoryKept
+from relay.store.memory_wishes import MemoryWishes, changed_by, ended
 from relay.store.selection import means
 from relay.store.settling import sentence
 from relay.store.turns import Lane, Turns, deadline_of, stretch_of
@@ -54,6 +54,7 @@ class MemoryStore(MemoryKept, MemoryInbox):
         self._listeners: list[ReadyListener] = []
         self._attempts: dict[Key, list[Attempt]] = {}
         self._domains: dict[str, int] = {}
+        self._wishes = MemoryWishes()
         self._turns = Turns(self._lowest)
 
     # Queue.
@@ -99,7 +100,7 @@ class MemoryStore(MemoryKept, MemoryInbox):
                     turn = self._turns.give(self._lane(delivery), known.flow, known.deadline_at)
                     delivery = replace(delivery, turn=turn)
                 else:
-                    delivery = _ended(delivery, message.received_at)
+                    delivery = ended(delivery, message.received_at)
                 key = (message.id, delivery.n)
                 self._records[key] = Record(
                     delivery, placement.category, message.received_at, entry.has_inbox
@@ -149,9 +150,14 @@ class MemoryStore(MemoryKept, MemoryInbox):
 
     async def recover(self, now: Instant) -> int:
         """See Queue.recover."""
-        leased = [one.moved(State.READY) for one in self._in(State.LEASED)]
-        self._announce(self._keep(leased))
-        return len(leased)
+        return self._land(self._in(State.LEASED))
+
+    def _land(self, leased: Iterable[Delivery]) -> int:
+        """Ready again, or what was asked of them meanwhile."""
+        landed = [self._wishes.obeyed(one.moved(State.READY)) for one in leased]
+        kept = [ended(one, one.due_at) if one.state.is_final else one for one in landed]
+        self._announce(self._keep(kept))
+        return len(kept)
 
     async def ready(self) -> list[Ready]:
         """See Queue.ready."""
@@ -191,8 +197,7 @@ class MemoryStore(MemoryKept, MemoryInbox):
     async def give_back(self, deliveries: Sequence[Delivery]) -> None:
         """See Queue.give_back."""
         live = [self._records[one.message_id, one.n].delivery for one in deliveries]
-        back = [one.moved(State.READY) for one in live if one.state is State.LEASED]
-        self._announce(self._keep(back))
+        self._land(one for one in live if one.state is State.LEASED)
 
     async def overdue(self, now: Instant, limit: int = 1000) -> list[Delivery]:
         """See Queue.overdue."""
@@ -221,8 +226,9 @@ class MemoryStore(MemoryKept, MemoryInbox):
                 )
             except TransitionError as error:
                 raise StoreError(str(error)) from error
+            moved = self._wishes.obeyed(moved)
             if moved.state.is_final:
-                moved = _ended(moved, now)
+                moved = ended(moved, now)
             changed[key] = replace(record, delivery=moved, category=said.category, state_at=now)
         self._records |= changed
         for settlement in settlements:
@@ -297,9 +303,10 @@ class MemoryStore(MemoryKept, MemoryInbox):
             key = (one.message_id, one.n)
             record = self._records[key]
             category = None if what in ("hold", "remove") else record.category
-            moved = _changed(what, one, record.state_at, reason, now)
+            moved = changed_by(what, one, record.state_at, reason, now)
             self._records[key] = replace(record, delivery=moved, category=category, state_at=now)
-        if meant:
+        self._wishes.note(what, self._meant(selector), reason)
+        if meant or in_flight:
             note = f"moved {len(meant)}, in flight {in_flight}"
             await self.audit(who, what, str(selector), reason, now, note)
         moved_to = [self._records[one.message_id, one.n].delivery for one in meant]
@@ -327,7 +334,7 @@ class MemoryStore(MemoryKept, MemoryInbox):
         if one.state is State.HELD:
             if one.is_fixed and one.expires_at <= now:
                 return None
-            moved = _changed("release", one, record.state_at, "", now)
+            moved = changed_by("release", one, record.state_at, "", now)
         else:
             known = self._messages[key[0]].particulars
             fixed = has_fixed_life(known.urgency, known.deadline_at)
@@ -378,20 +385,3 @@ class MemoryStore(MemoryKept, MemoryInbox):
 
 def _due(delivery: Delivery) -> Instant:
     return delivery.due_at
-
-
-def _ended(delivery: Delivery, at: Instant) -> Delivery:
-    return replace(delivery, due_at=at, turn=0, is_fixed=False)
-
-
-def _changed(what: Change, one: Delivery, since: Instant, reason: str, now: Instant) -> Delivery:
-    match what:
-        case "hold":
-            return one.moved(State.HELD, why=reason)
-        case "release":
-            until = released_until(one, since, now)
-            return one.moved(State.READY, due_at=now, why="", expires_at=until)
-        case "retry":
-            return one.moved(State.READY, due_at=min(one.due_at, now))
-        case "remove":
-            return _ended(one.moved(State.REMOVED, why=reason), now)

@@ -15,6 +15,7 @@ from relay.store.base import Settlement, StoreError
 from relay.store.codec import Row
 from relay.store.names import Names
 from relay.store.putting import Prepared, write_entries
+from relay.store.wishes import marked, obey
 from relay.store.writer import Operation, Transaction
 
 _END: Final = (
@@ -94,11 +95,13 @@ class Settle(Operation[None]):
     def run(self, transaction: Transaction) -> None:
         """See Operation.run."""
         connection = transaction.connection
+        asked = marked(connection) if self._stays else {}
         if self._attempts:
             connection.executemany(codec.INSERT_ATTEMPT, self._attempts)
         _all(connection, _END, self._ends)
         _all(connection, _LEAVE, [row[4:] for row in self._ends])
         _all(connection, _STAY, self._stays)
+        obey(transaction, asked, [row[-2:] for row in self._stays])
         if self._reports:
             write_entries(transaction, self._reports, self._names)
 

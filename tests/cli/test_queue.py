@@ -279,7 +279,10 @@ def test_what_is_in_flight_makes_it_done_in_part(
     relay.do(relay.house.lease("gmail.com"))
     answer = site.run("queue", what, "--domain", "gmail.com", *YES)
     assert answer.code == 1
-    assert answer.out == (f"1 delivery {did}\n1 delivery being sent at this moment: left alone\n")
+    assert answer.out == (
+        f"1 delivery {did}\n1 delivery being sent at this moment: {did} when its try is over,"
+        " unless it is delivered\n"
+    )
 
 
 def test_what_is_in_flight_is_no_fault_of_a_retry(site: Site, relay: Running) -> None:

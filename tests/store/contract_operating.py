@@ -20,7 +20,7 @@ from relay.store.base import (
     StoreError,
 )
 from tests.store.contract_terms import DOMAIN, NOW, UNTIL, lease, put, state_of
-from tests.store.letters import START, Post, delivered
+from tests.store.letters import START, Post, deferred, delivered
 
 
 class Operating:
@@ -199,3 +199,44 @@ class Operating:
         await store.settle([delivered(gone)], NOW)
         assert await store.domains_of(entry.message.id) == {"a.example": 1, "b.example": 2}
         assert await store.domains_of(77) == {}
+
+    @pytest.mark.parametrize("landing", ["deferred", "given back", "recovered"])
+    @pytest.mark.parametrize(
+        ("what", "state"), [("hold", State.HELD), ("remove", State.REMOVED), ("retry", None)]
+    )
+    async def test_what_is_asked_of_a_letter_in_flight_is_obeyed_when_it_lands(
+        self, store: Store, what: Change, state: State | None, landing: str
+    ) -> None:
+        post = Post()
+        await store.put(post.entry())
+        (one,) = await lease(store)
+        changed = await store.change(what, Selector(), "uid 0", "salah lampiran", NOW)
+        assert (changed.moved, changed.in_flight) == (0, 1)
+        if landing == "deferred":
+            await store.settle([deferred(one, UNTIL)], NOW)
+        elif landing == "given back":
+            await store.give_back([one])
+        else:
+            await store.recover(NOW)
+        after = await state_of(store, one)
+        (row,) = await store.find(one.message_id)
+        if state is None:
+            assert after in (State.READY, State.WAITING)
+        else:
+            assert (after, row.delivery.why) == (state, "salah lampiran")
+        assert await lease(store) == [] or landing != "deferred"
+
+    async def test_what_was_delivered_meanwhile_is_delivered(self, store: Store) -> None:
+        await store.put(Post().entry())
+        (one,) = await lease(store)
+        await store.change("remove", Selector(), "uid 0", "salah", NOW)
+        await store.settle([delivered(one)], NOW)
+        assert await state_of(store, one) is State.DELIVERED
+
+    async def test_a_release_takes_the_hold_of_one_in_flight_back(self, store: Store) -> None:
+        await store.put(Post().entry())
+        (one,) = await lease(store)
+        await store.change("hold", Selector(), "uid 0", "salah", NOW)
+        await store.change("release", Selector(), "uid 0", "benar", NOW)
+        await store.settle([deferred(one, UNTIL)], NOW)
+        assert await state_of(store, one) is State.WAITING
