@@ -164,7 +164,9 @@ def test_lost_after_the_dot_is_not_tried_before_a_quarter_of_an_hour() -> None:
     assert outcome.until >= NOW + 15 * MINUTE
 
 
-@pytest.mark.parametrize("kind", [FailureKind.NXDOMAIN, FailureKind.NO_ADDRESS])
+@pytest.mark.parametrize(
+    "kind", [FailureKind.NXDOMAIN, FailureKind.NO_ADDRESS, FailureKind.FORBIDDEN_ADDRESS]
+)
 @pytest.mark.parametrize(
     ("past", "bounces"),
     [
