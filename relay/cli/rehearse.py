@@ -31,22 +31,31 @@ COLUMNS = (
 STEPS = " ▁▂▃▄▅▆▇█"
 
 
+LettersOption = Annotated[
+    int, typer.Option("--letters", min=1, max=100_000, help="of one announcement")
+]
+ModelOption = Annotated[
+    str, typer.Option("--model", help="one provider only: gmail, yahoo, … (default: all)")
+]
+VariantOption = Annotated[
+    str, typer.Option("--variant", help="steady, fall, diurnal or false-dead")
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="which provider is drawn")]
+HoursOption = Annotated[int, typer.Option("--hours", min=1, max=168, help="so many are played")]
+HourlyOption = Annotated[
+    int, typer.Option("--hourly", min=0, max=10_000, help="other letters each hour")
+]
+PlotOption = Annotated[bool, typer.Option("--plot", help="draw how the letters leave")]
+
+
 def rehearse(
-    letters: Annotated[
-        int, typer.Option("--letters", min=1, max=100_000, help="of one announcement")
-    ] = 6_000,
-    model: Annotated[
-        str, typer.Option("--model", help="one provider only: gmail, yahoo, … (default: all)")
-    ] = "",
-    variant: Annotated[
-        str, typer.Option("--variant", help="steady, fall, diurnal or false-dead")
-    ] = "steady",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="which provider is drawn")] = 1,
-    hours: Annotated[int, typer.Option("--hours", min=1, max=168, help="so many are played")] = 24,
-    hourly: Annotated[
-        int, typer.Option("--hourly", min=0, max=10_000, help="other letters each hour")
-    ] = 60,
-    plot: Annotated[bool, typer.Option("--plot", help="draw how the letters leave")] = False,
+    letters: LettersOption = 6_000,
+    model: ModelOption = "",
+    variant: VariantOption = "steady",
+    seed: SeedOption = 1,
+    hours: HoursOption = 24,
+    hourly: HourlyOption = 60,
+    plot: PlotOption = False,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -75,11 +84,16 @@ def rehearse(
     if json:
         shown = [line.shape() for line in lines]
         as_json({"seed": seed, "variant": variant, "hours": hours, "lines": shown})
-        return
+    else:
+        _show(lines, hours if plot else 0)
+        note(f"drawn by --seed {seed}: an example, no promise; nothing was sent")
+
+
+def _show(lines: list[Line], hours: int) -> None:
+    """The table; `hours` 0: without the plot."""
     table(COLUMNS, [_cells(line) for line in lines])
-    if plot:
+    if hours:
         _draw(lines, hours)
-    note(f"drawn by --seed {seed}: an example, no promise; nothing was sent")
 
 
 def _loaded(config: Path | None) -> Config | None:

@@ -18,7 +18,6 @@ from relay.shaping.base import Shaping
 from relay.shaping.profiles import Profiles
 from relay.shaping.settings import PauseSettings, RetrySettings
 from relay.shaping.shaper import Shaper
-from relay.transports.base import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +56,3 @@ def ours(setting: Setting) -> Shaping:
 
 
 OURS = Side("ours", ours)
-Routes = Callable[[str], Route | None]

@@ -35,6 +35,7 @@ class _Records(dict[Key, Record]):
         self.due: list[tuple[Instant, Key]] = []
         self.ends: list[tuple[Instant, Key]] = []
         self.numbers: dict[int, list[int]] = {}  # letter → its deliveries
+        self.accepted: dict[str, Instant] = {}  # address → when it last took a letter
 
     def __setitem__(self, key: Key, record: Record) -> None:
         new, old = record.delivery, self.get(key)
@@ -50,6 +51,9 @@ class _Records(dict[Key, Record]):
             heapq.heappush(heaps.setdefault(int(new.urgency), []), (new.turn, key))
         elif state is State.WAITING:
             heapq.heappush(self.due, (new.due_at, key))
+        elif state is State.DELIVERED and record.in_inbox:
+            address = (new.recipient or new.as_given).lower()
+            self.accepted[address] = max(record.state_at, self.accepted.get(address, 0))
         was = None if old is None else old.delivery
         if was is None or was.expires_at != new.expires_at or was.state.is_final:
             heapq.heappush(self.ends, (new.expires_at, key))
@@ -189,6 +193,10 @@ class IndexedStore(MemoryStore):
         """See Queue.find."""
         numbers = sorted(self._found.numbers.get(message_id, ()))
         return [self._row((message_id, one)) for one in numbers if n in (None, one)]
+
+    async def last_accepted_at(self, address: str) -> Instant | None:
+        """See Queue.last_accepted_at."""
+        return self._found.accepted.get(address)
 
     async def letter(self, message_id: int) -> Letter:
         """See Queue.letter."""

@@ -233,7 +233,7 @@ class World:
             is_fixed=urgency is Urgency.KRITIS,
         )
         self._outcome.letters[message_id_of(delivery)] = arrival
-        return Entry(message, (Placement(delivery, parsed.key),), has_inbox=False)
+        return Entry(message, (Placement(delivery, parsed.key),))
 
 
 @lru_cache(maxsize=20_000)
