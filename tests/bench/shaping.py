@@ -16,9 +16,9 @@ import platform
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -187,8 +187,8 @@ def main(arguments: Sequence[str]) -> int:
     began = SystemClock().monotonic()
     work = [(case, asked.sides) for case in cases(asked)]
     results: list[Result] = []
-    with ProcessPoolExecutor(asked.processes, max_tasks_per_child=8) as pool:
-        for n, found in enumerate(pool.map(play, work), 1):
+    with get_context("spawn").Pool(asked.processes, maxtasksperchild=8) as pool:
+        for n, found in enumerate(pool.imap_unordered(play, work), 1):
             results += found
             if sys.stderr.isatty():
                 print(f"\r{n}/{len(work)}", end="", file=sys.stderr, flush=True)
