@@ -12,6 +12,7 @@ from relay.mail.delivery import Delivery, State
 from relay.mail.instant import HOUR, MINUTE, SECOND, Instant
 from relay.mail.urgency import Urgency
 from relay.shaping.settings import LimitSettings
+from relay.transports.base import Job, NotYet, Permits
 from tests.scheduling import OK, House, accept, house, per_minute, profiles
 
 LISTED = "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org"
@@ -100,5 +101,31 @@ def test_at_a_closed_door_one_new_letter_in_four_hours_asks() -> None:
             names = {a.name for a in h.of(events.Alert) if isinstance(a, events.Alert)}
             assert {"blocked:gmail", "probe_refused:gmail"} <= names
             assert (await h.states())[State.BOUNCED] == 0
+
+    run(main)
+
+
+def test_urgent_and_massal_letters_that_may_not_go_both_wait() -> None:
+    """The transport says the same moment to both: neither is flown again before."""
+
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, accept) as h:
+            until = clock.now() + 60_000
+            refused: list[Urgency] = []
+            deliver = h.transport.deliver
+
+            async def not_yet(job: Job, permits: Permits) -> object:
+                if clock.now() < until:
+                    refused.append(job.deliveries[0].urgency)
+                    return NotYet(until, "not yet")
+                return await deliver(job, permits)
+
+            h.transport.deliver = not_yet  # type: ignore[method-assign,assignment]
+            for urgency in (Urgency.MASSAL, Urgency.KRITIS, Urgency.MASSAL):
+                await h.put("v@gmail.com", urgency=urgency)
+                await asyncio.sleep(1)
+            await asyncio.sleep(120)
+            assert len(refused) <= 6
+            assert await h.states() == {State.DELIVERED: 3}
 
     run(main)

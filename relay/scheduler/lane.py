@@ -89,6 +89,15 @@ class Lane:
         ]
         return min(open_)[1] if open_ else None
 
+    def wait(self, until: Instant, urgency: Urgency, now: Instant) -> None:
+        """Nothing of that class or a less urgent one before that moment; where less urgent ones
+        wait already, all of them ask again at the earlier of the two."""
+        if self.not_before > now:
+            self.not_before = min(until, self.not_before)
+            self.holds_from = min(self.holds_from, urgency)
+        else:
+            self.not_before, self.holds_from = until, urgency
+
     def hold(self, until: Instant) -> None:
         """Nothing before that moment."""
         self.not_before, self.holds_from = until, 0

@@ -300,8 +300,8 @@ class Lanes:
         back = list(deliveries)
         lane.push(back)
         self._rows += len(back)
-        if until > lane.not_before:
-            lane.not_before, lane.holds_from = until, min((d.urgency for d in back), default=0)
+        if until and back:
+            lane.wait(until, min(delivery.urgency for delivery in back), self._steady.now())
 
     def admitted(self, lane: Lane, units: int) -> None:
         """Units under way are spent now: there may be room for the next."""

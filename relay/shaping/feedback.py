@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from relay.mail.classification import Classification
-from relay.mail.instant import DAY, MINUTE, SECOND, Instant, millis
+from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant, millis
 from relay.shaping.learned import Learned
 from relay.shaping.meaning import WEIGHT, Kind, kind_of
 from relay.shaping.settings import PauseSettings
@@ -31,6 +31,7 @@ LONGEST_REST: Final = 15 * MINUTE
 JITTER: Final = (0.02, 0.12)  # of a pause
 GROWTH: Final = {Kind.THROTTLE: 1.5, Kind.BLOCK: 2.0, Kind.ADMINISTRATIVE: 1.0}
 ENOUGH: Final = 0.75  # of the pause that was enough: where the next one begins
+WAIT_FOR_ROOM: Final = 2 * HOUR  # how long room is waited for before one letter asks
 START: Final = 0.25  # of its limit: a provider without history
 RAMP: Final = 1.5  # its growth …
 RAMP_STEP: Final = 30 * SECOND  # … in so much time with letters
@@ -140,6 +141,10 @@ def refused(
         state.kind = kind
     state.length = _length(state, now, settings)
     state.until = max(state.until, now + int(state.length * _jitter(now)))
+    if state.kind is Kind.THROTTLE and learned.is_capped:
+        # A day's quota that is used up is not asked every ten minutes.
+        room = learned.room_at(1, 1.0, now)
+        state.until = max(state.until, min(room, now + WAIT_FOR_ROOM))
     state.mode = Mode.PAUSED
     if not state.by_hand:
         state.why = reply

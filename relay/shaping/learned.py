@@ -1,9 +1,9 @@
 """Learned: how much a provider bears, by what it bore before it refused.
 
 A provider keeps its quotas to itself, and there may be several: a minute's, an hour's, a day's.
-Counted are the units written in four spans. When it refuses, that span is blamed whose count stands
+Counted are the units written in six spans. When it refuses, that span is blamed whose count stands
 at a record while those of the shorter ones do not: a steady rate leaves the minute's count where it
-was an hour ago, and the hour's growing. What was borne in that span is its ceiling from then on,
+was a while ago, and the hour's growing. What was borne in that span is its ceiling from then on,
 and the counts are held somewhat below it. Where nothing stands at a record the quota has fallen,
 and the ceilings give way. After clean hours in which a ceiling was in the way it rises again, in
 small steps, sooner below what was borne once than above it; a step that is refused doubles the
@@ -17,17 +17,27 @@ from typing import Any, Final
 
 from relay.mail.instant import DAY, HOUR, MINUTE, Instant
 
-SPANS: Final = (MINUTE, 10 * MINUTE, HOUR, DAY)
-_NO_CAPS: Final = (None,) * len(SPANS)
+SPANS: Final = (MINUTE, 4 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY)
 FIRST: Final = 8  # letters of a destination before its spans are made
 SLICES: Final = 60  # to a span; a slice counts until it is over as a whole
 BELOW: Final = 0.95  # of a ceiling: how far it is used
 GIVE_WAY: Final = 0.7  # of what was written, where a quota has fallen
+PARTS: Final = 6  # of a span: what was borne in the last two of them is no record yet
+ALIKE: Final = 0.07  # of a count: as good as the same
+SOME: Final = 3  # units: fewer are alike by chance
 RECORD: Final = 1.03  # of the counts before: from there on it is a record
-LEAST: Final = (1, 3, 12, 100)  # in each span: below it no ceiling ever goes, since who refuses so
+LEAST: Final = (
+    1,
+    2,
+    4,
+    12,
+    40,
+    100,
+)  # in each span: below it no ceiling ever goes, since who refuses so
 # few does not do it for their number
-PACED: Final = 3  # of the spans: the longer ones say how many, not how fast
+PACED: Final = 4  # of the spans: the longer ones say how many, not how fast
 CALM: Final = 3 * HOUR  # clean time before a ceiling rises
+MOST_CALM: Final = 6 * HOUR  # but no more than this
 COSTS: Final = 15  # clean time in lengths of what the last refusal had cost
 UP: Final = 1.05  # a step above what was ever borne
 BACK_UP: Final = 1.25  # a step below it
@@ -44,8 +54,8 @@ class Track:
     least: int
     slices: list[list[int]] = field(default_factory=list)  # [slice, units], oldest first
     total: int = 0
-    peaks: list[list[int]] = field(default_factory=list)  # [half span, peak], of the last three
-    record: int = 0  # of all earlier ones: a span ago and before
+    peaks: list[list[int]] = field(default_factory=list)  # [part of the span, peak]: the last two
+    record: int = 0  # of all earlier ones
     cap: float | None = None
     top: float = 0.0  # the highest ceiling so far
     is_pressed: bool = False  # it was in the way since the last step
@@ -78,14 +88,14 @@ class Track:
             self.is_pressed = True
 
     def _turn(self, now: Instant) -> None:
-        half = now * 2 // self.span
-        if not self.peaks or self.peaks[-1][0] < half:
-            self.peaks.append([half, 0])
-            while self.peaks[0][0] < half - 2:
+        part = now * PARTS // self.span
+        if not self.peaks or self.peaks[-1][0] < part:
+            self.peaks.append([part, 0])
+            while self.peaks[0][0] < part - 1:
                 self.record = max(self.record, self.peaks.pop(0)[1])
 
     def is_record(self, now: Instant) -> bool:
-        """Does the count stand above all that it was a span ago and before?"""
+        """Does the count stand above all that it was until a while ago?"""
         self._turn(now)
         return self.count(now) > max(self.record * RECORD, self.record + 1)
 
@@ -110,7 +120,7 @@ class Track:
     def load(self, kept: list[Any]) -> None:
         """What :meth:`dump` gave. Raises ValueError, TypeError."""
         slices, peaks, self.record, self.cap, self.top = kept
-        self.peaks = [[int(half), int(peak)] for half, peak in peaks]
+        self.peaks = [[int(part), int(peak)] for part, peak in peaks]
         self.slices = [[int(at), int(units)] for at, units in slices]
         self.total = sum(units for _, units in self.slices)
 
@@ -120,7 +130,7 @@ class Learned:
 
     __slots__ = (
         *("_first", "_scale", "_tracks"),
-        *("blamed", "blamed_at", "calm_since", "cost", "patience"),
+        *("blamed", "blamed_at", "calm_since", "cost", "counts", "patience"),
     )
 
     def __init__(self, scale: float = 1.0) -> None:
@@ -131,6 +141,7 @@ class Learned:
         self.blamed = -1  # which track the last refusal was put down to
         self.blamed_at: Instant = 0
         self.calm_since: Instant = 0
+        self.counts: list[int] = []  # of each span, at the last refusal
         self.cost = 0  # milliseconds from the last refusal until it was over
         self.patience = 1.0
 
@@ -192,14 +203,31 @@ class Learned:
     def refused(self, now: Instant) -> None:
         """The first refusal after clean time: find what it is about."""
         self._doubt(now)
+        counts = [track.count(now) for track in self.tracks]
+        again = self._as_before(counts)
         at_record = [n for n, track in enumerate(self.tracks) if track.is_record(now)]
-        if not at_record:
-            self._give_way(now)
-        else:
+        if again is not None:
+            if 0 <= self.blamed < again:
+                self.tracks[self.blamed].cap = None  # it was not that one
+            self._blame(again, now)
+        elif at_record:
             self._blame(at_record[0], now)
+        else:
+            self._give_way(now)
+        self.counts = counts
         self.blamed_at = self.calm_since = now
         for track in self.tracks:
             track.is_pressed = False
+
+    def _as_before(self, counts: list[int]) -> int | None:
+        """The span whose count stands where it stood at the refusal before: it explains both. The
+        one that was blamed then, else the shortest; None: none does."""
+        alike = [
+            n
+            for n, (now, before) in enumerate(zip(counts, self.counts, strict=False))
+            if before > SOME and abs(now - before) <= ALIKE * before
+        ]
+        return self.blamed if self.blamed in alike else min(alike, default=None)
 
     def _doubt(self, now: Instant) -> None:
         """A refusal soon after a step up was its answer."""
@@ -207,18 +235,19 @@ class Learned:
             self.patience = min(PATIENCE, 2 * self.patience)
 
     def _blame(self, n: int, now: Instant) -> None:
-        before = self.blamed
-        if 0 <= before < n and now - self.blamed_at < HOUR * self._scale:
-            self.tracks[before].cap = None  # it was not that one: the longer span explains both
         track = self.tracks[n]
-        track.cap = float(max(track.least, track.count(now) - 1))
+        cap = float(max(track.least, track.count(now) - 1))
+        if track.cap is not None:
+            lower = GIVE_WAY if n == self.blamed else BELOW
+            cap = max(float(track.least), lower * min(cap, track.cap))
+        track.cap = cap
         track.top = max(track.top, track.cap)
         self.blamed = n
 
     def _give_way(self, now: Instant) -> None:
         """No count stands at a record: the quota has fallen."""
         capped = [track for track in self.tracks if track.cap is not None]
-        for track in capped or (self.tracks[0], self.tracks[2]):
+        for track in capped or (self.tracks[0], self.tracks[3]):
             low = GIVE_WAY * track.count(now)
             if track.cap is not None:
                 low = min(GIVE_WAY * track.cap, max(low, 0.5 * track.cap))
@@ -239,7 +268,7 @@ class Learned:
 
     def rise(self, now: Instant) -> bool:
         """What clean time alone does; True where a ceiling moved."""
-        calm = max(CALM * self._scale, COSTS * self.cost) * self.patience
+        calm = min(max(CALM, COSTS * self.cost), MOST_CALM) * self._scale * self.patience
         moved = False
         for track in self.tracks:
             if track.cap is None or not track.is_pressed:
@@ -267,9 +296,7 @@ class Learned:
         """True where anything was learned."""
         if not self._tracks:
             return False
-        one, two, three, four = self._tracks
-        caps = (one.cap, two.cap, three.cap, four.cap)
-        return caps != _NO_CAPS
+        return any(track.cap is not None for track in self._tracks)
 
     def is_empty(self, now: Instant) -> bool:
         """True where nothing counts and nothing was learned."""
@@ -285,6 +312,7 @@ class Learned:
             "blamed_at": self.blamed_at,
             "calm_since": self.calm_since,
             "cost": self.cost,
+            "counts": self.counts,
             "patience": self.patience,
         }
 
@@ -294,6 +322,6 @@ class Learned:
         made = cls(scale)
         for track, text in zip(made.tracks, kept["tracks"], strict=True):
             track.load(text)
-        for name in ("blamed", "blamed_at", "calm_since", "cost", "patience"):
+        for name in ("blamed", "blamed_at", "calm_since", "cost", "counts", "patience"):
             setattr(made, name, kept[name])
         return made

@@ -10,7 +10,7 @@ from relay.mail.instant import DAY, HOUR, MINUTE, SECOND
 from relay.shaping.learned import BELOW, CALM, LEAST, SPANS, Learned, Track
 from tests.shaping.house import NOW
 
-MINUTES, TENS, HOURS, DAYS = range(4)
+MINUTES, FOURS, QUARTERS, HOURS, SIXES, DAYS = range(6)
 
 
 def steady(learned: Learned, now: int, every: int, count: int) -> int:
@@ -35,7 +35,13 @@ def test_a_growing_rate_is_blamed_on_the_minute() -> None:
 
 @pytest.mark.parametrize(
     ("every", "count", "blamed"),
-    [(2 * SECOND, 900, HOURS), (6 * SECOND, 3_000, DAYS), (2 * SECOND, 120, TENS)],
+    [
+        (2 * SECOND, 900, HOURS),
+        (6 * SECOND, 2_000, SIXES),
+        (30 * SECOND, 1_500, DAYS),
+        (2 * SECOND, 60, FOURS),
+        (2 * SECOND, 240, QUARTERS),
+    ],
 )
 def test_a_steady_rate_is_blamed_on_what_still_grows(every: int, count: int, blamed: int) -> None:
     learned = Learned()
@@ -54,7 +60,25 @@ def test_a_second_refusal_soon_is_put_down_to_the_longer_span() -> None:
     now = steady(learned, now + 10 * MINUTE, 4 * SECOND, 20)
     learned.refused(now)
     assert learned.blamed > MINUTES
-    assert caps(learned)[MINUTES] is None
+
+
+def test_a_count_that_stands_where_it_stood_explains_both_refusals() -> None:
+    """A hundred an hour, put down to the shorter span at first."""
+    learned = Learned()
+    now = steady(learned, NOW, 6 * SECOND, 100)
+    learned.refused(now)
+    first = learned.blamed
+    assert first < HOURS
+    now += 70 * MINUTE
+    now = steady(learned, now, 30 * SECOND, 100)
+    learned.refused(now)
+    assert learned.blamed == HOURS
+    assert caps(learned)[first] is None
+    cap = caps(learned)[HOURS]
+    assert cap is not None and 90 <= cap <= 100
+    now = steady(learned, now + 70 * MINUTE, 30 * SECOND, 97)
+    learned.refused(now)  # the same once more: it gives way
+    assert (caps(learned)[HOURS] or 0) <= 0.75 * cap
 
 
 def test_late_refusals_of_the_same_moment_lower_it_by_one_each() -> None:
@@ -74,10 +98,12 @@ def test_a_quota_that_fell_makes_the_ceilings_give_way() -> None:
     first = caps(learned)
     assert first[MINUTES] is not None and first[HOURS] is not None
     assert 0.6 * 600 <= (first[HOURS] or 0) <= 0.75 * 620
-    learned.refused(now + HOUR)
-    assert (caps(learned)[HOURS] or 0) < (first[HOURS] or 0)
+    now = steady(learned, now + HOUR, 20 * SECOND, 30)
+    learned.refused(now)
+    assert caps(learned) != first
     for n in range(20):
-        learned.refused(now + (2 + n) * HOUR)
+        now = steady(learned, now + HOUR, SECOND, 1 + n % 3)
+        learned.refused(now)
     assert all(cap is None or cap >= least for cap, least in zip(caps(learned), LEAST, strict=True))
 
 
