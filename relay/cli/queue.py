@@ -32,6 +32,9 @@ ProviderOption = Annotated[
     str | None, typer.Option("--provider", help="gmail, yahoo, …, or other: the sites")
 ]
 RecipientOption = Annotated[str | None, typer.Option("--recipient", help="one address")]
+HeaderIdOption = Annotated[
+    str | None, typer.Option("--message-id", help="the Message-ID that LPSE's letter came with")
+]
 YesOption = Annotated[bool, typer.Option("--yes", help="do it; without it only a preview is shown")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="kept in the audit trail")]
 
@@ -77,7 +80,7 @@ def selector(**given: str | None) -> dict[str, str]:
     for key, value in wanted.items():
         if value is None:
             continue
-        option = "--in-state" if key == "state" else f"--{key}"
+        option = "--in-state" if key == "state" else "--" + key.replace("_", "-")
         if not value.strip():
             fail(f"{option}: the value is empty", USAGE)
         try:
@@ -98,6 +101,7 @@ def ls(
     state: Annotated[
         str | None, typer.Option("--in-state", help="ready, waiting, leased or held")
     ] = None,
+    message_id: HeaderIdOption = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,
     json: JsonOption = False,
     config: ConfigOption = None,
@@ -112,6 +116,7 @@ def ls(
         provider=provider,
         recipient=recipient,
         state=state,
+        message_id=message_id,
     )
     site = Site.of(config, state_dir)
     answer = site.try_call("queue.ls", selector=wanted, limit=limit)

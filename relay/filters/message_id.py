@@ -2,7 +2,7 @@
 
 One id on many copies is itself a cause for Gmail's 4.7.28, and an id without a dot in its domain
 (`@localhost`) is no world-wide name. The new one is made of the delivery's own name, so a retry
-says the same; the original stays in `X-LPSE-Message-ID`, searchable.
+says the same; the original stays in `X-LPSE-Message-ID`, and `queue ls --message-id` finds it.
 """
 
 from __future__ import annotations

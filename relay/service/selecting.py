@@ -10,7 +10,16 @@ from relay.mail.delivery import State
 from relay.mail.urgency import Urgency
 from relay.store.base import Selector
 
-KEYS: Final = ("message", "subject", "class", "domain", "provider", "recipient", "state")
+KEYS: Final = (
+    "message",
+    "subject",
+    "class",
+    "domain",
+    "provider",
+    "recipient",
+    "state",
+    "message_id",
+)
 DomainsOf = Callable[[str], Collection[str]]  # provider → the domains whose mail goes there
 
 
@@ -40,6 +49,7 @@ def selector(given: Mapping[str, Any], domains_of: DomainsOf) -> Selector:
         domains=domains,
         recipient=mailbox_key(texts["recipient"]) if "recipient" in texts else None,
         states=_states(texts["state"]) if "state" in texts else None,
+        header_id=texts.get("message_id"),
     )
 
 

@@ -268,11 +268,12 @@ class MemoryStore(MemoryKept, MemoryInbox):
         )
 
     def _meant(self, selector: Selector) -> list[Delivery]:
-        return [
-            one
-            for one in self._unfinished()
-            if means(selector, one, self._messages[one.message_id].particulars.subject)
-        ]
+        meant = []
+        for one in self._unfinished():
+            message = self._messages[one.message_id]
+            if means(selector, one, message.particulars.subject, message.content.head):
+                meant.append(one)
+        return meant
 
     async def rows(
         self, selector: Selector, limit: int = 100, after: tuple[int, int] | None = None

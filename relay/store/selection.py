@@ -22,6 +22,9 @@ _BY_SUBJECT = (
     "EXISTS (SELECT 1 FROM message m WHERE m.message_id = d.message_id"
     " AND m.subject LIKE ? ESCAPE '\\')"
 )
+_BY_HEADER_ID = (
+    "EXISTS (SELECT 1 FROM message m WHERE m.message_id = d.message_id AND instr(m.head, ?) > 0)"
+)
 
 
 def like(glob: str) -> str:
@@ -68,7 +71,14 @@ def where(selector: Selector) -> tuple[str, list[Any]]:
         add("substr(d.why, 1, ?) = ?", len(selector.why), selector.why)
     if selector.subject is not None:
         add(_BY_SUBJECT, like(selector.subject))
+    if selector.header_id is not None:
+        add(_BY_HEADER_ID, _octets(selector.header_id))
     return " AND ".join(terms) or "1", values
+
+
+def _octets(header_id: str) -> bytes:
+    """The Message-ID in its brackets, as a header holds it."""
+    return f"<{header_id.strip().strip('<>')}>".encode("utf-8", "surrogateescape")
 
 
 def _marks(items: frozenset[Any]) -> str:
@@ -82,7 +92,7 @@ def matcher(glob: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE | re.ASCII | re.DOTALL)
 
 
-def means(selector: Selector, delivery: Delivery, subject: str) -> bool:
+def means(selector: Selector, delivery: Delivery, subject: str, head: bytes = b"") -> bool:
     """True where the selector means the delivery."""
     return (
         (selector.message_id is None or delivery.message_id == selector.message_id)
@@ -93,4 +103,5 @@ def means(selector: Selector, delivery: Delivery, subject: str) -> bool:
         and (selector.why is None or delivery.why.startswith(selector.why))
         and (selector.recipient is None or delivery.recipient.lower() == selector.recipient)
         and (selector.subject is None or bool(matcher(selector.subject).fullmatch(subject)))
+        and (selector.header_id is None or _octets(selector.header_id) in head)
     )

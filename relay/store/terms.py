@@ -52,6 +52,7 @@ class Selector:
 
     `subject` is a case-insensitive glob (`*Pengumuman*`), or a part of the subject where it has
     no `*`. `domains` is what a provider was resolved to. `why` is what the reason begins with.
+    `header_id` is a Message-ID as the letter came with it.
     """
 
     message_id: int | None = None
@@ -62,6 +63,7 @@ class Selector:
     recipient: str | None = None
     states: frozenset[State] | None = None
     why: str | None = None
+    header_id: str | None = None
 
     @property
     def is_everything(self) -> bool:

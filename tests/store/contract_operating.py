@@ -141,6 +141,20 @@ class Operating:
         assert row.delivery.due_at == NOW
         assert await store.overdue(NOW + 2 * DAY) == []
 
+    async def test_a_letter_is_found_by_the_message_id_that_it_came_with(
+        self, store: Store
+    ) -> None:
+        post = Post()
+        first, second = post.entry(), post.entry()
+        content = first.message.content
+        head = b"Message-ID: <tender-4221@lpse.example.go.id>\r\n" + content.head
+        named = replace(first.message, content=replace(content, head=head))
+        await store.put(replace(first, message=named), second)
+        for wanted in ("<tender-4221@lpse.example.go.id>", "tender-4221@lpse.example.go.id"):
+            (row,) = await store.rows(Selector(header_id=wanted))
+            assert row.delivery.message_id == named.id
+        assert await store.rows(Selector(header_id="tender-422")) == []
+
     async def test_an_unknown_change_is_refused(self, store: Store) -> None:
         with pytest.raises(StoreError, match="explode"):
             await store.change("explode", Selector(), "t", "t", NOW)  # type: ignore[arg-type]
