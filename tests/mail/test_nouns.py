@@ -19,6 +19,7 @@ from relay.mail.delivery import (
     FailureKind,
     State,
     TransitionError,
+    has_fixed_life,
 )
 from relay.mail.envelope import Content, Source
 from relay.mail.reply import Reply, Stage
@@ -167,3 +168,9 @@ def test_an_id_is_never_below_the_first_of_its_moment() -> None:
     made = ids.Ids()
     assert ids.first_of(NOW) <= made.next(NOW) < ids.first_of(NOW + 1)
     assert ids.first_of(-5) == 0
+
+
+@pytest.mark.parametrize("urgency", Urgency)
+def test_whose_life_is_fixed(urgency: Urgency) -> None:
+    assert has_fixed_life(urgency, None) is (urgency is Urgency.KRITIS)
+    assert has_fixed_life(urgency, NOW) is (urgency is not Urgency.TRANSAKSI)

@@ -111,3 +111,52 @@ def test_every_row_gets_a_row_that_is_json(row: dict[str, object]) -> None:
     answer = rows.classify_line(SHIPPED, json.dumps(row))
     assert ("error" in answer) != ("category" in answer)
     assert json.loads(json.dumps(answer)).keys() == answer.keys()
+
+
+EVENT = {"at": "2026-11-24T10:00:00.000Z", "event": "attempted", "id": "0G4P2K7M1V0A0", "n": 1}
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"code": 550, "enhanced": "5.1.1", "text": "User unknown", "stage": "rcpt"}, "bounce"),
+        ({"code": 452, "text": "4.2.2 over quota", "stage": "rcpt"}, "retry_later"),
+        ({"code": None, "failure": "timeout", "text": "timed out"}, "retry_later"),
+    ],
+)
+def test_an_event_of_our_own_log_is_read(
+    classifier: Classifier, more: dict[str, object], told: str
+) -> None:
+    answer = rows.classify_row(classifier, EVENT | more)
+    assert str(answer["action"]).startswith(told)
+    pasted = f"Nov 24 10:00:00 relay lpse-relay[7]: {json.dumps(EVENT | more)} and more"
+    assert rows.event_in(pasted) == EVENT | more
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"event": "delivered"}, "accepted"),
+        ({"event": "received"}, "'received' holds no reply"),
+        ({"code": None}, "'attempted' holds no reply"),
+        ({"code": None, "failure": "tired"}, "failure: 'tired' is none"),
+        ({"event": "attempted", "code": 250, "text": "2.0.0 OK"}, "accepted"),
+    ],
+)
+def test_an_event_that_holds_no_rejection_says_so(
+    classifier: Classifier, more: dict[str, object], says: str
+) -> None:
+    assert says in str(rows.classify_row(classifier, EVENT | more)["error"])
+
+
+def test_numbers_that_are_no_codes_and_lines_of_letters_that_were_taken(
+    classifier: Classifier,
+) -> None:
+    assert "no SMTP code" in str(rows.classify_row(classifier, {"text": "999 x"})["error"])
+    line = "postfix/smtp[7]: 4F: to=<a@b.example>, dsn=2.0.0, status=sent (delivered)"
+    assert "accepted" in str(rows.classify_row(classifier, {"text": line})["error"])
+
+
+@pytest.mark.parametrize("text", ["no brace", "{ not json", "[1] {", '{"a": 1}', "{" * 100_000])
+def test_what_is_no_event(text: str) -> None:
+    assert rows.event_in(text) is None

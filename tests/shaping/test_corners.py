@@ -174,3 +174,13 @@ def test_what_cannot_be_written(said: dict[str, object]) -> None:
 
 def test_rates_by_second_are_a_rate_too() -> None:
     assert Rate(5, timedelta(seconds=1)) == limit(rate="5/s").rate[0]  # type: ignore[index]
+
+
+def test_a_new_configuration_is_shown_before_the_next_letter() -> None:
+    made = shaper()
+    assert admit(made, NOW)
+    wider = replace(GMAIL.profile, rates=(Rate(90, timedelta(minutes=1)),))
+    profiles = {"gmail": wider, "yahoo": wider}
+    made.use(made._pauses, no_rates, {"gmail"}, (), (), profiles)
+    (shown,) = made.standings(NOW)
+    assert [str(rate) for rate in shown.limits] == ["90/min"]
