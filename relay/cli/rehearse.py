@@ -9,9 +9,10 @@ import typer
 
 from relay.cli.site import ConfigOption, JsonOption
 from relay.cli.terminal import USAGE, as_json, fail, note, say, table
-from relay.config import Config, SourceError
+from relay.strict_yaml import SourceError
 
 if TYPE_CHECKING:
+    from relay.config import Config
     from relay.lab.rehearsing.rehearsal import Line
 
 COLUMNS = (
