@@ -1,7 +1,7 @@
 """No letter holds up the others: the loop's lag is measured while hostile and huge ones come in.
 
-The promise is 50 ms on a machine of its own. What fails here is twice that, in the better of two
-tries: a busy machine spoils one now and then, a fault of the door spoils both.
+The promise is 50 ms, in the best of three tries: a busy machine spoils one now and then, a fault of
+the door spoils them all.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import pytest
 
 from tests.ingress.house import House, house
 
-BOUND = 0.1  # seconds
-TRIES = 2
+BOUND = 0.05  # seconds
+TRIES = 3
 MIB = 1024 * 1024
 
 
