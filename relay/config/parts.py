@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Collection, Iterator
 from importlib import resources
 from ipaddress import ip_address
+from pathlib import Path
 
 from relay.config import checks, source
 from relay.config.keys import secret
@@ -119,6 +120,8 @@ def _addresses(main: Written, settings: RelaySettings) -> Iterator[Problem]:
             server(text)
         except ValueError as error:
             yield main.problem(("dns", "servers", n), str(error))
+    if settings.delivery.ca_file is not None:
+        yield from _roots(main, main.file.parent / settings.delivery.ca_file)
     if settings.delivery.source_address is not None:
         try:
             ip_address(settings.delivery.source_address)
@@ -130,6 +133,14 @@ def _addresses(main: Written, settings: RelaySettings) -> Iterator[Problem]:
     except ValueError as error:
         message = checks.port_fault(settings.metrics.listen) or str(error)
         yield main.problem(("metrics", "listen"), message)
+
+
+def _roots(main: Written, file: Path) -> Iterator[Problem]:
+    try:
+        ssl.create_default_context().load_verify_locations(file)
+    except (OSError, ssl.SSLError) as error:
+        reason = getattr(error, "reason", None) or error.strerror or error
+        yield main.problem(("delivery", "ca_file"), f"{file} holds no certificates: {reason}")
 
 
 def _certificate(main: Written, settings: RelaySettings) -> Iterator[Problem]:

@@ -188,13 +188,13 @@ class Road:
 
     def _carrier(self, config: Config) -> SmtpTransport:
         settings = config.settings
-        source = settings.delivery.source_address
+        source, roots = settings.delivery.source_address, settings.delivery.ca_file
         own = () if source is None else (ip_address(source),)
         frontier = Frontier(settings.destinations.allow_networks, own, settings.lab)
         dialler = Dialler(
             self._lookup.addresses,
             frontier,
-            Contexts(settings.lab),
+            Contexts(settings.lab, str(config.file.parent / roots) if roots else None),
             Deadlines.of(settings.delivery.timeouts),
             self._clock,
             config.hostname,

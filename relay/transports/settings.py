@@ -77,5 +77,6 @@ class DeliverySettings(Settings):
     """Where we send from."""
 
     source_address: str | None = None  # None: the system chooses
+    ca_file: Path | None = None  # roots beside the system's, for routes whose certificate verifies
     ipv6: bool = False  # IPv4 by default: Gmail's IPv6 rules are stricter
     timeouts: TimeoutSettings = Field(default_factory=TimeoutSettings)

@@ -47,6 +47,8 @@ def faults(folder: Path, text: str, **site: str) -> list[str]:
         ("listen: [{address: '0.0.0.0:25'}]", "listen[0]: 0.0.0.0:25 is reachable from outside"),
         ("trusted_networks: [10.0.0.0/8]", "trusted_networks[0]: 10.0.0.0/8 is wider than /24"),
         ("trusted_networks: ['fd00::/48']", "trusted_networks[0]: fd00::/48 is wider than /64"),
+        ("delivery: {ca_file: empty}", "delivery.ca_file: FOLDER/empty holds no certificates"),
+        ("delivery: {ca_file: gone}", "delivery.ca_file: FOLDER/gone holds no certificates"),
         ("auth: {enabled: true}", "auth: AUTH needs a listener with TLS"),
         # who and where
         ("store: mysql", "store: unknown store 'mysql'"),
