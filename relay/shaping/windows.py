@@ -24,6 +24,7 @@ BUCKETS: Final = 200
 BACK: Final = 10 * MINUTE  # how far back the clock may be set before counts move with it
 WIDEST: Final = MINUTE  # spacing: 10/day may go a minute apart, not one in two hours
 SLACK: Final = (100, SECOND)  # milliseconds that a late letter may catch up, in the spacing only
+LATE: Final = 4  # and a quarter of an interval, where that is more: a slow host costs no slot
 CLOSED: Final = 10  # a tenth of each window is closed to massal
 FROM: Final = 5  # limits from which on at least one is
 
@@ -136,7 +137,8 @@ class Meter:
             self._interval = min(span / shortest.count, float(WIDEST))
             self._massal = min(span / (shortest.count - kept), float(WIDEST))
         least, most = SLACK
-        self._slack = max(least, min(most, self._interval), (burst - 1) * self._interval)
+        late = max(least, min(most, self._interval), self._interval / LATE)
+        self._slack = max(late, (burst - 1) * self._interval)
         self._next_at = self._massal_at = 0.0
         self._latest: Instant = 0
 
