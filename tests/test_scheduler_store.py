@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 
 import pytest
 
 from relay.lab.virtual_time import VirtualClock, run
 from relay.mail.delivery import State
+from relay.mail.spent import Spent
 from relay.store.base import Settlement, StoreDead, StoreError
 from relay.store.memory import MemoryStore
 from tests.scheduling import (
@@ -164,5 +166,35 @@ def test_a_store_that_cannot_be_asked_is_asked_again() -> None:
             assert json.loads((await store.load_shaping())["learned:gmail"])
             await asyncio.sleep(1200)
             assert await h.states() == {State.DELIVERED: 10}
+
+    run(main)
+
+
+def test_what_is_corrected_while_another_correction_is_saved_is_saved_too() -> None:
+    """A pause is kept at any moment, beside the sweep; a store that refuses is asked again."""
+
+    class Slow(MemoryStore):
+        is_refused = False
+
+        async def save_spent(self, rows: Sequence[Spent]) -> None:
+            rows = list(rows)  # as SQLite's writer takes them
+            is_last = rows[-1].at == 3 and not self.is_refused
+            await asyncio.sleep(0.1 if is_last else 0.01)
+            if is_last:  # after the others were done with
+                self.is_refused = True
+                raise StoreError("busy")
+            await super().save_spent(rows)
+
+    async def main(clock: VirtualClock) -> None:
+        store = Slow()
+        async with house(clock, lambda d, now: OK, store=store) as h:
+            rows = [[Spent("gmail", n, 1)] for n in range(1, 4)]
+            h.shaper.corrections = lambda now: rows.pop(0) if rows else []  # type: ignore[method-assign]
+            keep = h.scheduler._keep_learned
+            # The sweep at the start is the first of the three.
+            await asyncio.gather(keep(), keep(), return_exceptions=True)
+            assert store.is_refused
+            await asyncio.sleep(3)
+            assert [row.at for row in await store.load_spent()] == [1, 2, 3]
 
     run(main)

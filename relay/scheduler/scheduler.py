@@ -147,8 +147,12 @@ class Scheduler:
         now = self.steady.now()
         self._uncorrected += self.parts.shaper.corrections(now)
         if self._uncorrected:
-            await self.parts.store.save_spent(self._uncorrected)
-            self._uncorrected = []
+            correcting, self._uncorrected = self._uncorrected, []
+            try:
+                await self.parts.store.save_spent(correcting)
+            except BaseException:
+                self._uncorrected = correcting + self._uncorrected
+                raise
         self._unsaved.update(self.parts.shaper.dirty(now, is_last))
         if self._unsaved:
             saving, self._unsaved = self._unsaved, {}

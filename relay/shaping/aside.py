@@ -25,11 +25,12 @@ MANY: Final = 4_000  # rows of one key; above it the older half is joined in pai
 
 @dataclass(slots=True)
 class Block:
-    """A row: `units` set aside, `used` of them; spendable until `at`."""
+    """A row: `units` set aside, `used` of them; spendable from `since` until `at`."""
 
     at: Instant
     units: int
     used: int = 0
+    since: Instant = 0
 
 
 class Aside:
@@ -76,7 +77,7 @@ class Aside:
         self._asked, self._wanted = None, 0
         if self._current is not None:
             self._changed.append(self._current)
-        self._current = block
+        self._current, block.since = block, now
         if now > block.at:
             self._valid = min(LONGEST, 2 * self._valid)
 
@@ -92,10 +93,12 @@ class Aside:
         if self._current is not None:
             self._current.used += units
 
-    def take_back(self, units: int) -> None:
-        """Units of the current block that were not written after all."""
-        if self._current is not None:
-            self._current.used = max(0, self._current.used - units)
+    def take_back(self, units: int, at: Instant | None = None) -> None:
+        """Units spent at `at` (None: last) that were not written after all. What was spent of an
+        earlier block stays spent in the store: its moment is past."""
+        block = self._current
+        if block is not None and (at is None or at >= block.since):
+            block.used = max(0, block.used - units)
 
     def corrections(self, now: Instant) -> list[Spent]:
         """Rows that say more than was spent, and those that count no more."""

@@ -96,7 +96,7 @@ class Counting:
         """Units whose RCPT was never written."""
         for one in asked:
             one.meter.take_back(units, at)
-            one.aside.take_back(units)
+            one.aside.take_back(units, at)
 
     def setting_aside(self, now: Instant) -> list[Spent]:
         """See Shaping.setting_aside."""

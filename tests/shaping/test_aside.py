@@ -137,3 +137,17 @@ def test_a_store_that_fails_spends_nothing() -> None:
     assert made._counting.asked(GMAIL, "gmail.com")[0].meter.windows[0].used(NOW) == 0
     assert admit(made, NOW)
     assert counting.AHEAD > LONGEST
+
+
+def test_what_comes_back_of_an_earlier_block_is_not_spent_again_of_this_one() -> None:
+    made = Aside("gmail", SLOW)
+    for now in (NOW, NOW + 30 * SECOND):
+        made.want(1)
+        row = made.ask(SLOW, now)
+        assert row is not None
+        made.kept(row, now)
+        made.spend(1)
+    made.take_back(1, NOW)  # the first one's RCPT was never written
+    assert not made.has(1, NOW + 30 * SECOND)
+    made.take_back(1, NOW + 30 * SECOND)
+    assert made.has(1, NOW + 30 * SECOND)
