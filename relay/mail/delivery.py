@@ -250,4 +250,14 @@ class Expired:
     category: Category | None = None
 
 
-Outcome = Delivered | Deferred | Held | Bounced | Expired
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """Not tried: its address is on the list since ``since``, by ``rule``."""
+
+    why: str
+    rule: str
+    since: Instant
+    category: Category | None = None
+
+
+Outcome = Delivered | Deferred | Held | Bounced | Expired | Suppressed

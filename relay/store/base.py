@@ -28,6 +28,7 @@ from relay.mail.instant import Instant
 from relay.mail.letter import Letter
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
+from relay.store.suppressing import Suppressions
 from relay.store.terms import (
     Backlog,
     Change,
@@ -175,8 +176,9 @@ class Queue(Protocol):
     async def requeue(
         self, refs: Sequence[tuple[int, int]], action: str, who: str, reason: str, now: Instant
     ) -> Changed:
-        """Held and bounced deliveries, by (message_id, n), are ready again; others are left as
-        they are, and so are those whose fixed life is over. One audit row, of that action."""
+        """Held and failed deliveries (bounced, expired, suppressed), by (message_id, n), are ready
+        again; others are left as they are, and so are those whose fixed life is over. One audit
+        row, of that action."""
         ...
 
     async def last_accepted_at(self, address: str) -> Instant | None:
@@ -333,7 +335,7 @@ class Accounts(Protocol):
         ...
 
 
-class Store(Queue, Inbox, Accounts, Protocol):
+class Store(Queue, Inbox, Accounts, Suppressions, Protocol):
     """All of it, opened once."""
 
     async def close(self) -> None:

@@ -39,13 +39,14 @@ from relay.store.base import (
 from relay.store.changing import movable
 from relay.store.memory_inbox import Key, MemoryInbox, Record
 from relay.store.memory_kept import MemoryKept
+from relay.store.memory_suppressing import MemorySuppressing
 from relay.store.memory_wishes import MemoryWishes, changed_by, ended
 from relay.store.selection import means
 from relay.store.settling import sentence
 from relay.store.turns import Lane, Turns, deadline_of, stretch_of
 
 
-class MemoryStore(MemoryKept, MemoryInbox):
+class MemoryStore(MemoryKept, MemoryInbox, MemorySuppressing):
     """Implements Store."""
 
     def __init__(self) -> None:
@@ -234,6 +235,11 @@ class MemoryStore(MemoryKept, MemoryInbox):
         for settlement in settlements:
             if settlement.attempt is not None:
                 self._note(settlement.attempt)
+        for settlement in settlements:
+            if settlement.healed:
+                self.mend(settlement.healed)
+        self.doubted(s.doubt for s in settlements if s.doubt)
+        await self.strike(*(s.strike for s in settlements if s.strike))
         self._announce(self._add(reports))
 
     async def letter(self, message_id: int) -> Letter:
@@ -327,9 +333,9 @@ class MemoryStore(MemoryKept, MemoryInbox):
         return Changed(len(back), 0, frozenset(r.domain for r in ready))
 
     def _back(self, key: Key, now: Instant) -> Delivery | None:
-        """A held or bounced one, ready again."""
+        """A held or failed one, ready again."""
         record = self._records.get(key)
-        if record is None or record.delivery.state not in (State.HELD, State.BOUNCED):
+        if record is None or record.delivery.state not in requeueing.BACK:
             return None
         one, category = record.delivery, record.category
         if one.state is State.HELD:

@@ -29,6 +29,7 @@ class MemoryInbox:
     """Implements Inbox and Accounts."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._messages: dict[int, Message] = {}
         self._records: dict[Key, Record] = {}
         self._mailboxes: dict[int, Mailbox] = {}

@@ -25,12 +25,13 @@ from relay.store.base import (
 )
 from relay.store.connections import NAME, Readers
 from relay.store.connections import reading as connect
+from relay.store.sqlite_suppressing import ReadingSuppressions
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Reading:
+class Reading(ReadingSuppressions):
     """Every question of Queue, Inbox and Accounts; each sees what was committed before it."""
 
     def __init__(self, readers: Readers) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from relay.mail.classification import Category
-from relay.mail.delivery import Bounced, Deferred, Delivered, Expired, Held, State
+from relay.mail.delivery import Bounced, Deferred, Delivered, Expired, Held, State, Suppressed
 from relay.mail.instant import Instant
-from relay.store import codec
+from relay.store import codec, striking
 from relay.store.base import Settlement, StoreError
 from relay.store.codec import Row
 from relay.store.names import Names
@@ -62,6 +62,8 @@ def sentence(settlement: Settlement) -> Sentence:
             return Sentence(State.BOUNCED, delivery.due_at, tries, outcome.why, outcome.category)
         case Expired():
             return Sentence(State.EXPIRED, delivery.due_at, tries, outcome.why, outcome.category)
+        case Suppressed():
+            return Sentence(State.SUPPRESSED, delivery.due_at, tries, outcome.why, outcome.category)
     raise StoreError(f"{outcome!r} is no outcome that the store knows")
 
 
@@ -81,6 +83,9 @@ class Settle(Operation[None]):
         self._attempts = attempts
         self._reports = reports
         self._names = names
+        self._strikes = striking.rows_of(s.strike for s in settlements if s.strike)
+        self._healed = [(now, s.healed) for s in settlements if s.healed]
+        self._doubts = [s.doubt for s in settlements if s.doubt]
         for settlement in settlements:
             said = sentence(settlement)
             key = (settlement.delivery.message_id, settlement.delivery.n)
@@ -102,6 +107,9 @@ class Settle(Operation[None]):
         _all(connection, _LEAVE, [row[4:] for row in self._ends])
         _all(connection, _STAY, self._stays)
         obey(transaction, asked, [row[-2:] for row in self._stays])
+        striking.healed(connection, self._healed)
+        striking.doubted(connection, self._doubts)
+        striking.note(connection, self._strikes)
         if self._reports:
             write_entries(transaction, self._reports, self._names)
 

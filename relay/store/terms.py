@@ -10,6 +10,7 @@ from relay.mail.classification import Category
 from relay.mail.delivery import Attempt, Delivery, Outcome, State
 from relay.mail.envelope import Message
 from relay.mail.instant import Instant
+from relay.mail.strike import Doubt, Strike
 from relay.mail.urgency import Urgency
 
 
@@ -38,12 +39,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What came of a leased (or expiring) delivery. `dsn` rides in the same transaction."""
+    """What came of a leased (or expiring) delivery. `dsn` rides in the same transaction, and so do
+    what speaks against its address now, and the address that a success `healed`. `doubt` is met
+    before the strike is noted."""
 
     delivery: Delivery
     outcome: Outcome
     attempt: Attempt | None = None
     dsn: Entry | None = None
+    strike: Strike | None = None
+    healed: str = ""
+    doubt: Doubt | None = None
 
 
 @dataclass(frozen=True, slots=True)

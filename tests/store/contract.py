@@ -8,7 +8,8 @@ from tests.store.contract_operating import Operating
 from tests.store.contract_putting import Putting
 from tests.store.contract_requeueing import Requeueing
 from tests.store.contract_settling import Settling
+from tests.store.contract_suppressing import Suppressing
 
 
-class Contract(Putting, Leasing, Settling, Operating, Requeueing, Inbox):
+class Contract(Putting, Leasing, Settling, Operating, Requeueing, Suppressing, Inbox):
     """All of it."""
