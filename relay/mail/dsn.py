@@ -283,11 +283,12 @@ def read(letter: bytes) -> list[ReportedRecipient]:
         if main == "multipart" and depth < MAX_DEPTH:
             entities += [(part, depth + 1) for part in reversed(mime.parts(value, body))]
         elif main == "message" and sub in ("delivery-status", "global-delivery-status"):
-            found += _recipients(_decoded(headers, body))
+            found += recipients_of(decoded(headers, body))
     return found[:MAX_RECIPIENTS]
 
 
-def _decoded(headers: Headers, body: bytes) -> bytes:
+def decoded(headers: Headers, body: bytes) -> bytes:
+    """A part's octets out of their transfer encoding, CRLF lines; empty where that is broken."""
     encoding = (headers.unfolded("Content-Transfer-Encoding") or "").lower()
     if encoding == "quoted-printable":
         body = binascii.a2b_qp(body)
@@ -299,7 +300,8 @@ def _decoded(headers: Headers, body: bytes) -> bytes:
     return normalise_newlines(body)[0]
 
 
-def _recipients(status: bytes) -> list[ReportedRecipient]:
+def recipients_of(status: bytes) -> list[ReportedRecipient]:
+    """What a message/delivery-status part says of each recipient, in its order. Never raises."""
     found: list[ReportedRecipient] = []
     envelope_id = ""
     for group in status.strip(b"\r\n").split(b"\r\n\r\n", MAX_RECIPIENTS + 1)[: MAX_RECIPIENTS + 1]:
