@@ -58,12 +58,12 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-FLOOR := relay/mail/*,relay/replies/*,relay/shaping/*,relay/settle.py
+FLOOR := relay/mail/*,relay/replies/*,relay/shaping/*,relay/settle.py,relay/suppression.py
 
 .PHONY: floor
 floor: $(VENV)/.dev  ## the pure floor's tests; fails below 100 % of its branches
 	$(BIN)/coverage run -m pytest -q tests/mail tests/replies tests/shaping \
-		$(wildcard tests/test_settle*.py)
+		$(wildcard tests/test_settle*.py tests/test_suppression*.py)
 	$(BIN)/coverage report --include="$(FLOOR)" --skip-covered --show-missing --fail-under=100
 
 .PHONY: bench
