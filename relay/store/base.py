@@ -28,6 +28,7 @@ from relay.mail.instant import Instant
 from relay.mail.letter import Letter
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
+from relay.store.returns import Returns
 from relay.store.suppressing import Suppressions
 from relay.store.terms import (
     Backlog,
@@ -335,7 +336,7 @@ class Accounts(Protocol):
         ...
 
 
-class Store(Queue, Inbox, Accounts, Suppressions, Protocol):
+class Store(Queue, Inbox, Accounts, Suppressions, Returns, Protocol):
     """All of it, opened once."""
 
     async def close(self) -> None:

@@ -39,6 +39,7 @@ from relay.store.base import (
 from relay.store.changing import movable
 from relay.store.memory_inbox import Key, MemoryInbox, Record
 from relay.store.memory_kept import MemoryKept
+from relay.store.memory_returning import MemoryReturning
 from relay.store.memory_suppressing import MemorySuppressing
 from relay.store.memory_wishes import MemoryWishes, changed_by, ended
 from relay.store.selection import means
@@ -46,7 +47,7 @@ from relay.store.settling import sentence
 from relay.store.turns import Lane, Turns, deadline_of, stretch_of
 
 
-class MemoryStore(MemoryKept, MemoryInbox, MemorySuppressing):
+class MemoryStore(MemoryKept, MemoryInbox, MemorySuppressing, MemoryReturning):
     """Implements Store."""
 
     def __init__(self) -> None:

@@ -25,13 +25,14 @@ from relay.store.base import (
 )
 from relay.store.connections import NAME, Readers
 from relay.store.connections import reading as connect
+from relay.store.sqlite_returning import ReadingReturns
 from relay.store.sqlite_suppressing import ReadingSuppressions
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Reading(ReadingSuppressions):
+class Reading(ReadingSuppressions, ReadingReturns):
     """Every question of Queue, Inbox and Accounts; each sees what was committed before it."""
 
     def __init__(self, readers: Readers) -> None:

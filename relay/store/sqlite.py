@@ -49,6 +49,7 @@ from relay.store.lock import Lock
 from relay.store.names import Names
 from relay.store.reader import Reading
 from relay.store.settling import Settle
+from relay.store.sqlite_returning import WritingReturns
 from relay.store.sqlite_suppressing import WritingSuppressions
 from relay.store.writer import Call, Transaction, Writer
 
@@ -116,7 +117,7 @@ def _prepared(path: Path, steps: Sequence[migrations.Migration]) -> sqlite3.Conn
     return connection
 
 
-class SqliteStore(Reading, WritingSuppressions):
+class SqliteStore(Reading, WritingSuppressions, WritingReturns):
     """Implements Store. Made by :func:`open`; called from the loop's thread only."""
 
     def __init__(

@@ -7,9 +7,10 @@ from tests.store.contract_leasing import Leasing
 from tests.store.contract_operating import Operating
 from tests.store.contract_putting import Putting
 from tests.store.contract_requeueing import Requeueing
+from tests.store.contract_returns import Returning
 from tests.store.contract_settling import Settling
 from tests.store.contract_suppressing import Suppressing
 
 
-class Contract(Putting, Leasing, Settling, Operating, Requeueing, Suppressing, Inbox):
+class Contract(Putting, Leasing, Settling, Operating, Requeueing, Suppressing, Returning, Inbox):
     """All of it."""

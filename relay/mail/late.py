@@ -1,0 +1,55 @@
+"""Late: what is said of a delivery after a server took it — a bounce, a delay, a complaint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from relay.mail.classification import Category
+from relay.mail.instant import Instant
+from relay.mail.report_reading import Kind
+
+# What a delivery's record holds, in the order of a page: the gravest first.
+TOLD: Final = (
+    Kind.FAILED,
+    Kind.COMPLAINT,
+    Kind.DELAYED,
+    Kind.EXPANDED,
+    Kind.RELAYED,
+    Kind.DELIVERED,
+    Kind.FEEDBACK,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """One late report on one delivery; of each kind the first counts, so one may come twice.
+
+    `text`: the words of it; `named`: whom it names where that is not the delivery's own address;
+    `reporter`: who said it (its MTA, else the client). All three are foreign.
+    """
+
+    message_id: int
+    n: int
+    kind: Kind
+    at: Instant
+    category: Category | None = None
+    rule: str = ""
+    text: str = ""
+    named: str = ""
+    reporter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A letter that came to the return path's door and that no program could read: a person's, or
+    a report in unknown words. It waits for an administrator. `why` is ours, the rest is foreign."""
+
+    id: int
+    at: Instant
+    client: str
+    sender: str
+    recipient: str
+    subject: str
+    why: str
+    size: int
