@@ -11,6 +11,7 @@ from typing import Final
 from relay.mail.delivery import Delivery
 from relay.mail.instant import SECOND, Instant
 from relay.mail.urgency import Urgency
+from relay.scheduler.share import Share
 from relay.shaping.destination import Destination
 
 Turn = tuple[int, bool, int, int, int]
@@ -42,6 +43,8 @@ class Lane:
     not_before: Instant = 0
     holds_from: int = 0  # the most urgent class that `not_before` holds
     appetite: int = APPETITE
+    share: Share = field(default_factory=Share)
+    massal: int = 0  # flights of that class
 
     @property
     def is_idle(self) -> bool:
@@ -88,6 +91,11 @@ class Lane:
             if delivery.domain not in self.shut and not (only_new and turn[1])
         ]
         return min(open_)[1] if open_ else None
+
+    def first_of(self, urgency: Urgency) -> Delivery | None:
+        """The next delivery of that class whose domain may be tried."""
+        of_class = [e for e in self.leased if e[0][0] == urgency and e[1].domain not in self.shut]
+        return min(of_class)[1] if of_class else None
 
     def wait(self, until: Instant, urgency: Urgency, now: Instant) -> None:
         """Nothing of that class or a less urgent one before that moment; where less urgent ones

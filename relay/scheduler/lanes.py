@@ -20,6 +20,7 @@ from relay.mail.urgency import Urgency
 from relay.scheduler.flight import Unwritten
 from relay.scheduler.lane import APPETITE, LEASE, Lane
 from relay.scheduler.parts import Parts
+from relay.scheduler.share import is_fresh
 from relay.scheduler.steady import Steady
 from relay.store.base import StoreError
 from relay.transports.base import Route
@@ -28,6 +29,7 @@ LANE_ROWS: Final = 200
 ALL_ROWS: Final = 5_000
 ALL_FLIGHTS: Final = 1_000  # letters under way at once, to all destinations together
 ALL_CLAIMS: Final = 64
+MAX_UNITS: Final = 1_000  # recipients of one job; more than any transaction may carry
 FLOOR: Final = 0.02  # seconds: no timer is shorter
 NO_NEW: Final = 600 * SECOND  # between two looks for a letter that was not refused yet
 PATIENT: Final = 60 * SECOND  # a lane that waits longer gives its leases back
@@ -112,6 +114,8 @@ class Lanes:
         """True where it may go on: a job flies, or others can be claimed. Else it sleeps."""
         shaper = self._parts.shaper
         only_new = shaper.wants_new(lane.destination, now)
+        if not only_new and self._start_behind(lane, now):
+            return True
         while (first := lane.first(only_new)) is not None:
             ahead, urgency = lane.unadmitted, first.urgency
             wait = shaper.peek(lane.destination, first.domain, 1, now, ahead, urgency)
@@ -135,9 +139,32 @@ class Lanes:
                 self._lanes.pop(lane.destination.key, None)
         return False
 
-    def _job(self, lane: Lane, first: Delivery, now: Instant) -> tuple[Delivery, ...]:
+    def _start_behind(self, lane: Lane, now: Instant) -> bool:
+        """True where a letter flies whose class has its turn before more urgent mail."""
+        head = lane.first()
+        urgency = None if head is None else lane.share.turn_of(head.urgency, now)
+        if head is None or urgency is None or lane.claiming is not None:
+            return False
+        to, shaper = lane.destination, self._parts.shaper
+        if is_fresh(head, to.profile, now):
+            return False
+        if urgency is Urgency.MASSAL and lane.massal >= shaper.connections(to, now, urgency):
+            return False
+        behind = lane.first_of(urgency)
+        if behind is None:
+            self._look(lane, urgency, now)
+            return False
+        if shaper.peek(to, behind.domain, 1, now, lane.unadmitted, urgency) is not None:
+            return False
+        self._fly(lane, self._job(lane, behind, now, lane.share.units(urgency)))
+        lane.share.took()
+        return True
+
+    def _job(
+        self, lane: Lane, first: Delivery, now: Instant, most: int = MAX_UNITS
+    ) -> tuple[Delivery, ...]:
         """As many of one letter as one transaction may carry and the limits allow now."""
-        most = lane.destination.profile.recipients_per_transaction
+        most = min(most, lane.destination.profile.recipients_per_transaction)
         while most > 1 and self._parts.shaper.peek(
             lane.destination, first.domain, most, now, lane.unadmitted, first.urgency
         ):
@@ -231,14 +258,29 @@ class Lanes:
         wanted = lane.appetite if self._rows < ALL_ROWS // 2 else APPETITE // 4
         limit = min(wanted, ALL_ROWS - self._rows)
         chosen = {domain: ready[domain] for domain in sorted(ready, key=ready.__getitem__)}
+        self._begin(lane, chosen, limit)
+        return True
+
+    def _look(self, lane: Lane, urgency: Urgency, now: Instant) -> None:
+        """For letters of that class, though more urgent ones are there."""
+        ready = dict(lane.open_domains(now))
+        if not ready:
+            lane.share.found_none(urgency, now)
+        elif self._rows < ALL_ROWS and self._claims < ALL_CLAIMS:
+            self._begin(lane, ready, APPETITE // 4, urgency)
+
+    def _begin(
+        self, lane: Lane, chosen: dict[str, Urgency], limit: int, least: Urgency = Urgency.KRITIS
+    ) -> None:
         for domain in chosen:
             del lane.domains[domain]
         self._claims += 1
-        lane.claiming = asyncio.create_task(self._lease(lane, chosen, limit), name="claim")
+        lane.claiming = asyncio.create_task(self._lease(lane, chosen, limit, least), name="claim")
         lane.claiming.add_done_callback(partial(self._claimed, lane))
-        return True
 
-    async def _lease(self, lane: Lane, ready: dict[str, Urgency], limit: int) -> None:
+    async def _lease(
+        self, lane: Lane, ready: dict[str, Urgency], limit: int, least: Urgency
+    ) -> None:
         """Domains whose route is no longer known are looked up again."""
         known = []
         for domain, urgency in ready.items():
@@ -250,14 +292,20 @@ class Lanes:
                 self._look_up(domain, urgency)
         now = self._parts.clock.now()
         try:
-            found = await self._parts.store.claim(known, limit, now, now + LEASE) if known else []
+            claim = self._parts.store.claim
+            found = await claim(known, limit, now, now + LEASE, least) if known else []
         except BaseException:
             for domain in known:
                 lane.note(domain, ready[domain])
             raise
         lane.push(found)
         self._rows += len(found)
-        if len(found) == limit:
+        if least:  # what is more urgent is there still
+            for domain in known:
+                lane.note(domain, ready[domain])
+            if not any(delivery.urgency is least for delivery in found):
+                lane.share.found_none(least, self._steady.now())
+        elif len(found) == limit:
             lane.appetite = min(LANE_ROWS, lane.appetite * 2)
             for domain in known:  # there may be more, but none more urgent than the last
                 lane.note(domain, max(ready[domain], found[-1].urgency))
@@ -275,6 +323,8 @@ class Lanes:
 
     def _fly(self, lane: Lane, deliveries: Sequence[Delivery]) -> None:
         lane.unadmitted += len(deliveries)
+        lane.share.flew(deliveries[0].urgency, len(deliveries))
+        lane.massal += deliveries[0].urgency is Urgency.MASSAL
         self._flights += 1
         task = asyncio.create_task(self._carry(lane, deliveries), name="carry")
         lane.flying.add(task)
@@ -282,6 +332,7 @@ class Lanes:
 
     def _landed(self, lane: Lane, deliveries: Sequence[Delivery], task: asyncio.Task[None]) -> None:
         lane.flying.discard(task)
+        lane.massal -= deliveries[0].urgency is Urgency.MASSAL
         self._flights -= 1
         error = None if task.cancelled() else task.exception()
         if self._parts.store.dead.is_set():

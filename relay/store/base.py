@@ -119,10 +119,16 @@ class Queue(Protocol):
         ...
 
     async def claim(
-        self, domains: Sequence[str], limit: int, now: Instant, leased_until: Instant
+        self,
+        domains: Sequence[str],
+        limit: int,
+        now: Instant,
+        leased_until: Instant,
+        least: Urgency = Urgency.KRITIS,
     ) -> list[Delivery]:
         """Lease ready deliveries of these domains: the most urgent first, then the earliest
-        deadline, then those without one; among equals flows share fairly."""
+        deadline, then those without one; among equals flows share fairly. None that is more urgent
+        than `least`."""
         ...
 
     async def give_back(self, deliveries: Sequence[Delivery]) -> None:

@@ -178,10 +178,16 @@ class MemoryStore(MemoryKept, MemoryInbox, MemorySuppressing, MemoryReturning):
         return min((one.due_at for one in self._in(State.WAITING)), default=None)
 
     async def claim(
-        self, domains: Sequence[str], limit: int, now: Instant, leased_until: Instant
+        self,
+        domains: Sequence[str],
+        limit: int,
+        now: Instant,
+        leased_until: Instant,
+        least: Urgency = Urgency.KRITIS,
     ) -> list[Delivery]:
         """See Queue.claim."""
-        meant = [one for one in self._in(State.READY) if one.domain in domains]
+        ready = self._in(State.READY)
+        meant = [one for one in ready if one.domain in domains and one.urgency >= least]
         meant.sort(
             key=lambda d: (
                 d.urgency,

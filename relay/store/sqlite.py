@@ -21,6 +21,7 @@ from relay.mail.delivery import Deferred, Delivery, Held
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
 from relay.mail.spent import Spent
+from relay.mail.urgency import Urgency
 from relay.store import (
     changing,
     codec,
@@ -207,12 +208,18 @@ class SqliteStore(Reading, WritingSuppressions, WritingReturns):
         return await self._writer.call(leasing.wake(now, limit))
 
     async def claim(
-        self, domains: Sequence[str], limit: int, now: Instant, leased_until: Instant
+        self,
+        domains: Sequence[str],
+        limit: int,
+        now: Instant,
+        leased_until: Instant,
+        least: Urgency = Urgency.KRITIS,
     ) -> list[Delivery]:
         """See Queue.claim. A caller that is cancelled leaves nothing leased."""
         if not domains or limit <= 0:
             return []
-        claim = leasing.Claim(self._names, domains, limit, leased_until, self._give_back_later)
+        back = self._give_back_later
+        claim = leasing.Claim(self._names, domains, limit, leased_until, back, least)
         return await self._writer.submit(claim)
 
     def _give_back_later(self, deliveries: Sequence[Delivery]) -> None:

@@ -255,3 +255,71 @@ def test_admitting_costs_little() -> None:
         if meter.free_at(1, now) <= now:
             meter.add(1, now)
     assert (time.process_time() - began) / 20_000 < 0.0005  # 10 µs on a quiet machine
+
+
+def test_massal_has_one_unit_of_ten_where_others_fill_the_window() -> None:
+    meter, sent = Meter([rate(20, MINUTE)]), []
+    now, end = T0, T0 + 10 * MINUTE
+    while now < end:
+        for urgency in (Urgency.MASSAL, Urgency.MENDESAK):
+            if meter.free_at(1, now, urgency=urgency) <= now:
+                meter.add(1, now, urgency)
+                sent.append((now, urgency))
+        now += 100
+    late = [urgency for at, urgency in sent if at >= T0 + 2 * MINUTE]
+    assert 0.09 * len(late) <= late.count(Urgency.MASSAL) <= 0.11 * len(late)
+    assert most_in_any_window([at for at, _ in sent], MINUTE) <= 20
+    assert len(sent) >= 0.98 * 200
+
+
+def test_massal_keeps_out_of_the_closed_tenth_where_it_had_the_rest() -> None:
+    meter, now = Meter([rate(100, HOUR)], burst=100), T0
+    while meter.free_at(1, now, urgency=Urgency.MASSAL) <= now:
+        meter.add(1, now, Urgency.MASSAL)
+    assert meter.windows[0].used(now) == 90
+    meter.add(9, now, Urgency.MENDESAK)
+    assert meter.free_at(1, now) <= now
+    assert meter.free_at(1, now, urgency=Urgency.MASSAL) > now
+    assert meter.binding(1, now, Urgency.MASSAL) == rate(100, HOUR)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rates,
+    st.lists(
+        st.tuples(st.sampled_from(Urgency), st.integers(0, 9 * SECOND), st.integers(1, 3)),
+        max_size=200,
+    ),
+)
+def test_massal_never_has_more_than_what_is_open_to_it(
+    limits: list[Rate], schedule: list[tuple[Urgency, int, int]]
+) -> None:
+    """Whatever the others do, and whatever comes back unwritten."""
+    meter, now = Meter(limits, burst=20), T0
+    written: list[tuple[int, Urgency]] = []
+    for urgency, wait, units in schedule:
+        now += wait
+        while meter.free_at(units, now, urgency=urgency) <= now:
+            at = meter.add(units, now, urgency)
+            if wait % 5 == 0:
+                meter.take_back(units, at)
+                break
+            written += [(now, urgency)] * units
+    for limit in limits:
+        window = round(limit.window.total_seconds() * 1000)
+        massal = [at for at, urgency in written if urgency is Urgency.MASSAL]
+        assert most_in_any_window([at for at, _ in written], window) <= limit.count
+        most = limit.count - closed_to_massal(limit.count)
+        assert most_in_any_window(massal, window) <= most
+
+
+def test_a_massal_unit_that_comes_back_is_no_massal_any_more() -> None:
+    meter = Meter([rate(100, HOUR)], burst=100)
+    at = meter.add(90, T0, Urgency.MASSAL)
+    meter.take_back(20, at)
+    meter.add(9, T0, Urgency.MENDESAK)
+    assert meter.windows[0].has_share(20, T0)
+    assert not meter.windows[0].has_share(21, T0)
+    meter.forward(T0 - DAY)  # the clock was set back: what is counted moves with it
+    assert not meter.windows[0].has_share(21, T0 - DAY)
+    assert meter.windows[0].has_share(90, T0 + HOUR + 1)

@@ -67,6 +67,18 @@ class Leasing:
         assert await store.claim((), 10, NOW, UNTIL) == []
         assert await store.ready() == []
 
+    async def test_a_claim_may_leave_the_more_urgent_ones(self, store: Store) -> None:
+        post = Post()
+        for urgency in (Urgency.KRITIS, Urgency.MASSAL, Urgency.TRANSAKSI):
+            await store.put(*(post.entry(urgency=urgency) for _ in range(3)))
+        least = Urgency.TRANSAKSI
+        taken = await store.claim((DOMAIN,), 4, NOW, UNTIL, least)
+        assert [d.urgency for d in taken] == [least] * 3 + [Urgency.MASSAL]
+        assert [d.urgency for d in await lease(store)] == [Urgency.KRITIS] * 3 + [
+            Urgency.MASSAL
+        ] * 2
+        assert await store.claim((DOMAIN,), 4, NOW, UNTIL, Urgency.MASSAL) == []
+
     async def test_two_announcements_interleave(self, store: Store) -> None:
         post = Post()
         for subject in ("satu", "dua"):

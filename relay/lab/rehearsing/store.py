@@ -132,7 +132,12 @@ class IndexedStore(MemoryStore):
         return heap[0][0] if heap else None
 
     async def claim(
-        self, domains: Sequence[str], limit: int, now: Instant, leased_until: Instant
+        self,
+        domains: Sequence[str],
+        limit: int,
+        now: Instant,
+        leased_until: Instant,
+        least: Urgency = Urgency.KRITIS,
     ) -> list[Delivery]:
         """See Queue.claim."""
         keys: dict[Key, None] = {}
@@ -141,7 +146,7 @@ class IndexedStore(MemoryStore):
             for urgency, heap in self._found.ready.get(domain, {}).items():
                 lane = (self._domains[domain], urgency)
                 by_class.setdefault(urgency, []).append((lane, heap))
-        for urgency in sorted(by_class):
+        for urgency in sorted(urgency for urgency in by_class if urgency >= least):
             self._choose(by_class[urgency], limit, keys)
         chosen = self._keep(self._found[key].delivery.moved(State.LEASED) for key in keys)
         for one in chosen:
