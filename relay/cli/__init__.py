@@ -25,6 +25,7 @@ from relay.cli import (
     providers,
     queue,
     rehearse,
+    requeue,
     run,
     users,
 )
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 app.command()(run.run)
 app.command()(check.check)
+queue.app.command("requeue", help=requeue.HELP)(requeue.requeue)
 app.add_typer(queue.app, name="queue")
 app.command()(providers.providers)
 app.command()(providers.pause)

@@ -235,7 +235,7 @@ def _previewed(what: str, answer: dict[str, Any], json: bool) -> int:
         as_json(answer | {"done": False})
         return REFUSED
     why = "" if answer["count"] else _why_none(what, answer)
-    say(f"would {WORDS[what][0]} {_many(answer['count'])}{why}")
+    say(f"would {WORDS[what][0]} {many(answer['count'])}{why}")
     if answer["sample"]:
         table(SAMPLED, ([row[key] for key in SAMPLED] for row in answer["sample"]))
     if answer["count"] > len(answer["sample"]):
@@ -252,10 +252,10 @@ def _changed(what: str, answer: dict[str, Any], json: bool) -> int:
         as_json(answer | {"done": True})
     else:
         why = "" if answer["moved"] else _why_none(what, answer)
-        say(f"{_many(answer['moved'])} {WORDS[what][1]}{why}")
+        say(f"{many(answer['moved'])} {WORDS[what][1]}{why}")
         if escaped:
             say(
-                f"{_many(escaped)} being sent at this moment: {WORDS[what][1]} when its try is"
+                f"{many(escaped)} being sent at this moment: {WORDS[what][1]} when its try is"
                 " over, unless it is delivered"
             )
     return REFUSED if escaped or not answer["moved"] else 0
@@ -270,7 +270,8 @@ def _why_none(what: str, answer: dict[str, Any]) -> str:
     return f" (what is meant: {', '.join(told)})" if told else " (nothing in the queue is meant)"
 
 
-def _many(count: int) -> str:
+def many(count: int) -> str:
+    """`1 delivery`, `2 deliveries`."""
     return "1 delivery" if count == 1 else f"{count} deliveries"
 
 

@@ -27,7 +27,7 @@ from relay.shaping.settings import (
     ProviderSettings,
     RetrySettings,
 )
-from relay.store.settings import DiskSettings
+from relay.store.settings import DiskSettings, FailedSettings
 from relay.transports.settings import (
     DeliverySettings,
     DestinationsSettings,
@@ -81,6 +81,7 @@ class RelaySettings(Settings):
     auth: AuthSettings = Field(default_factory=AuthSettings)
     certificate: CertificateSettings = Field(default_factory=CertificateSettings)
     disk: DiskSettings = Field(default_factory=DiskSettings)
+    failed: FailedSettings = Field(default_factory=FailedSettings)
     web: WebSettings = Field(default_factory=WebSettings)
     inbox: InboxSettings = Field(default_factory=InboxSettings)
     metrics: MetricsSettings = Field(default_factory=MetricsSettings)

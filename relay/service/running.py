@@ -15,6 +15,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from datetime import timedelta, timezone
 from typing import Any, Final, NoReturn
 
 from relay import __version__
@@ -39,11 +40,13 @@ from relay.service.build import Road
 from relay.service.commands import Commands
 from relay.service.explaining import Explainer
 from relay.service.fusing import FuseCommands
+from relay.service.requeueing import RequeueCommands
 from relay.service.secrets import link_key
 from relay.store import sqlite
 from relay.store.base import Store, StoreError
 from relay.transports.lookup import async_resolver_of
 from relay.web.app import inbox_app
+from relay.web.dates import offset
 from relay.web.links import Linker
 
 DRAIN_EXTENSION: Final = 120.0  # seconds that systemd is asked for
@@ -207,6 +210,7 @@ class Running:
         table |= alerting.AlertCommands(self._alerts, self._notifying).table()
         fuses = FuseCommands(self._road.scheduler, self._road.directory.provider_of)
         table |= fuses.table()
+        table |= self._requeueing().table()
         control = ControlServer(self.config.control, table)
         await control.start()
         stack.push_async_callback(control.stop)
@@ -225,6 +229,13 @@ class Running:
             about,
             explainer.why_now,
         )
+
+    def _requeueing(self) -> RequeueCommands:
+        def keep() -> tuple[timedelta, timezone]:
+            return self.config.settings.failed.keep, offset(self.config.settings.inbox.zone)
+
+        directory = self._road.directory
+        return RequeueCommands(self._store, directory, self._clock, self._emit, keep)
 
     def _missing(self) -> Sequence[str]:
         lacks = []

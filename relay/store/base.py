@@ -42,6 +42,8 @@ from relay.store.terms import (
     ReadyListener,
     Selector,
     Settlement,
+    Tally,
+    Unsent,
 )
 
 __all__ = [
@@ -67,6 +69,8 @@ __all__ = [
     "StoreDead",
     "StoreError",
     "StoreTooNew",
+    "Tally",
+    "Unsent",
 ]
 
 
@@ -181,11 +185,27 @@ class Queue(Protocol):
         ...
 
     async def requeue(
-        self, refs: Sequence[tuple[int, int]], action: str, who: str, reason: str, now: Instant
+        self,
+        refs: Sequence[tuple[int, int]],
+        action: str,
+        who: str,
+        reason: str,
+        now: Instant,
+        subject: str = "",
     ) -> Changed:
         """Held and failed deliveries (bounced, expired, suppressed), by (message_id, n), are ready
         again; others are left as they are, and so are those whose fixed life is over. One audit
-        row, of that action."""
+        row, of that action, about `subject` (empty: how many were named)."""
+        ...
+
+    async def unsent(
+        self, wanted: Unsent, limit: int = 500, after: tuple[int, int] | None = None
+    ) -> list[QueueRow]:
+        """What did not arrive, oldest message first; `after` is the last row's (message_id, n)."""
+        ...
+
+    async def tallies(self, wanted: Unsent, now: Instant) -> list[Tally]:
+        """How much of it there is, by domain, last destination, state and category."""
         ...
 
     async def last_accepted_at(self, address: str) -> Instant | None:

@@ -41,13 +41,14 @@ from relay.store.memory_inbox import Key, MemoryInbox, Record
 from relay.store.memory_kept import MemoryKept
 from relay.store.memory_returning import MemoryReturning
 from relay.store.memory_suppressing import MemorySuppressing
+from relay.store.memory_unsent import MemoryUnsent
 from relay.store.memory_wishes import MemoryWishes, changed_by, ended
 from relay.store.selection import means
 from relay.store.settling import sentence
 from relay.store.turns import Lane, Turns, deadline_of, stretch_of
 
 
-class MemoryStore(MemoryKept, MemoryInbox, MemorySuppressing, MemoryReturning):
+class MemoryStore(MemoryKept, MemoryUnsent, MemoryInbox, MemorySuppressing, MemoryReturning):
     """Implements Store."""
 
     def __init__(self) -> None:
@@ -170,7 +171,9 @@ class MemoryStore(MemoryKept, MemoryInbox, MemorySuppressing, MemoryReturning):
 
     async def wake(self, now: Instant, limit: int = 5000) -> list[Ready]:
         """See Queue.wake."""
-        due = sorted((d for d in self._in(State.WAITING) if d.due_at <= now), key=_due)[:limit]
+        due = sorted(
+            (d for d in self._in(State.WAITING) if d.due_at <= now), key=lambda d: d.due_at
+        )[:limit]
         return self._announce(self._keep(one.moved(State.READY) for one in due))
 
     async def next_due_at(self) -> Instant | None:
@@ -328,14 +331,20 @@ class MemoryStore(MemoryKept, MemoryInbox, MemorySuppressing, MemoryReturning):
         return Changed(len(meant), in_flight, frozenset(r.domain for r in ready))
 
     async def requeue(
-        self, refs: Sequence[tuple[int, int]], action: str, who: str, reason: str, now: Instant
+        self,
+        refs: Sequence[tuple[int, int]],
+        action: str,
+        who: str,
+        reason: str,
+        now: Instant,
+        subject: str = "",
     ) -> Changed:
         """See Queue.requeue."""
         keys = list(dict.fromkeys(refs))
         back = [one for key in keys if (one := self._back(key, now)) is not None]
         if back:
-            detail = f"moved {len(back)}"
-            await self.audit(who, action, f"{len(keys)} named", reason, now, detail)
+            named, detail = subject or f"{len(keys)} named", f"moved {len(back)}"
+            await self.audit(who, action, named, reason, now, detail)
         ready = self._announce(back)
         return Changed(len(back), 0, frozenset(r.domain for r in ready))
 
@@ -395,7 +404,3 @@ class MemoryStore(MemoryKept, MemoryInbox, MemorySuppressing, MemoryReturning):
             Backlog(domain, urgency, deadline_of(first), count)
             for (domain, urgency, first), count in sorted(counts.items())
         ]
-
-
-def _due(delivery: Delivery) -> Instant:
-    return delivery.due_at

@@ -11,7 +11,7 @@ from relay.mail.delivery import Attempt, Delivery, State
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
 from relay.mail.spent import Spent
-from relay.store import migrations, reading
+from relay.store import migrations, reading, unsent
 from relay.store.base import (
     Account,
     Backlog,
@@ -22,6 +22,8 @@ from relay.store.base import (
     Ready,
     Selector,
     StoreError,
+    Tally,
+    Unsent,
 )
 from relay.store.connections import NAME, Readers
 from relay.store.connections import reading as connect
@@ -99,6 +101,16 @@ class Reading(ReadingSuppressions, ReadingReturns):
     async def domains_of(self, message_id: int) -> Mapping[str, int]:
         """See Queue.domains_of."""
         return await self._ask(reading.domains_of, message_id)
+
+    async def unsent(
+        self, wanted: Unsent, limit: int = 500, after: tuple[int, int] | None = None
+    ) -> list[QueueRow]:
+        """See Queue.unsent."""
+        return await self._ask(unsent.rows, wanted, limit, after)
+
+    async def tallies(self, wanted: Unsent, now: Instant) -> list[Tally]:
+        """See Queue.tallies."""
+        return await self._ask(unsent.tallies, wanted, now)
 
     async def load_shaping(self) -> dict[str, str]:
         """See Queue.load_shaping."""

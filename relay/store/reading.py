@@ -21,20 +21,20 @@ from relay.store.names import ADDRESS
 from relay.store.selection import part, where
 from relay.store.turns import BITS, DATED
 
-_LAST: Final = (
+LAST: Final = (
     "(SELECT a.{0} FROM attempt a WHERE a.message_id = i.message_id AND a.n = i.n"
     " ORDER BY a.try DESC LIMIT 1)"
 )
-_SHOWN: Final = (
+SHOWN: Final = (
     f"{codec.DELIVERY}, m.sender, m.subject,"
-    f" coalesce(d.category, i.category, {_LAST.format('category')}),"
-    f" {_LAST.format('rule')}, m.received_at"
+    f" coalesce(d.category, i.category, {LAST.format('category')}),"
+    f" {LAST.format('rule')}, m.received_at"
 )
-_ROWS: Final = f"""SELECT {_SHOWN} FROM delivery d
+_ROWS: Final = f"""SELECT {SHOWN} FROM delivery d
   CROSS JOIN inbox i ON i.message_id = d.message_id AND i.n = d.n
   JOIN message m ON m.message_id = d.message_id JOIN domain o ON o.domain_id = d.domain_id
   WHERE {{}} ORDER BY d.message_id, d.n LIMIT ?"""  # noqa: S608
-_FIND: Final = f"""SELECT {_SHOWN} FROM inbox i
+_FIND: Final = f"""SELECT {SHOWN} FROM inbox i
   LEFT JOIN delivery d ON d.message_id = i.message_id AND d.n = i.n
   JOIN message m ON m.message_id = i.message_id JOIN domain o ON o.domain_id = i.domain_id
   WHERE i.message_id = ? AND (? IS NULL OR i.n = ?) ORDER BY i.n"""  # noqa: S608
@@ -119,7 +119,8 @@ def attempts(connection: sqlite3.Connection, message_id: int, n: int) -> list[At
     return [codec.attempt(row) for row in connection.execute(sql, (message_id, n))]
 
 
-def _shown(row: codec.Row) -> QueueRow:
+def shown(row: codec.Row) -> QueueRow:
+    """From the columns of :data:`SHOWN`."""
     at = codec.DELIVERY_WIDTH
     return QueueRow(
         delivery=codec.delivery(row),
@@ -140,12 +141,12 @@ def rows(
         condition += " AND (d.message_id, d.n) > (?, ?)"
         values += after
     found = connection.execute(_ROWS.format(condition), [*values, limit])
-    return [_shown(row) for row in found]
+    return [shown(row) for row in found]
 
 
 def find(connection: sqlite3.Connection, message_id: int, n: int | None) -> list[QueueRow]:
     """See Queue.find."""
-    return [_shown(row) for row in connection.execute(_FIND, (message_id, n, n))]
+    return [shown(row) for row in connection.execute(_FIND, (message_id, n, n))]
 
 
 def count(connection: sqlite3.Connection, selector: Selector) -> dict[State, int]:

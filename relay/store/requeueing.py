@@ -55,6 +55,7 @@ def requeue(
     who: str,
     reason: str,
     now: Instant,
+    subject: str = "",
 ) -> Callable[[Transaction], Changed]:
     """See Queue.requeue."""
     keys = list(dict.fromkeys(refs))
@@ -65,9 +66,8 @@ def requeue(
         for row in for_each(connection, _FAILED, keys):
             moved += _back(transaction, names, row, now)
         if moved:
-            audit(who, action, f"{len(keys)} named", reason, now, f"moved {len(moved)}")(
-                transaction
-            )
+            named, detail = subject or f"{len(keys)} named", f"moved {len(moved)}"
+            audit(who, action, named, reason, now, detail)(transaction)
         ready = announce(transaction, moved)
         return Changed(len(moved), 0, frozenset(one.domain for one in ready))
 

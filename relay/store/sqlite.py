@@ -271,10 +271,16 @@ class SqliteStore(Reading, WritingSuppressions, WritingReturns):
         return await self._writer.call(changing.change(what, selector, who, reason, now))
 
     async def requeue(
-        self, refs: Sequence[tuple[int, int]], action: str, who: str, reason: str, now: Instant
+        self,
+        refs: Sequence[tuple[int, int]],
+        action: str,
+        who: str,
+        reason: str,
+        now: Instant,
+        subject: str = "",
     ) -> Changed:
         """See Queue.requeue."""
-        work = requeueing.requeue(refs, self._names, action, who, reason, now)
+        work = requeueing.requeue(refs, self._names, action, who, reason, now, subject)
         return await self._writer.call(work)
 
     async def save_shaping(self, states: Mapping[str, str], now: Instant) -> None:

@@ -77,6 +77,41 @@ class Selector:
         return self == Selector()
 
 
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Which letters that did not arrive an operator means: held, bounced, expired or suppressed
+    deliveries; all given conditions must hold. Our own reports are never meant, nor what was
+    addressed to no mailbox.
+
+    `subject` as in Selector; `sender` in lower case; `fingerprint`: what the body's hash begins
+    with, in hex; `category` and `rule`: why it failed; `since`: it was held or ended then or later.
+    """
+
+    message_id: int | None = None
+    n: int | None = None
+    subject: str | None = None
+    urgency: Urgency | None = None
+    domains: frozenset[str] | None = None
+    sender: str | None = None
+    fingerprint: str | None = None
+    category: Category | None = None
+    rule: str | None = None
+    since: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many of them are alike. `route`: the destination that was asked last; `is_over`: their
+    life is fixed and over, so that they can never go again."""
+
+    domain: str
+    route: str | None
+    state: State
+    category: Category | None
+    is_over: bool
+    count: int
+
+
 Change = Literal["hold", "release", "retry", "remove"]
 
 

@@ -41,7 +41,10 @@ def left(until: Instant, now: Instant, language: Language = "id") -> str:
     return f"{number} {words[unit]}"
 
 
+def offset(zone: Zone) -> timezone:
+    """The zone, for who reads dates too."""
+    return timezone(timedelta(hours=OFFSETS[zone]), zone)
+
+
 def _local(at: Instant, zone: Zone) -> datetime:
-    return datetime.fromtimestamp(at // 1000, UTC).astimezone(
-        timezone(timedelta(hours=OFFSETS[zone]), zone)
-    )
+    return datetime.fromtimestamp(at // 1000, UTC).astimezone(offset(zone))

@@ -91,7 +91,7 @@ class Running:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relay")
         path = site.state / "run" / "control.sock"
-        self._server = ControlServer(path, self.house.commands.table())
+        self._server = ControlServer(path, self.house.table())
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         """In the relay's own loop."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import Any
 
+from relay.control import Command
 from relay.mail.delivery import Failure, FailureKind
 from relay.mail.events import Event
 from relay.mail.instant import Instant
 from relay.service.commands import Commands
+from relay.service.requeueing import RequeueCommands
 from relay.shaping.destination import Destination, Profile, Rate
 from relay.shaping.settings import PauseSettings
 from relay.shaping.shaper import Shaper
@@ -18,6 +20,7 @@ from relay.store.memory import MemoryStore
 from relay.transports.base import Host, Route
 from tests.store.letters import Post, SteppingClock, attempt, deferred
 
+KEEP, WIB = timedelta(days=30), timezone(timedelta(hours=7))
 GMAIL = Destination(
     "gmail",
     Profile("gmail", rates=(Rate(20, timedelta(minutes=1)), Rate(1500, timedelta(days=1)))),
@@ -108,8 +111,15 @@ class House:
     def link(self, link_id: bytes, now: Instant) -> tuple[str, Instant]:
         return f"http://127.0.0.1:8025/masuk?t={link_id.hex()}", now + 900_000
 
+    def table(self) -> dict[str, Command]:
+        """All that the control socket serves here."""
+        requeueing = RequeueCommands(
+            self.store, Destinations(), self.clock, self.events.append, lambda: (KEEP, WIB)
+        )
+        return self.commands.table() | requeueing.table()
+
     async def ask(self, command: str, /, **params: Any) -> dict[str, Any]:
-        return await self.commands.table()[command](params, "siti")
+        return await self.table()[command](params, "siti")
 
     async def put(self, *to: str, **message: Any) -> Entry:
         entry = self.post.entry(to or ("vendor@gmail.com",), **message)

@@ -10,7 +10,18 @@ from tests.store.contract_requeueing import Requeueing
 from tests.store.contract_returns import Returning
 from tests.store.contract_settling import Settling
 from tests.store.contract_suppressing import Suppressing
+from tests.store.contract_unsent import Unsents
 
 
-class Contract(Putting, Leasing, Settling, Operating, Requeueing, Suppressing, Returning, Inbox):
+class Contract(
+    Putting,
+    Leasing,
+    Settling,
+    Operating,
+    Requeueing,
+    Suppressing,
+    Returning,
+    Unsents,
+    Inbox,
+):
     """All of it."""

@@ -88,7 +88,7 @@ class Requeueing:
         assert len(await store.attempts(one.message_id, one.n)) == 1
         assert await store.count(Selector()) == {State.READY: 1}
 
-    async def test_what_is_neither_held_nor_bounced_is_left_alone(self, store: Store) -> None:
+    async def test_what_is_neither_held_nor_failed_is_left_alone(self, store: Store) -> None:
         post = Post()
         await store.put(post.entry(), post.entry())
         one, two = await lease(store)

@@ -27,7 +27,7 @@ from relay.mail.delivery import (
 from relay.mail.instant import HOUR, MINUTE
 from relay.mail.urgency import Urgency
 from relay.store import sqlite
-from relay.store.base import Change, Ready, Selector, Settlement, Store, StoreError
+from relay.store.base import Change, Ready, Selector, Settlement, Store, StoreError, Unsent
 from relay.store.memory import MemoryStore
 from tests.store.letters import START, UNKNOWN, Post, SteppingClock, attempt, lost
 
@@ -209,6 +209,24 @@ class Both(RuleBasedStateMachine):
     def look(self, selector: Selector, limit: int) -> None:
         self.ask(lambda store: store.count(selector))
         self.ask(lambda store: store.rows(selector, limit))
+
+    @rule(
+        wanted=st.builds(
+            Unsent,
+            subject=st.sampled_from((None, "*umum*", "2")),
+            domains=st.sampled_from((None, frozenset({"one.example", "none.example"}))),
+            category=st.sampled_from((None, None, Category.UNKNOWN_USER, Category.AUTH_FAILED)),
+            rule=st.sampled_from((None, None, UNKNOWN.rule)),
+            since=st.sampled_from((None, START + MINUTE)),
+        ),
+        limit=st.integers(1, 4),
+    )
+    def find_unsent(self, wanted: Unsent, limit: int) -> None:
+        self.ask(lambda store: store.tallies(wanted, self.now))
+        rows = self.ask(lambda store: store.unsent(wanted, limit))
+        if rows:
+            after = (rows[-1].delivery.message_id, rows[-1].delivery.n)
+            self.ask(lambda store: store.unsent(wanted, limit, after))
 
     @rule(at=st.integers(0, 3), limit=st.integers(1, 3), search=st.sampled_from(("", "umum", "%")))
     def read_an_inbox(self, at: int, limit: int, search: str) -> None:
