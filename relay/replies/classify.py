@@ -64,8 +64,11 @@ class Classifier:
                 self._filter.Add(wording.plain(pattern), options())
                 self._owner.append(n)
         self._filter.Compile()
+        # One search for all of a rule's `unless`: each costs about what the filter does.
         self._unless: Final = {
-            n: [re2.compile(wording.plain(pattern), options()) for pattern in rule.unless]
+            n: re2.compile(
+                "|".join(f"(?:{wording.plain(pattern)})" for pattern in rule.unless), options()
+            )
             for n, rule in enumerate(self._texts)
             if rule.unless
         }
@@ -91,7 +94,8 @@ class Classifier:
         # A reply without an enhanced code of its own may quote another's: the reason, not the
         # verdict on whether it lasts.
         enhanced = reply.enhanced or codes.inside(reply.text[: wording.MAX_TEXT])
-        rule = self._by_text(reply, enhanced, who, self._site_texts if is_shipped else 0)
+        words = wording.comparable(reply.text)
+        rule = self._by_text(words, reply, enhanced, who, self._site_texts if is_shipped else 0)
         if rule is None:
             rule = self._by_code(reply.code, enhanced, reply.stage, who, is_shipped)
         if rule is None:
@@ -101,7 +105,7 @@ class Classifier:
         made = _settled(rule, reply)
         if made.action is not Action.BOUNCE_ADDRESS or rule.id in self._site:
             return made
-        if not doubt.is_cast(reply.text, is_guess=rule.id in self._code_ids):
+        if not doubt.is_cast(words, is_guess=rule.id in self._code_ids):
             return made
         return replace(made, action=_softer(made.action), confidence=_DOUBTED)
 
@@ -118,9 +122,13 @@ class Classifier:
         return failures.classify(failure)
 
     def _by_text(
-        self, reply: Reply, enhanced: EnhancedCode | None, who: tuple[str | None, ...], first: int
+        self,
+        text: str,
+        reply: Reply,
+        enhanced: EnhancedCode | None,
+        who: tuple[str | None, ...],
+        first: int,
     ) -> Rule | None:
-        text = wording.comparable(reply.text)
         if not text:
             return None
         found = self._filter.Match(text)
@@ -130,7 +138,8 @@ class Classifier:
             rule: Rule = self._texts[n]
             if n < first or not _fits(rule, reply.code, enhanced, reply.stage, who):
                 continue
-            if not any(pattern.search(text) for pattern in self._unless.get(n, ())):
+            unless = self._unless.get(n)
+            if unless is None or not unless.search(text):
                 return rule
         return None
 

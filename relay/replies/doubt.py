@@ -66,13 +66,13 @@ _ANSWERED: Final = _compiled(
 _SENDER: Final = _compiled(r"\b(sender|mail ?from|envelope.from|(return|reverse)[ -]path)\b")
 
 
-def is_cast(text: str, *, is_guess: bool) -> bool:
+def is_cast(words: str, *, is_guess: bool) -> bool:
     """Whether a reply's words cast doubt on the verdict that an address is dead.
 
-    ``is_guess``: no rule knew the words, the codes alone said so; then a text that names the
-    sender may as well speak of that one.
+    ``words``: the text as :func:`relay.replies.wording.comparable` makes it. ``is_guess``: no rule
+    knew the words, the codes alone said so; then a text that names the sender may as well speak of
+    that one.
     """
-    words = wording.comparable(text)
     if _PASSING.search(words) and not _LASTING.search(words):
         return True
     if _AGAIN.search(words) and not (_MENDED.search(words) or _LASTING.search(words)):
