@@ -24,6 +24,7 @@ from relay.mail.instant import DAY, Instant
 from relay.mail.reply import Stage
 from relay.mail.urgency import Urgency
 from relay.scheduler import Parts, Scheduler, Tuning
+from relay.scheduler.parts import FallbackRoute
 from relay.shaping.destination import Profile
 from relay.shaping.profiles import Layer, Profiles, parse
 from relay.shaping.settings import LimitSettings, PauseSettings, RetrySettings
@@ -230,6 +231,7 @@ async def house(
     retry: RetrySettings | None = None,
     seconds: float = 0.2,
     grace: float = 60.0,
+    fallback: FallbackRoute | None = None,
 ) -> AsyncIterator[House]:
     """A running scheduler; stopped, with nothing leased, at the end."""
     book = book or profiles()
@@ -239,7 +241,7 @@ async def house(
     transport = FakeTransport(peer, clock, seconds)
     router = FakeRouter(book)
     shaper = Shaper(pauses or PauseSettings(), book.domain_rates, is_ramping=False)
-    tuning = Tuning("relay.lpse.example.go.id", retry or RetrySettings())
+    tuning = Tuning("relay.lpse.example.go.id", retry or RetrySettings(), fallback=fallback)
     parts = Parts(
         store,
         router,

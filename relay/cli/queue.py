@@ -190,7 +190,8 @@ def _show_delivery(row: dict[str, Any], shown: Shown) -> None:
         code = " ".join(str(attempt[k]) for k in ("code", "enhanced") if attempt[k])
         said = " ".join(filter(None, (code, " ".join(attempt["text"].split()))))
         at = shown(attempt["started_at"])
-        say(f"  {at}  {where}  {attempt['tls'] or 'plain'}  {attempt['stage']}")
+        by = f"  by {attempt['route']}" if attempt.get("route") else ""
+        say(f"  {at}  {where}  {attempt['tls'] or 'plain'}  {attempt['stage']}{by}")
         say(f"    {said}  ({attempt['took_ms']:g} ms)")
         if attempt["category"]:
             say(f"    → {attempt['category']} (rule {attempt['rule']})")

@@ -39,7 +39,7 @@ def across(read: Read, state: Path | None) -> list[Problem]:
         (_schedule, ("retry",)),
         (_filters, ("filters", "dkim")),
         (lambda _: _certificate_files(read), ("certificate",)),
-        (lambda _: _password_files(read), ("routes",)),
+        (lambda _: _password_files(read), ("routes", "fallback_route")),
         (lambda _: _places(read, state), ("control", "state_dir")),
         (lambda _: alerting.faults(read), ("alerts", "listen")),
     )
@@ -183,6 +183,8 @@ def _laboratory(settings: RelaySettings) -> Found:
     for n, step in enumerate(settings.retry.schedule):
         if step < SHORTEST:
             yield ("retry", "schedule", n), LAB_ONLY, ""
+    if settings.fallback_route is not None and settings.fallback_route.after < SHORTEST:
+        yield ("fallback_route", "after"), LAB_ONLY, ""
     if settings.retry.ambiguous < SHORTEST:
         yield ("retry", "ambiguous"), LAB_ONLY, ""
     if settings.nxdomain.hold < SHORTEST:
@@ -215,10 +217,14 @@ def _certificate_files(read: Read) -> Found:
 
 
 def _password_files(read: Read) -> Found:
-    for domain, route in read.settings.routes.items():
-        if route.password_file is not None:
-            for fault, hint in faults(read.main.file.parent / route.password_file):
-                yield ("routes", domain, "password_file"), fault, hint
+    named = [(("routes", domain), route) for domain, route in read.settings.routes.items()]
+    found: list[tuple[Path_, Path | None]] = [(at, route.password_file) for at, route in named]
+    if read.settings.fallback_route is not None:
+        found.append((("fallback_route",), read.settings.fallback_route.password_file))
+    for at, file in found:
+        if file is not None:
+            for fault, hint in faults(read.main.file.parent / file):
+                yield (*at, "password_file"), fault, hint
 
 
 def _places(read: Read, state: Path | None) -> Found:

@@ -42,6 +42,8 @@ def faults(
     key with a faulty value is left out: see :func:`relay.config.checks.across`."""
     if not main.is_spoilt("routes"):
         yield from _routes(main, settings)
+    if not main.is_spoilt("fallback_route"):
+        yield from _fallback(main, settings)
     yield from _addresses(main, settings)
     if not main.is_spoilt("log"):
         yield from _log(main, settings)
@@ -107,6 +109,19 @@ def _routes(main: Written, settings: RelaySettings) -> Iterator[Problem]:
             Hops(settings.routes, passwords)
         except RouteError as error:
             yield _route(main, error)
+
+
+def _fallback(main: Written, settings: RelaySettings) -> Iterator[Problem]:
+    given = settings.fallback_route
+    if given is None or given.password_file is None:
+        return
+    try:
+        is_empty = not secret(main.file.parent / given.password_file)
+    except ValueError:
+        return  # said by checks, with what to do
+    if is_empty:
+        at = ("fallback_route", "password_file")
+        yield main.problem(at, f"{given.password_file}: its first line is empty")
 
 
 def _route(main: Written, error: RouteError) -> Problem:

@@ -32,6 +32,7 @@ from relay.transports.settings import (
     DeliverySettings,
     DestinationsSettings,
     DnsSettings,
+    FallbackSettings,
     RouteSettings,
 )
 from relay.web.settings import InboxSettings, WebSettings
@@ -51,6 +52,7 @@ def _shipped_order() -> tuple[FilterSettings, ...]:
 
 
 Route = Annotated[RouteSettings, _named("to")]
+Fallback = Annotated[FallbackSettings, _named("to")]
 FilterEntry = Annotated[FilterSettings, _named("use")]
 
 
@@ -64,6 +66,7 @@ class RelaySettings(Settings):
     state_dir: Path = Path(STATE_DIR)
     store: str = "sqlite"
     routes: dict[str, Route] = Field(default_factory=lambda: {"*": RouteSettings()})
+    fallback_route: Fallback | None = None
     dns: DnsSettings = Field(default_factory=DnsSettings)
     destinations: DestinationsSettings = Field(default_factory=DestinationsSettings)
     delivery: DeliverySettings = Field(default_factory=DeliverySettings)

@@ -106,6 +106,7 @@ def _attempt(attempt: Attempt, hide: Hide) -> dict[str, Any]:
         "started_at": iso(attempt.started_at),
         "took_ms": attempt.took_us // 1000,
         "source_ip": attempt.source_ip,
+        "route": attempt.route_key,
         "mx": attempt.mx,
         "ip": attempt.ip,
         "tls": attempt.tls,

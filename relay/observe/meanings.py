@@ -123,6 +123,18 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         "perbaiki yang disebutkan, lalu lpse-relay resume {key} --reason '…'.",
     ),
     Meaning(
+        ("fallback_route:*", "fallback_route"),
+        _WARNING,
+        "{key} has been closed to our mail for so long that urgent letters (passwords, "
+        "registration) go by the fallback route of relay.yaml. All other letters wait. When {key} "
+        "takes mail again, they go there again by themselves. See why it is closed: lpse-relay "
+        "providers.",
+        "{key} sudah lama tidak menerima email kita, sehingga surat kritis (kata sandi, "
+        "pendaftaran) dikirim lewat jalur cadangan di relay.yaml. Surat lain menunggu. Bila {key} "
+        "menerima email lagi, surat kembali ke jalur biasa dengan sendirinya. Lihat penyebabnya: "
+        "lpse-relay providers.",
+    ),
+    Meaning(
         ("warmup_frozen:*", "warmup_frozen"),
         _WARNING,
         "The warm-up of our address at {key} stands still for today, because {key} refused us. "

@@ -10,6 +10,7 @@ from relay.mail.classification import Action, Classification, Scope
 from relay.mail.delivery import Attempt, Delivery, Failure, is_over
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
+from relay.scheduler.fallback import Fallback
 from relay.scheduler.identity import identity_of
 from relay.scheduler.in_time import InTime
 from relay.scheduler.lane import MAX_REFUSED, Lane
@@ -43,6 +44,7 @@ class Flights:
         outcomes: Outcomes,
         put_back: PutBack,
         admitted: Admitted,
+        fallback: Fallback,
     ) -> None:
         """`put_back` takes what was not tried; `admitted` is told once units are spent."""
         self._parts = parts
@@ -51,6 +53,7 @@ class Flights:
         self._aside = SettingAside(parts.store, parts.shaper, steady)
         self._put_back = put_back
         self._admitted = admitted
+        self._fallback = fallback
 
     async def carry(self, lane: Lane, deliveries: Sequence[Delivery]) -> None:
         """One job, to its end. Raises StoreError where it could not be given back, StoreDead, and
@@ -127,10 +130,12 @@ class Flights:
             for delivery in deliveries:
                 await self._outcomes.failed(delivery, found)
             return None
-        if found.destination.key != lane.destination.key:
+        leads = self._fallback.leads(found, lane)
+        if leads is None:
             await self._parts.store.give_back(deliveries)
-            return None
-        return found
+        elif lane.is_fallback:
+            self._fallback.tell(found.destination)
+        return leads
 
 
 def _remember(lane: Lane, delivery: Delivery, read: Classification | None) -> None:

@@ -32,6 +32,7 @@ class Lane:
     """
 
     destination: Destination
+    is_fallback: bool = False  # it carries kritis of other destinations, and nothing else
     domains: dict[str, Urgency] = field(default_factory=dict)
     leased: list[Entry] = field(default_factory=list)
     flying: set[asyncio.Task[None]] = field(default_factory=set)
@@ -45,6 +46,16 @@ class Lane:
     appetite: int = APPETITE
     share: Share = field(default_factory=Share)
     massal: int = 0  # flights of that class
+
+    @property
+    def key(self) -> str:
+        """What it is known by: a fallback's own, even where other mail goes by the same hop."""
+        return lane_key(self.destination, self.is_fallback)
+
+    @property
+    def down_to(self) -> Urgency:
+        """The least urgent class that it carries."""
+        return Urgency.KRITIS if self.is_fallback else Urgency.MASSAL
 
     @property
     def is_idle(self) -> bool:
@@ -145,3 +156,8 @@ class Lane:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+
+
+def lane_key(destination: Destination, is_fallback: bool) -> str:
+    """See Lane.key."""
+    return f"fallback {destination.key}" if is_fallback else destination.key

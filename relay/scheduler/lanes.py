@@ -17,8 +17,9 @@ from typing import Any, Final
 from relay.mail.delivery import Delivery
 from relay.mail.instant import SECOND, Instant
 from relay.mail.urgency import Urgency
+from relay.scheduler.fallback import Fallback
 from relay.scheduler.flight import Unwritten
-from relay.scheduler.lane import APPETITE, LEASE, Lane
+from relay.scheduler.lane import APPETITE, LEASE, Lane, lane_key
 from relay.scheduler.parts import Parts
 from relay.scheduler.share import is_fresh
 from relay.scheduler.steady import Steady
@@ -43,12 +44,15 @@ logger = logging.getLogger(__name__)
 class Lanes:
     """All lanes of one scheduler. While `is_halted` nothing is claimed and nothing starts."""
 
-    def __init__(self, parts: Parts, steady: Steady, carry: Carry, look_up: LookUp) -> None:
+    def __init__(
+        self, parts: Parts, steady: Steady, carry: Carry, look_up: LookUp, fallback: Fallback
+    ) -> None:
         """`carry` flies one job; `look_up` takes a domain whose route is no longer known."""
         self._parts = parts
         self._steady = steady
         self._carry = carry
         self._look_up = look_up
+        self._fallback = fallback
         self._lanes: dict[str, Lane] = {}
         self._queued: dict[str, None] = {}  # lanes that found no room, in order
         self._rows = 0
@@ -71,14 +75,33 @@ class Lanes:
         return len(self._lanes)
 
     def note(self, route: Route, domain: str, urgency: Urgency) -> None:
-        """There is ready mail for a domain, and it goes there."""
-        key = route.destination.key
+        """There is ready mail for a domain, and it goes there; kritis by the fallback, too, where
+        its own way has been closed for long enough."""
+        self._noted(route, domain, urgency, is_fallback=False)
+        if urgency is Urgency.KRITIS:
+            other = self._fallback.instead_of(route.destination)
+            if other is not None:
+                self._noted(other, domain, urgency, is_fallback=True)
+
+    def _noted(self, route: Route, domain: str, urgency: Urgency, is_fallback: bool) -> None:
+        key = lane_key(route.destination, is_fallback)
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = Lane(route.destination)
+            lane = self._lanes[key] = Lane(route.destination, is_fallback)
         lane.destination = route.destination
         lane.note(domain, urgency)
         self.pump(lane)
+
+    def fall_back(self) -> None:
+        """Look for kritis whose way has been closed for long enough meanwhile."""
+        if not self._fallback.is_due():
+            return
+        for lane in list(self._lanes.values()):
+            other = None if lane.is_fallback else self._fallback.instead_of(lane.destination)
+            if other is not None:
+                for domain, urgency in list(lane.domains.items()):
+                    if urgency is Urgency.KRITIS:
+                        self._noted(other, domain, urgency, is_fallback=True)
 
     def forget(self) -> None:
         """After `give_back`, when destinations may have changed: lanes that do nothing are made
@@ -136,14 +159,14 @@ class Lanes:
         elif lane.is_idle:
             lane.rest()
             if not lane.refused:
-                self._lanes.pop(lane.destination.key, None)
+                self._lanes.pop(lane.key, None)
         return False
 
     def _start_behind(self, lane: Lane, now: Instant) -> bool:
         """True where a letter flies whose class has its turn before more urgent mail."""
         head = lane.first()
         urgency = None if head is None else lane.share.turn_of(head.urgency, now)
-        if head is None or urgency is None or lane.claiming is not None:
+        if head is None or urgency is None or lane.claiming is not None or lane.is_fallback:
             return False
         to, shaper = lane.destination, self._parts.shaper
         if is_fresh(head, to.profile, now):
@@ -176,7 +199,7 @@ class Lanes:
     # --- waiting
 
     def _queue(self, lane: Lane) -> None:
-        self._queued[lane.destination.key] = None
+        self._queued[lane.key] = None
 
     def _feed(self) -> None:
         """There may be room: the lanes that queued up, in order."""
@@ -285,15 +308,16 @@ class Lanes:
         known = []
         for domain, urgency in ready.items():
             route = self._parts.router.known(domain)
-            if route is not None and route.destination.key == lane.destination.key:
+            leads = self._fallback.leads(route, lane) if route is not None else None
+            if leads is not None:
                 known.append(domain)
-                lane.destination = route.destination
-            else:
+                lane.destination = leads.destination
+            elif not (lane.is_fallback and route is not None):
                 self._look_up(domain, urgency)
         now = self._parts.clock.now()
         try:
-            claim = self._parts.store.claim
-            found = await claim(known, limit, now, now + LEASE, least) if known else []
+            claim, until = self._parts.store.claim, now + LEASE
+            found = await claim(known, limit, now, until, least, lane.down_to) if known else []
         except BaseException:
             for domain in known:
                 lane.note(domain, ready[domain])

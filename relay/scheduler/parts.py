@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
 from relay.clock import Clock
@@ -15,7 +16,7 @@ from relay.scheduler.fuses import Fuses
 from relay.shaping.base import Shaping
 from relay.shaping.settings import LifeSettings, NxdomainSettings, RetrySettings
 from relay.store.base import Queue
-from relay.transports.base import Router, Transport
+from relay.transports.base import Route, Router, Transport
 
 
 class Classifier(Protocol):
@@ -31,6 +32,14 @@ class Classifier(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class FallbackRoute:
+    """The other way of kritis letters, and how long their own must have been closed."""
+
+    route: Route
+    after: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Tuning:
     """What a reload may change of the scheduler's decisions."""
 
@@ -38,6 +47,7 @@ class Tuning:
     retry: RetrySettings = field(default_factory=RetrySettings)
     nxdomain: NxdomainSettings = field(default_factory=NxdomainSettings)
     life: LifeSettings = field(default_factory=LifeSettings)
+    fallback: FallbackRoute | None = None
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ from relay.mail.instant import Instant
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.scheduler.deadlines import Deadlines, waited_for
+from relay.scheduler.fallback import Fallback
 from relay.scheduler.flight import Flights
 from relay.scheduler.lane import Lane
 from relay.scheduler.lanes import Lanes
@@ -59,9 +60,15 @@ class Scheduler:
         self._ledger = Ledger(parts.store, parts.clock, parts.emit)
         self._outcomes = Outcomes(parts, self.steady, self._ledger, self._keep_pause)
         self._routing = Routing(parts, self._outcomes, self._on_route)
-        self._lanes = Lanes(parts, self.steady, self._carry, self._routing.look_up)
+        self.fallback = Fallback(parts, self.steady)
+        self._lanes = Lanes(parts, self.steady, self._carry, self._routing.look_up, self.fallback)
         self._flights = Flights(
-            parts, self.steady, self._outcomes, self._lanes.put_back, self._lanes.admitted
+            parts,
+            self.steady,
+            self._outcomes,
+            self._lanes.put_back,
+            self._lanes.admitted,
+            self.fallback,
         )
         self._deadlines = Deadlines(parts, self.steady)
         self._kick = asyncio.Event()
@@ -114,6 +121,7 @@ class Scheduler:
         most = OVER + len(self._ending)
         over = await _tried(store.overdue(now, most), "what is over could not be found") or []
         await self._end(over)
+        self._lanes.fall_back()
         woken = await _tried(store.wake(now, WOKEN), "what is due could not be woken")
         await _tried(self._deadlines.look(), "whether deadlines will be missed is not known")
         if len(over) == most and not self._ending:

@@ -26,6 +26,7 @@ from relay.observe.settings import LogSettings
 from relay.scheduler import Scheduler, Tuning
 from relay.scheduler.scheduler import Parts
 from relay.service.destinations import Directory
+from relay.service.falling_back import fallback_of
 from relay.shaping.destination import Destination
 from relay.shaping.shaper import Shaper
 from relay.store.base import Store
@@ -235,7 +236,7 @@ class Road:
 
     def use(self, filters: Pipeline, config: Config) -> None:
         """One configuration from the next letter on. Raises SourceError before anything changed."""
-        router = self._router(config)
+        router, tuning = self._router(config), _tuning(config)
         self.pipeline = filters
         self._departures.keys = config.keys
         self._classifier = config.classifier
@@ -249,7 +250,7 @@ class Road:
             book.items(),
         )
         self._parts.classifier = config.classifier
-        self._parts.tuning = _tuning(config)
+        self._parts.tuning = tuning
         self._parts.router = router
         self.directory.use(router, config.profiles)
 
@@ -274,4 +275,10 @@ class Road:
 
 def _tuning(config: Config) -> Tuning:
     settings = config.settings
-    return Tuning(config.hostname, settings.retry, settings.nxdomain, settings.life)
+    return Tuning(
+        config.hostname,
+        settings.retry,
+        settings.nxdomain,
+        settings.life,
+        fallback_of(config),
+    )

@@ -6,7 +6,8 @@ The sentences are shaping's own; `in_indonesian` says them in the language of th
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from relay.clock import Clock
@@ -18,8 +19,11 @@ from relay.mail.urgency import Urgency
 from relay.scheduler.deadlines import through_at
 from relay.service.shapes import moment
 from relay.shaping.base import Bound, Explained, Shaping
+from relay.shaping.destination import Destination
 from relay.store.base import Backlog, Depth
 from relay.transports.base import Route
+
+InsteadOf = Callable[[Destination], Route | None]
 
 # Shaping's sentences and theirs; what is foreign in them (a reply) stays as it is.
 _INDONESIAN: Final = tuple(
@@ -45,6 +49,10 @@ _INDONESIAN: Final = tuple(
             r"(\S+) is slow after a refusal: (\S+) a minute",
             r"\1 diperlambat setelah penolakan: \2 per menit",
         ),
+        (
+            r"(\S+) is paused, and kritis letters go by the fallback route (\S+)",
+            r"pengiriman ke \1 dihentikan sementara; surat kritis lewat jalur cadangan \2",
+        ),
         (r"the limit of connections to (\S+): (.*)", r"batas sambungan ke \1: \2"),
         (r"the limit of (\S+): (.*)", r"batas pengiriman \1: \2"),
         (
@@ -61,10 +69,14 @@ _INDONESIAN: Final = tuple(
         ),
     )
 )
+_BY_FALLBACK: Final = re.compile(r"by the fallback route (\S+): (.*)", re.DOTALL)
 
 
 def in_indonesian(sentence: str) -> str:
     """The sentence in Bahasa Indonesia; one that is not shaping's own stays as it is."""
+    by_fallback = _BY_FALLBACK.fullmatch(sentence)
+    if by_fallback:
+        return f"lewat jalur cadangan {by_fallback[1]}: {in_indonesian(by_fallback[2])}"
     for pattern, said in _INDONESIAN:
         match = pattern.fullmatch(sentence)
         if match:
@@ -79,8 +91,10 @@ def explained(
     backlog: Iterable[Backlog],
     urgency: Urgency,
     now: Instant,
+    fallback: str | None = None,
 ) -> dict[str, Any]:
-    """The answer of `explain`; the line there is: as urgent letters and more urgent ones."""
+    """The answer of `explain`; the line there is: as urgent letters and more urgent ones.
+    `fallback`: the host that kritis letters go by now, its own way being closed."""
     ahead = sum(row.count for row in backlog if row.urgency <= urgency)
     hosts = [f"{host.name}:{host.port}" for host in route.hosts]
     return {
@@ -93,6 +107,7 @@ def explained(
         "because": _because(route, found),
         "state": found.state,
         "why": found.why,
+        "fallback_route": fallback,
         "limits": [_bound(bound) for bound in found.bounds],
         "learned_a_minute": found.learned,
         "borne_a_minute": found.ceiling,
@@ -165,12 +180,20 @@ class Routes(Protocol):
 class Explainer:
     """Answers `explain`, and what a ready letter waits for."""
 
-    def __init__(self, store: Backlogs, shaper: Shaping, routes: Routes, clock: Clock) -> None:
-        """The running relay's own."""
+    def __init__(
+        self,
+        store: Backlogs,
+        shaper: Shaping,
+        routes: Routes,
+        clock: Clock,
+        instead_of: InsteadOf = lambda destination: None,
+    ) -> None:
+        """The running relay's own; `instead_of`: see Fallback.instead_of."""
         self._store = store
         self._shaper = shaper
         self._routes = routes
         self._clock = clock
+        self._instead_of = instead_of
 
     async def explain(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """Route, limits, what binds now, and the line before a letter to that address."""
@@ -181,19 +204,34 @@ class Explainer:
         now, destination = self._clock.now(), route.destination
         domain = recipient.rpartition("@")[2]
         found = self._shaper.explain(destination, domain, now, urgency)
+        other = self._instead_of(destination) if urgency is Urgency.KRITIS else None
+        if other is not None:
+            found = replace(found, why=self._by_fallback(destination, other, domain))
         there = {depth.domain for depth in await self._store.depths()}
         domains = [name for name in there if self._routes.key_of(name) == destination.key]
         backlog = await self._store.backlog(domains)
-        return explained(recipient, route, found, backlog, urgency, now)
+        by = None if other is None else other.destination.key
+        return explained(recipient, route, found, backlog, urgency, now, by)
 
     def why_now(self, domain: str, urgency: Urgency) -> str:
         """What a ready letter waits for; empty where nothing is known to hold it."""
         route = self._routes.known(domain)
         if route is None:
             return ""
+        other = self._instead_of(route.destination) if urgency is Urgency.KRITIS else None
+        if other is not None:
+            return self._by_fallback(route.destination, other, domain)
         now = self._clock.now()
         wait = self._shaper.peek(route.destination, domain, 1, now, 0, urgency)
         return wait.why if wait else ""
+
+    def _by_fallback(self, own: Destination, other: Route, domain: str) -> str:
+        """Which way it goes, or what it waits for there."""
+        by, now = other.destination, self._clock.now()
+        wait = self._shaper.peek(by, domain, 1, now, 0, Urgency.KRITIS)
+        if wait is not None:
+            return f"by the fallback route {by.key}: {wait.why}"
+        return f"{own.key} is paused, and kritis letters go by the fallback route {by.key}"
 
 
 def _asked(params: dict[str, Any]) -> tuple[str, Urgency]:

@@ -205,7 +205,13 @@ class Running:
             "state_dir": str(self.config.state_dir),
         }
         linker = build.linker(settings.web, about["web"], key)
-        explainer = Explainer(self._store, self._road.shaper, self._road.directory, self._clock)
+        explainer = Explainer(
+            self._store,
+            self._road.shaper,
+            self._road.directory,
+            self._clock,
+            self._road.scheduler.fallback.instead_of,
+        )
         table = self._commands(linker, about, explainer).table() | {"explain": explainer.explain}
         table |= alerting.AlertCommands(self._alerts, self._notifying).table()
         fuses = FuseCommands(self._road.scheduler, self._road.directory.provider_of)

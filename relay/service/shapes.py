@@ -47,7 +47,8 @@ def delivery(
 
 
 def attempt(made: Attempt) -> dict[str, Any]:
-    """One attempt of `queue show`; a failure without a reply has no code."""
+    """One attempt of `queue show`; a failure without a reply has no code. `route` is there only
+    where a host of relay.yaml was asked instead of an MX."""
     reply, reading = made.reply, made.classification
     said = reply.text if reply else made.failure.text if made.failure else ""
     return {
@@ -62,7 +63,7 @@ def attempt(made: Attempt) -> dict[str, Any]:
         "rule": reading.rule if reading else None,
         "started_at": iso(made.started_at),
         "took_ms": round(made.took_us / 1000, 3),
-    }
+    } | ({"route": made.route_key} if "://" in made.route_key else {})
 
 
 def inbox_row(row: InboxRow) -> dict[str, Any]:

@@ -205,6 +205,10 @@ class Shaping(Protocol):
         """True while nothing may be sent there."""
         ...
 
+    def closed_since(self, destination: str) -> Instant | None:
+        """Since when nothing but a probe goes there, refused probes included; None: it is open."""
+        ...
+
     def standings(self, now: Instant) -> list[Standing]:
         """All destinations that have a state worth showing."""
         ...

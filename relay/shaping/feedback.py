@@ -79,6 +79,7 @@ class Standing:
     length: int = 0  # milliseconds of the pause at hand
     enough: dict[str, int] = field(default_factory=dict)  # kind → where its next pause begins
     enough_at: Instant = 0
+    closed_at: Instant = 0  # since when nothing but a probe goes there; 0: it is open
     last_reply: str = ""
     last_reply_at: Instant | None = None
 
@@ -108,6 +109,7 @@ _KEPT: Final = (
     "length",
     "enough",
     "enough_at",
+    "closed_at",
     "last_reply",
     "last_reply_at",
 )

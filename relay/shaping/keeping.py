@@ -159,4 +159,5 @@ class Keeping:
         longest = now + 2 * millis(max(pauses.longest, pauses.throttle, pauses.administrative))
         state.until = min(state.until, longest)
         state.step_at = min(state.step_at, longest)
+        state.closed_at = min(state.closed_at, now)
         return state

@@ -14,6 +14,7 @@ from relay.shaping.reacting import Reacting
 
 EVERYTHING: Final = "*"
 UNLIMITED: Final = 20  # connections to a destination without a limit of them
+CLOSED: Final = (Mode.PAUSED, Mode.PROBING)
 
 
 class Operating(Keeping):
@@ -32,7 +33,9 @@ class Operating(Keeping):
 
     def pause(self, destination: str, until: Instant | None, why: str, now: Instant) -> None:
         """See Shaping.pause."""
-        feedback.pause(self._states.setdefault(destination, Standing()), until, why)
+        state = self._states.setdefault(destination, Standing())
+        feedback.pause(state, until, why)
+        closing(state, now)
         self._dirty.add(destination)
 
     def resume(self, destination: str, why: str, now: Instant) -> bool:
@@ -45,6 +48,7 @@ class Operating(Keeping):
         for name in names:
             state = self._states.get(name)
             if state is not None and feedback.resume(state, now):
+                closing(state, now)
                 self._dirty.add(name)
                 done = True
             done = self._reacting.clear(name) or done
@@ -57,6 +61,13 @@ class Operating(Keeping):
             if state is not None and state.mode is Mode.PAUSED:
                 return state.by_hand or now < state.until
         return False
+
+    def closed_since(self, destination: str) -> Instant | None:
+        """See Shaping.closed_since."""
+        state = self._states.get(destination)
+        if state is None or state.mode not in CLOSED:
+            return None
+        return state.closed_at
 
     def standings(self, now: Instant) -> list[base.Standing]:
         """See Shaping.standings."""
@@ -87,3 +98,8 @@ class Operating(Keeping):
             connections,
             self._open.get(key, 0),
         )
+
+
+def closing(state: Standing, now: Instant) -> None:
+    """Note since when it is closed, after whatever step: probes in between do not count anew."""
+    state.closed_at = (state.closed_at or now) if state.mode in CLOSED else 0

@@ -22,7 +22,7 @@ from relay.shaping.counting import Counting, DomainRates
 from relay.shaping.destination import Destination, Profile, Sum
 from relay.shaping.feedback import Change, Mode, Standing
 from relay.shaping.meaning import Kind, Meaning
-from relay.shaping.operating import UNLIMITED
+from relay.shaping.operating import UNLIMITED, closing
 from relay.shaping.reacting import Reacting
 from relay.shaping.reactions import Reaction
 from relay.shaping.settings import PauseSettings
@@ -265,6 +265,7 @@ class Shaper(Waiting):
             change = feedback.refused(state, learned, read, reply, now, self._pauses)
         else:
             state.is_asked = False
+        closing(state, now)
         told = [] if read is None else self._react(destination, domain, read, reply, now)
         if change is not Change.NONE or state.mode is not Mode.OK:
             self._dirty.add(key)

@@ -129,10 +129,11 @@ class Queue(Protocol):
         now: Instant,
         leased_until: Instant,
         least: Urgency = Urgency.KRITIS,
+        down_to: Urgency = Urgency.MASSAL,
     ) -> list[Delivery]:
         """Lease ready deliveries of these domains: the most urgent first, then the earliest
         deadline, then those without one; among equals flows share fairly. None that is more urgent
-        than `least`."""
+        than `least`, and none that is less urgent than `down_to`."""
         ...
 
     async def give_back(self, deliveries: Sequence[Delivery]) -> None:

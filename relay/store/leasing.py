@@ -20,7 +20,7 @@ from relay.store.writer import Operation, Transaction
 _CHUNKS: Final = (64, 32, 16, 8, 4, 2, 1)
 _CANDIDATES: Final = (
     "SELECT class, turn, message_id, n FROM delivery WHERE state = 0 AND domain_id = ?"
-    " AND class >= ? ORDER BY class, turn, message_id, n LIMIT ?"
+    " AND class BETWEEN ? AND ? ORDER BY class, turn, message_id, n LIMIT ?"
 )
 _LEASE: Final = (
     "UPDATE delivery SET state = 2, leased_until = ? FROM wanted w"
@@ -95,13 +95,14 @@ class Claim(Operation[list[Delivery]]):
         leased_until: Instant,
         give_back: Callable[[Sequence[Delivery]], object],
         least: Urgency = Urgency.KRITIS,
+        down_to: Urgency = Urgency.MASSAL,
     ) -> None:
         self._names = names
         self._domains = domains
         self._limit = limit
         self._until = leased_until
         self._give_back = give_back
-        self._least = int(least)
+        self._classes = (int(least), int(down_to))
 
     def run(self, transaction: Transaction) -> list[Delivery]:
         """See Operation.run."""
@@ -120,7 +121,7 @@ class Claim(Operation[list[Delivery]]):
             if domain is None:
                 continue
             for urgency, turn, message_id, n in connection.execute(
-                _CANDIDATES, (domain, self._least, self._limit)
+                _CANDIDATES, (domain, *self._classes, self._limit)
             ).fetchall():
                 rank = turns.rank((domain, urgency), turn)
                 found.append((urgency, rank, message_id, n, domain, turn))

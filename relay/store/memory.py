@@ -187,18 +187,13 @@ class MemoryStore(MemoryKept, MemoryUnsent, MemoryInbox, MemorySuppressing, Memo
         now: Instant,
         leased_until: Instant,
         least: Urgency = Urgency.KRITIS,
+        down_to: Urgency = Urgency.MASSAL,
     ) -> list[Delivery]:
         """See Queue.claim."""
         ready = self._in(State.READY)
-        meant = [one for one in ready if one.domain in domains and one.urgency >= least]
-        meant.sort(
-            key=lambda d: (
-                d.urgency,
-                self._turns.rank(self._lane(d), d.turn),
-                d.message_id,
-                d.n,
-            )
-        )
+        meant = [d for d in ready if d.domain in domains and least <= d.urgency <= down_to]
+        rank, lane = self._turns.rank, self._lane
+        meant.sort(key=lambda d: (d.urgency, rank(lane(d), d.turn), d.message_id, d.n))
         chosen = self._keep(one.moved(State.LEASED) for one in meant[: max(limit, 0)])
         for one in chosen:
             self._turns.leased(self._lane(one), one.turn)

@@ -214,12 +214,13 @@ class SqliteStore(Reading, WritingSuppressions, WritingReturns):
         now: Instant,
         leased_until: Instant,
         least: Urgency = Urgency.KRITIS,
+        down_to: Urgency = Urgency.MASSAL,
     ) -> list[Delivery]:
         """See Queue.claim. A caller that is cancelled leaves nothing leased."""
         if not domains or limit <= 0:
             return []
         back = self._give_back_later
-        claim = leasing.Claim(self._names, domains, limit, leased_until, back, least)
+        claim = leasing.Claim(self._names, domains, limit, leased_until, back, least, down_to)
         return await self._writer.submit(claim)
 
     def _give_back_later(self, deliveries: Sequence[Delivery]) -> None:

@@ -20,7 +20,7 @@ from relay.transports.lookup import (
     resolver_of,
 )
 
-__all__ = ["MAX_HOSTS", "MxRouter", "async_resolver_of", "resolver_of", "unlimited"]
+__all__ = ["MAX_HOSTS", "MxRouter", "async_resolver_of", "hop_route", "resolver_of", "unlimited"]
 
 MAX_HOSTS: Final = 20  # of one MX set; more are left out
 DestinationOf = Callable[[str, tuple[str, ...]], Destination]
@@ -30,6 +30,26 @@ DestinationOfHop = Callable[[str], Destination]
 def unlimited(url: str) -> Destination:
     """A next hop that nobody has set limits for."""
     return Destination(url, Profile(url, connections=None, messages_per_connection=None))
+
+
+def hop_route(hop: Hop, destination: Destination) -> Route:
+    """The route by a next hop; where there is a password its certificate must verify."""
+    credentials = None
+    if hop.user is not None and hop.password is not None:
+        credentials = Credentials(hop.user, hop.password)
+    tls: TlsPolicy = destination.profile.tls
+    if hop.is_implicit:
+        tls = "implicit"
+    elif credentials is not None:
+        tls = "required"
+    return Route(
+        destination=destination,
+        hosts=(Host(hop.host, hop.port),),
+        credentials=credentials,
+        is_verified=hop.is_implicit or credentials is not None,
+        tls=tls,
+        may_be_private=True,
+    )
 
 
 class MxRouter:
@@ -84,27 +104,8 @@ class MxRouter:
     def _hop_route(self, hop: Hop) -> Route:
         route = self._by_hop.get(hop)
         if route is None:
-            route = self._by_hop[hop] = self._made(hop)
+            route = self._by_hop[hop] = hop_route(hop, self._destination_of_hop(hop.url))
         return route
-
-    def _made(self, hop: Hop) -> Route:
-        destination = self._destination_of_hop(hop.url)
-        credentials = None
-        if hop.user is not None and hop.password is not None:
-            credentials = Credentials(hop.user, hop.password)
-        tls: TlsPolicy = destination.profile.tls
-        if hop.is_implicit:
-            tls = "implicit"
-        elif credentials is not None:
-            tls = "required"
-        return Route(
-            destination=destination,
-            hosts=(Host(hop.host, hop.port),),
-            credentials=credentials,
-            is_verified=hop.is_implicit or credentials is not None,
-            tls=tls,
-            may_be_private=True,
-        )
 
     async def _mx_route(self, domain: str) -> tuple[Route, float]:
         records, ttl = await self._lookup.mx(domain)

@@ -52,6 +52,22 @@ class RouteSettings(Settings):
         return self
 
 
+class FallbackSettings(Settings):
+    """Another way for kritis letters whose provider has been paused for longer than `after`."""
+
+    to: str
+    password_file: Path | None = None
+    after: Duration = timedelta(minutes=15)
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        if parse_hop(self.to, None if self.password_file is None else "") is None:
+            raise ValueError(
+                "mx is no other way: it is the one that is paused; write smtp://host:port"
+            )
+        return self
+
+
 class DestinationsSettings(Settings):
     """Exceptions from the rule that loopback and private addresses are never dialled."""
 

@@ -59,6 +59,26 @@ def faults(folder: Path, text: str, **site: str) -> list[str]:
         ("retry: {schedule: []}", "retry.schedule: a schedule needs at least one step"),
         ("retry: {ambiguous: 1s}", "retry.ambiguous: short time constants"),
         ("nxdomain: {hold: 1s}", "nxdomain.hold: short time constants"),
+        # the other way of kritis letters
+        ("fallback_route: mx", "fallback_route: mx is no other way"),
+        ("fallback_route: 'http://x'", "fallback_route: 'http://x' is no route"),
+        ("fallback_route: {after: 15m}", "fallback_route.to: "),
+        (
+            "fallback_route: {to: 'smtp://h', after: 1s}",
+            "fallback_route.after: short time constants",
+        ),
+        (
+            "fallback_route: {to: 'smtp://u@h'}",
+            "fallback_route: 'smtp://…@h': password_file is missing",
+        ),
+        (
+            "fallback_route: {to: 'smtps://u@h', password_file: gone}",
+            "fallback_route.password_file: FOLDER/gone: no such file",
+        ),
+        (
+            "fallback_route: {to: 'smtps://u@h', password_file: empty}",
+            "fallback_route.password_file: empty: its first line is empty",
+        ),
         # routes
         ("routes: {a.id: 'smtp://u@h'}", "routes.a.id: 'smtp://…@h': password_file is missing"),
         ("routes: {a.id: 'smtp://u:secret@h'}", "routes.a.id: the password stands in"),

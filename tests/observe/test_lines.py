@@ -52,6 +52,7 @@ def test_an_attempt_is_flattened() -> None:
         "started_at": "2011-10-04T07:10:59.500Z",
         "took_ms": 120,
         "source_ip": "192.0.2.1",
+        "route": "",
         "mx": "mta7.example.net",
         "ip": "198.51.100.7",
         "tls": "TLSv1.3",

@@ -20,6 +20,7 @@ from relay.shaping.reactions import Reaction
 from relay.shaping.settings import PauseSettings
 from relay.shaping.shaper import Shaper
 from relay.shaping.warmup import Warmup
+from relay.transports.base import Host, Route
 from tests.service.house import GMAIL, Destinations, House
 
 THROTTLE = Classification(
@@ -74,6 +75,43 @@ async def test_what_binds_now_is_said_of_ready_letters() -> None:
     assert (told["an_hour"], told["through_at"]) == (0, None)
     assert entry.message.id
     assert explainer(house).why_now("nowhere.example", Urgency.MASSAL) == ""
+
+
+async def test_kritis_of_a_closed_provider_is_said_to_go_the_other_way() -> None:
+    house = House()
+    hop = Destination("smtp://192.0.2.7:25", Profile("smtp://192.0.2.7:25"))
+    other = Route(hop, (Host("192.0.2.7", 25),))
+    made = Explainer(
+        house.store,
+        house.shaper,
+        Destinations(),
+        house.clock,
+        lambda to: other if to is GMAIL else None,
+    )
+    house.shaper.pause("gmail", None, "siti", house.clock.at)
+    said = made.why_now("gmail.com", Urgency.KRITIS)
+    assert (
+        said == "gmail is paused, and kritis letters go by the fallback route smtp://192.0.2.7:25"
+    )
+    assert in_indonesian(said) == (
+        "pengiriman ke gmail dihentikan sementara; surat kritis lewat jalur cadangan"
+        " smtp://192.0.2.7:25"
+    )
+    assert made.why_now("gmail.com", Urgency.MENDESAK) == "gmail is paused: siti"
+    assert made.why_now("dinas.example.go.id", Urgency.KRITIS) == ""
+    told = await made.explain({"recipient": "a@gmail.com", "class": "kritis"}, "siti")
+    assert (told["why"], told["fallback_route"]) == (said, "smtp://192.0.2.7:25")
+    told = await made.explain({"recipient": "a@gmail.com", "class": "massal"}, "siti")
+    assert (told["why"], told["fallback_route"]) == ("gmail is paused: siti", None)
+    house.shaper.pause("smtp://192.0.2.7:25", None, "budi", house.clock.at)
+    said = made.why_now("gmail.com", Urgency.KRITIS)
+    assert said == (
+        "by the fallback route smtp://192.0.2.7:25: smtp://192.0.2.7:25 is paused: budi"
+    )
+    assert in_indonesian(said) == (
+        "lewat jalur cadangan smtp://192.0.2.7:25:"
+        " pengiriman ke smtp://192.0.2.7:25 dihentikan sementara: budi"
+    )
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,40 @@ def test_resume_ends_a_providers_pause_with_one_letter() -> None:
     assert not admit(made, now + MINUTE + SECOND)
 
 
+def test_it_is_closed_from_the_first_refusal_until_it_takes_a_letter_again() -> None:
+    made = shaper()
+    assert made.closed_since("gmail") is None
+    say(made, THROTTLE, NOW)
+    assert made.closed_since("gmail") == NOW
+    at = paused_until(made, NOW) + 1
+    assert admit(made, at)  # as a probe
+    assert made.closed_since("gmail") == NOW
+    say(made, THROTTLE, at + SECOND)
+    assert made.closed_since("gmail") == NOW
+    again = Shaper(PauseSettings(), no_rates)
+    again.restore(made.dirty(at + MINUTE), at + MINUTE)
+    assert again.closed_since("gmail") == NOW
+    early = Shaper(PauseSettings(), no_rates)  # a clock that was set back
+    early.restore({"state:gmail": json.dumps(_kept(again))}, NOW - HOUR)
+    assert early.closed_since("gmail") == NOW - HOUR
+    at = paused_until(made, at + SECOND) + 1
+    assert admit(made, at)
+    say(made, None, at + SECOND)
+    assert made.closed_since("gmail") is None
+    made.pause("gmail", None, "siti", at + MINUTE)
+    assert made.closed_since("gmail") == at + MINUTE
+    made.resume("gmail", "siti", at + 2 * MINUTE)
+    assert state(made, at + 2 * MINUTE) == "probing"
+    assert made.closed_since("gmail") == at + MINUTE
+    made.pause("yahoo", None, "siti", at)
+    made.resume("yahoo", "siti", at + SECOND)
+    assert made.closed_since("yahoo") is None
+
+
+def _kept(made: Shaper) -> object:
+    return made._states["gmail"].dump()
+
+
 def test_counts_and_pauses_survive_a_restart() -> None:
     made, now = warmed()
     say(made, THROTTLE, now)

@@ -54,6 +54,20 @@ class Leasing:
         assert heard == [Ready("one.example", Urgency.KRITIS)]
         assert await store.count(Selector()) == {State.READY: 3, State.HELD: 1}
 
+    async def test_a_claim_down_to_a_class_leaves_what_is_less_urgent(self, store: Store) -> None:
+        post = Post()
+        for urgency in (Urgency.MASSAL, Urgency.MENDESAK, Urgency.KRITIS):
+            await store.put(post.entry(("a@one.example",), urgency=urgency))
+            await store.put(post.entry(("a@two.example",), urgency=urgency))
+        domains = ("one.example", "two.example")
+        taken = await store.claim(domains, 10, NOW, UNTIL, down_to=Urgency.KRITIS)
+        assert [one.urgency for one in taken] == [Urgency.KRITIS] * 2
+        assert await store.claim(domains, 10, NOW, UNTIL, down_to=Urgency.KRITIS) == []
+        taken = await store.claim(domains, 10, NOW, UNTIL, down_to=Urgency.TRANSAKSI)
+        assert [one.urgency for one in taken] == [Urgency.MENDESAK] * 2
+        rest = await store.claim(domains, 10, NOW, UNTIL)
+        assert [one.urgency for one in rest] == [Urgency.MASSAL] * 2
+
     async def test_claims_are_disjoint_urgent_first_and_bounded(self, store: Store) -> None:
         post = Post()
         for urgency in (Urgency.MASSAL, Urgency.TRANSAKSI, Urgency.KRITIS, Urgency.MENDESAK):

@@ -172,6 +172,10 @@ class Simple:
         """See Shaping.is_paused."""
         return now < self._until.get(destination, 0)
 
+    def closed_since(self, destination: str) -> Instant | None:
+        """See Shaping.closed_since."""
+        return None
+
     def standings(self, now: Instant) -> list[Standing]:
         """See Shaping.standings."""
         return []

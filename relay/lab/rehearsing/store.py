@@ -138,6 +138,7 @@ class IndexedStore(MemoryStore):
         now: Instant,
         leased_until: Instant,
         least: Urgency = Urgency.KRITIS,
+        down_to: Urgency = Urgency.MASSAL,
     ) -> list[Delivery]:
         """See Queue.claim."""
         keys: dict[Key, None] = {}
@@ -146,7 +147,7 @@ class IndexedStore(MemoryStore):
             for urgency, heap in self._found.ready.get(domain, {}).items():
                 lane = (self._domains[domain], urgency)
                 by_class.setdefault(urgency, []).append((lane, heap))
-        for urgency in sorted(urgency for urgency in by_class if urgency >= least):
+        for urgency in sorted(one for one in by_class if least <= one <= down_to):
             self._choose(by_class[urgency], limit, keys)
         chosen = self._keep(self._found[key].delivery.moved(State.LEASED) for key in keys)
         for one in chosen:
