@@ -10,7 +10,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -99,6 +99,21 @@ def report(
     """
     if not undelivered:
         raise ValueError("a report needs a recipient")
+    words, status = _words(undelivered, hostname), _status(undelivered, original, hostname)
+    return assembled(SUBJECT, words, status, original, hostname, report_id, now)
+
+
+def assembled(
+    subject: str,
+    words: bytes,
+    status: bytes,
+    original: Original,
+    hostname: str,
+    report_id: int,
+    now: Instant,
+) -> tuple[bytes, bytes]:
+    """Header block and body of a report (RFC 6522) of these parts: `words` for people, in ASCII,
+    `status` for machines. Raises ValueError for a sender ``<>``."""
     if not original.sender:
         raise ValueError("no report goes to <>")
     shown = ids.show(report_id)
@@ -107,8 +122,8 @@ def report(
     headers = Headers(())
     for name, value in (
         ("From", f"MAILER-DAEMON <MAILER-DAEMON@{hostname}>"),
-        ("To", f"<{_escaped(original.sender)}>"),
-        ("Subject", SUBJECT),
+        ("To", f"<{escaped(original.sender)}>"),
+        ("Subject", subject),
         ("Date", _date(now)),
         ("Message-ID", f"<{shown}@{hostname}>"),
         ("Auto-Submitted", "auto-replied"),
@@ -117,8 +132,8 @@ def report(
     ):
         headers = headers.add(name, value, at_end=True)
     parts = (
-        b"Content-Type: text/plain; charset=us-ascii\r\n\r\n" + _words(undelivered, hostname),
-        b"Content-Type: message/delivery-status\r\n\r\n" + _status(undelivered, original, hostname),
+        b"Content-Type: text/plain; charset=us-ascii\r\n\r\n" + words,
+        b"Content-Type: message/delivery-status\r\n\r\n" + status,
         _returned(original.head),
     )
     mark = f"--{boundary}".encode()
@@ -133,7 +148,7 @@ def _words(undelivered: Sequence[Undelivered], hostname: str) -> bytes:
         "",
     ]
     for one in undelivered:
-        lines += [f"<{_escaped(one.delivery.recipient)}>", f"  {_label(one)[0]}.", *_answer(one)]
+        lines += [f"<{escaped(one.delivery.recipient)}>", f"  {label_of(one)[0]}.", *_answer(one)]
     lines += [
         "",
         f"This is an automatic notice from the mail server {hostname}.",
@@ -141,50 +156,57 @@ def _words(undelivered: Sequence[Undelivered], hostname: str) -> bytes:
         "",
     ]
     for one in undelivered:
-        lines += [f"<{_escaped(one.delivery.recipient)}>", f"  {_label(one)[1]}."]
+        lines += [f"<{escaped(one.delivery.recipient)}>", f"  {label_of(one)[1]}."]
     return "\r\n".join(lines).encode("ascii") + b"\r\n"
 
 
-def _label(one: Undelivered) -> tuple[str, str, str]:
+def label_of(one: Undelivered) -> tuple[str, str, str]:
+    """What it is called, in Indonesian and in English, and its status where no reply gave one."""
     return _EXPIRED if one.is_expired else _WORDS[one.category or Category.OTHER]
 
 
 def _answer(one: Undelivered) -> list[str]:
     """The last server's words, if there was an attempt."""
     if not one.attempts:
-        return [f"  {_escaped(one.delivery.why)}"] if one.delivery.why else []
+        return [f"  {escaped(one.delivery.why)}"] if one.delivery.why else []
     last = one.attempts[-1]
-    who = f"Jawaban server {_escaped(last.mx)}" if last.mx and last.reply else "Sebab"
-    return [f"  {who}:", f"  {_escaped(last.said())}"]
+    who = f"Jawaban server {escaped(last.mx)}" if last.mx and last.reply else "Sebab"
+    return [f"  {who}:", f"  {escaped(last.said())}"]
 
 
 def _status(undelivered: Sequence[Undelivered], original: Original, hostname: str) -> bytes:
     """The fields for machines, RFC 3464 2.2 and 2.3."""
-    groups = [[("Reporting-MTA", f"dns; {hostname}"), ("Arrival-Date", _date(original.arrived_at))]]
+    first = [("Reporting-MTA", f"dns; {hostname}"), ("Arrival-Date", _date(original.arrived_at))]
     if original.envid:
-        groups[0].insert(0, ("Original-Envelope-Id", _escaped(_from_xtext(original.envid))))
-    for one in undelivered:
-        fields = [
-            ("Final-Recipient", _typed(one.delivery.recipient)),
-            ("Action", "failed"),
-            ("Status", status_of(one)),
-        ]
-        if one.delivery.orcpt:
-            kind, _, address = one.delivery.orcpt.partition(";")
-            value = f"{_escaped(kind.strip())};{_escaped(_from_xtext(address.strip()))}"
-            fields.insert(0, ("Original-Recipient", value))
-        if one.attempts:
-            fields += _of_attempt(one.attempts[-1])
-        groups.append(fields)
+        first.insert(0, ("Original-Envelope-Id", escaped(_from_xtext(original.envid))))
+    return grouped([first, *(fields_of(one) for one in undelivered)])
+
+
+def grouped(groups: Iterable[Iterable[tuple[str, str]]]) -> bytes:
+    """The groups of fields of a delivery-status, a blank line between two."""
     return b"\r\n".join(b"".join(fold(name, text) for name, text in group) for group in groups)
 
 
-def _of_attempt(last: Attempt) -> list[tuple[str, str]]:
+def fields_of(one: Undelivered, most: int = MAX_SHOWN) -> list[tuple[str, str]]:
+    """The fields of one recipient (RFC 3464 2.3); of a server's words `most` characters."""
+    fields = [
+        ("Final-Recipient", _typed(one.delivery.recipient)),
+        ("Action", "failed"),
+        ("Status", status_of(one)),
+    ]
+    if one.delivery.orcpt:
+        kind, _, address = one.delivery.orcpt.partition(";")
+        value = f"{escaped(kind.strip())};{escaped(_from_xtext(address.strip()))}"
+        fields.insert(0, ("Original-Recipient", value))
+    return fields + _of_attempt(one.attempts[-1], most) if one.attempts else fields
+
+
+def _of_attempt(last: Attempt, most: int) -> list[tuple[str, str]]:
     fields = []
     if last.mx:
-        fields.append(("Remote-MTA", f"dns; {_escaped(last.mx)}"))
+        fields.append(("Remote-MTA", f"dns; {escaped(last.mx)}"))
     kind = "smtp" if last.reply else "x-lpse-relay"
-    fields.append(("Diagnostic-Code", f"{kind}; {_escaped(last.said())}"))
+    fields.append(("Diagnostic-Code", f"{kind}; {escaped(last.said(), most)}"))
     fields.append(("Last-Attempt-Date", _date(last.started_at + last.took_us // 1000)))
     return fields
 
@@ -203,7 +225,7 @@ def status_of(one: Undelivered) -> str:
         return str(EnhancedCode(5, enhanced.subject, enhanced.detail))
     if last and last.failure and last.failure.kind in _BY_FAILURE:
         return _BY_FAILURE[last.failure.kind]
-    return _label(one)[2]
+    return label_of(one)[2]
 
 
 def _returned(head: bytes) -> bytes:
@@ -223,18 +245,18 @@ def _returned(head: bytes) -> bytes:
     return label + mime.quoted_printable(octets)
 
 
-def _escaped(text: str) -> str:
-    """Foreign text in visible ASCII on one line, cut at :data:`MAX_SHOWN`."""
-    flat = re.sub(r"[\r\n\t]+", " ", text[: MAX_SHOWN + 1])
+def escaped(text: str, most: int = MAX_SHOWN) -> str:
+    """Foreign text in visible ASCII on one line, cut after `most` characters."""
+    flat = re.sub(r"[\r\n\t]+", " ", text[: most + 1])
     visible = flat.encode("ascii", "backslashreplace").decode("ascii")
     shown = re.sub(r"[^ -~]", lambda match: f"\\x{ord(match[0]):02x}", visible)
-    return shown if len(shown) <= MAX_SHOWN else shown[:MAX_SHOWN] + "..."
+    return shown if len(shown) <= most else shown[:most] + "..."
 
 
 def _typed(recipient: str) -> str:
     """An address with its type; one that is not ASCII as RFC 6533 4.2.1 writes it."""
     if recipient.isascii():
-        return f"rfc822; {_escaped(recipient)}"
+        return f"rfc822; {escaped(recipient)}"
     letters = [
         c if "!" <= c <= "~" and c not in "\\+=" else f"\\x{{{ord(c):X}}}" for c in recipient
     ]
