@@ -216,15 +216,24 @@ class _Gauges(Collector):
 
     def _queue(self, seen: Snapshot) -> Iterator[Metric]:
         depth: dict[tuple[str, str], int] = {}
+        waiting: dict[tuple[str, str], int] = {}
         oldest: dict[str, float] = {}
         for part in seen.depths:
             label = self._metrics.provider(part.provider)
             key = (label, part.state.word)
             depth[key] = depth.get(key, 0) + part.count
+            if part.reason:
+                waiting[label, part.reason] = waiting.get((label, part.reason), 0) + part.count
             age = max(0, seen.at - part.oldest_at) / 1000
             oldest[label] = max(oldest.get(label, 0.0), age)
         yield _family(
             "lpse_queue_deliveries", "Unfinished deliveries", ("provider", "state"), depth
+        )
+        yield _family(
+            "lpse_waiting_deliveries",
+            "Unfinished deliveries by what they wait for",
+            ("provider", "reason"),
+            waiting,
         )
         yield _family(
             "lpse_queue_oldest_seconds",

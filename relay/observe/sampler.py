@@ -12,11 +12,15 @@ from relay.mail.delivery import State
 from relay.mail.instant import Instant
 from relay.observe.metrics import Metrics
 from relay.observe.pulse import Pulse
-from relay.observe.snapshot import Depth, Readings, Snapshot, Standing
+from relay.observe.snapshot import Depth, DomainDepth, Readings, Snapshot, Standing
 
 EVERY: Final = 5.0  # seconds; /metrics is never older than three of these
+AT_ONCE: Final = 250  # domains that are asked after before others have their turn
 _ROWS_EVERY: Final = 12  # samples, where counting all inbox rows is slow: it may be a scan
+_REASONS_EVERY: Final = 3  # samples, where asking for the reasons is slow
 _SLOW: Final = 0.02  # seconds
+
+ReasonOf = Callable[[str, State, int, Instant], str]
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +37,10 @@ class Sampler:
         clock: Clock,
         pulse: Pulse | None = None,
         sessions_open: Callable[[], int] = lambda: 0,
+        reason_of: ReasonOf = lambda domain, state, count, now: "",
     ) -> None:
-        """`readings` is the store; `provider_of` maps a domain to a name, None where unknown."""
+        """`readings` is the store; `provider_of` maps a domain to a name, None where unknown;
+        `reason_of` says in a word of a closed list what so many of a domain in a state wait for."""
         self._readings = readings
         self._standings = standings
         self._provider_of = provider_of
@@ -42,6 +48,10 @@ class Sampler:
         self._clock = clock
         self._pulse = pulse
         self._sessions_open = sessions_open
+        self._reason_of = reason_of
+        self._reasons: dict[tuple[str, State], str] = {}
+        self._asking = 0.0  # seconds that it took in this sample
+        self._keep_reasons = 0  # samples for which they are still good
         self._skip = 0  # samples until the inbox rows are counted again
         self._inbox_rows = 0
 
@@ -58,7 +68,7 @@ class Sampler:
         """Take one snapshot and hand it to the metrics."""
         now = self._clock.now()
         await self._count_rows()
-        depths = await self._depths()
+        depths = await self._depths(now)
         self._metrics.snapshot = Snapshot(
             now,
             depths,
@@ -80,14 +90,33 @@ class Sampler:
         self._inbox_rows = await self._readings.inbox_rows()
         self._skip = _ROWS_EVERY - 1 if self._clock.monotonic() - begun > _SLOW else 0
 
-    async def _depths(self) -> tuple[Depth, ...]:
-        """By provider: thousands of domains become a handful of sums."""
-        found: dict[tuple[str | None, State], Depth] = {}
-        for part in await self._readings.depths():
+    async def _depths(self, now: Instant) -> tuple[Depth, ...]:
+        """By provider: thousands of domains become a handful of sums, a few at a time."""
+        found: dict[tuple[str | None, State, str], Depth] = {}
+        self._keep_reasons -= 1
+        is_fresh = self._keep_reasons <= 0
+        if is_fresh:
+            self._reasons = {}
+        self._asking = 0.0
+        for n, part in enumerate(await self._readings.depths(), 1):
             provider = self._provider_of(part.domain)
-            key = (provider, part.state)
+            key = (provider, part.state, self._reason(part, now))
             had = found.get(key)
             count = part.count + (had.count if had else 0)
             oldest_at = min(part.oldest_at, had.oldest_at) if had else part.oldest_at
-            found[key] = Depth(provider, part.state, count, oldest_at)
+            found[key] = Depth(provider, part.state, count, oldest_at, key[2])
+            if n % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        if is_fresh and self._asking > _SLOW:
+            self._keep_reasons = _REASONS_EVERY
         return tuple(found.values())
+
+    def _reason(self, part: DomainDepth, now: Instant) -> str:
+        """What they wait for; of thousands of domains it is not asked with each sample."""
+        key = (part.domain, part.state)
+        reason = self._reasons.get(key)
+        if reason is None:
+            begun = self._clock.monotonic()
+            reason = self._reasons[key] = self._reason_of(*key, part.count, now)
+            self._asking += self._clock.monotonic() - begun
+        return reason

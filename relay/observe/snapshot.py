@@ -102,12 +102,14 @@ class Readings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """Unfinished deliveries of a provider in a state; `oldest_at`: when the oldest came."""
+    """Unfinished deliveries of a provider in a state that wait for the same; `oldest_at`: when the
+    oldest came."""
 
     provider: str | None
     state: State
     count: int
     oldest_at: Instant
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ from relay.service.build import Road
 from relay.service.commands import Commands
 from relay.service.explaining import Explainer
 from relay.service.fusing import FuseCommands
+from relay.service.reasons import Reasons
 from relay.service.requeueing import RequeueCommands
 from relay.service.secrets import link_key
 from relay.store import sqlite
@@ -125,6 +126,7 @@ class Running:
             self._clock,
             self._pulse,
             lambda: self._door.sessions_open,
+            Reasons(self._road.shaper, self._road.directory).of,
         )
 
     def _emit(self, event: Event) -> None:

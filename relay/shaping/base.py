@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Final, Literal, Protocol
 
 from relay.mail.classification import Classification
@@ -21,9 +21,21 @@ from relay.mail.urgency import Urgency
 from relay.shaping.destination import Destination, Rate
 
 
+class Reason(StrEnum):
+    """What a letter waits for, in one word: a closed list, for who counts."""
+
+    LIMIT = "limit"  # a rate of the configuration
+    PACE = "pace"  # what was learned of the destination
+    PAUSE = "pause"
+    PROBING = "probing"  # one letter asks whether it takes mail again
+    HOURS = "hours"
+    WARM_UP = "warm-up"
+    CONNECTIONS = "connections"
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not before `until`, and why, in one sentence.
+    """Not before `until`, and why, in one sentence and in one word.
 
     `domain`: only that domain waits; its destination would take another's letter.
     """
@@ -31,6 +43,7 @@ class Wait:
     until: Instant
     why: str
     domain: str | None = None
+    reason: Reason = Reason.LIMIT
 
 
 class Short(Enum):
@@ -183,6 +196,10 @@ class Shaping(Protocol):
         domain: str = "",
     ) -> Sequence[Event]:
         """What a reply means for the destination (None: accepted). Returns Paused, Resumed …"""
+        ...
+
+    def is_full(self, destination: Destination, now: Instant) -> bool:
+        """True where as many connections are open as may be."""
         ...
 
     def messages_per_connection(self, destination: Destination, now: Instant) -> int | None:

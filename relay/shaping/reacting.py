@@ -9,7 +9,7 @@ from relay.mail import events
 from relay.mail.classification import Classification
 from relay.mail.events import Event
 from relay.mail.instant import Instant, millis
-from relay.shaping.base import Wait
+from relay.shaping.base import Reason, Wait
 from relay.shaping.destination import Destination
 from relay.shaping.directives import Alert, Pause, Slow
 from relay.shaping.overrides import Overrides
@@ -39,7 +39,8 @@ class Reacting:
         for name, own in ((key, None), (f"@{domain}", domain)):
             until = self._overrides.pause_until(name, now)
             if until is not None:
-                return Wait(until, f"{own or key} is paused by {self._rule(name, now)}", own)
+                why = f"{own or key} is paused by {self._rule(name, now)}"
+                return Wait(until, why, own, Reason.PAUSE)
             rate = self._overrides.rate(name, now)
             if rate is not None:
                 interval = millis(rate.window) / rate.count

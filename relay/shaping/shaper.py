@@ -17,7 +17,7 @@ from relay.mail.instant import SECOND, Instant
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.shaping import feedback, meaning, telling
-from relay.shaping.base import NOBODY, SHORT, Explained, Identity, Short, Wait
+from relay.shaping.base import NOBODY, SHORT, Explained, Identity, Reason, Short, Wait
 from relay.shaping.counting import Counting, DomainRates
 from relay.shaping.destination import Destination, Profile, Sum
 from relay.shaping.feedback import Change, Mode, Standing
@@ -88,12 +88,14 @@ class Shaper(Waiting):
             return wait
         allowed = self._connections(destination, now)
         if allowed is not None and self._open.get(key, 0) >= allowed:
-            return Wait(now + SECOND, f"{allowed} connections to {key} are open, as many as may be")
+            why = f"{allowed} connections to {key} are open, as many as may be"
+            return Wait(now + SECOND, why, reason=Reason.CONNECTIONS)
         if destination.profile.connection_rates:
             meter = self._dialled(destination)
             at = meter.free_at(1, now)
             if at > now:
-                return Wait(at, f"the limit of connections to {key}: {meter.rates[0]}")
+                why = f"the limit of connections to {key}: {meter.rates[0]}"
+                return Wait(at, why, reason=Reason.CONNECTIONS)
             meter.add(1, now)
         self._open[key] = self._open.get(key, 0) + 1
         return None

@@ -7,7 +7,7 @@ from typing import Final
 from relay.mail.instant import MINUTE, SECOND, Instant
 from relay.mail.urgency import Urgency
 from relay.shaping import feedback, telling
-from relay.shaping.base import NOBODY, Identity, Wait
+from relay.shaping.base import NOBODY, Identity, Reason, Wait
 from relay.shaping.destination import Destination
 from relay.shaping.feedback import Mode, Standing
 from relay.shaping.operating import EVERYTHING, UNLIMITED, Operating
@@ -29,7 +29,7 @@ class Waiting(Operating):
         everything = self._states.get(EVERYTHING)
         if everything is not None and self.is_paused(EVERYTHING, now):
             until = now + LATER if everything.by_hand else everything.until
-            return Wait(until, f"everything is paused: {everything.why}")
+            return Wait(until, f"everything is paused: {everything.why}", reason=Reason.PAUSE)
         self._tick(destination, now)
         wait = self._state_wait(destination.key, now)
         if wait is None and self._has_named and identity is not NOBODY:
@@ -46,9 +46,10 @@ class Waiting(Operating):
             return None
         if state.mode is Mode.PAUSED:
             until = now + LATER if state.by_hand else state.until
-            return Wait(until, f"{key} is paused: {state.why}")
+            return Wait(until, f"{key} is paused: {state.why}", reason=Reason.PAUSE)
         if state.is_asked and now - state.asked_at < PATIENCE:
-            return Wait(now + SECOND, f"{key} is asked with one letter")
+            why = f"{key} is asked with one letter"
+            return Wait(now + SECOND, why, reason=Reason.PROBING)
         return None
 
     def _closed(
@@ -59,13 +60,15 @@ class Waiting(Operating):
         if profile.hours is not None and urgency is not Urgency.KRITIS:
             at = profile.hours.open_at(now)
             if at > now:
-                return Wait(at, f"{key} is sent to only at {profile.hours}")
+                why = f"{key} is sent to only at {profile.hours}"
+                return Wait(at, why, reason=Reason.HOURS)
         if profile.warmup is not None and urgency not in URGENT:
             warming = self._warming_of(key)
             at = warming.free_at(profile.warmup, units, now)
             if at > now:
                 most = profile.warmup.of_day(warming.day)
-                return Wait(at, f"the warm-up of {key}: {most} on sending day {warming.day + 1}")
+                why = f"the warm-up of {key}: {most} on sending day {warming.day + 1}"
+                return Wait(at, why, reason=Reason.WARM_UP)
         return None
 
     def _learned_wait(
@@ -79,7 +82,8 @@ class Waiting(Operating):
         if learned is not None and learned.is_capped:
             at = learned.room_at(units + ahead, share, now)
             if at > now:
-                return Wait(at, f"what {key} bore before it refused: {telling.pace(learned)}")
+                why = f"what {key} bore before it refused: {telling.pace(learned)}"
+                return Wait(at, why, reason=Reason.PACE)
         if state is None:
             return None
         interval = self._interval(destination, state)
@@ -88,7 +92,8 @@ class Waiting(Operating):
         at = int(max(self._next.get(key, 0.0), float(now) if ahead else 0.0) + ahead * interval)
         if at <= now:
             return None
-        return Wait(at + 1, telling.slow(key, MINUTE / interval, state))
+        why = telling.slow(key, MINUTE / interval, state)
+        return Wait(at + 1, why, reason=Reason.PACE)
 
     def _interval(self, destination: Destination, state: Standing) -> float:
         """Milliseconds between two units that what was learned asks for; 0: none."""
@@ -99,6 +104,11 @@ class Waiting(Operating):
             if rate is not None:
                 interval = max(interval, MINUTE / (rate * state.share))
         return interval
+
+    def is_full(self, destination: Destination, now: Instant) -> bool:
+        """See Shaping.is_full."""
+        allowed = self._connections(destination, now)
+        return self._open.get(destination.key, 0) >= (UNLIMITED if allowed is None else allowed)
 
     def _tick(self, destination: Destination, now: Instant) -> None:
         key = destination.key

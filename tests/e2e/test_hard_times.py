@@ -204,6 +204,7 @@ async def test_the_metrics_of_a_busy_relay_are_those_that_monitors_know(tmp_path
     assert named >= {
         *("lpse_received_total", "lpse_refused_total", "lpse_deliveries_total"),
         *("lpse_replies_total", "lpse_queue_deliveries", "lpse_queue_oldest_seconds"),
+        "lpse_waiting_deliveries",
         *("lpse_rate_limit", "lpse_rate_now", "lpse_provider_paused", "lpse_commit_seconds"),
         *("lpse_dkim_seconds", "lpse_loop_lag_seconds", "lpse_wal_bytes", "lpse_inbox_rows"),
     }

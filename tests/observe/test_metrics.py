@@ -30,7 +30,8 @@ from tests.observe.examples import (
 
 NAMES = {
     "lpse_received_total", "lpse_refused_total", "lpse_deliveries_total", "lpse_replies_total",
-    "lpse_queue_deliveries", "lpse_queue_oldest_seconds", "lpse_rate_limit", "lpse_rate_now",
+    "lpse_queue_deliveries", "lpse_waiting_deliveries", "lpse_queue_oldest_seconds",
+    "lpse_rate_limit", "lpse_rate_now",
     "lpse_provider_paused", "lpse_commit_seconds_bucket", "lpse_dkim_seconds_bucket",
     "lpse_loop_lag_seconds", "lpse_wal_bytes", "lpse_inbox_rows", "lpse_log_dropped_total",
     "lpse_connections_open", "process_open_fds", "lpse_unsigned_total",
@@ -109,7 +110,12 @@ async def test_all_names_are_there_after_one_sample() -> None:
     readings = Readings([Depth("gmail.com", State.READY, 4, NOW - 9000)])
     standings = [_standing("gmail", "paused", (PER_MINUTE, PER_DAY), 10.0)]
     sampler = Sampler(
-        readings, lambda now: standings, {"gmail.com": "gmail"}.get, metrics, HandClock()
+        readings,
+        lambda now: standings,
+        {"gmail.com": "gmail"}.get,
+        metrics,
+        HandClock(),
+        reason_of=lambda domain, state, count, now: "limit",
     )
     await sampler.sample()
     for event in EVENTS:
@@ -119,6 +125,7 @@ async def test_all_names_are_there_after_one_sample() -> None:
     assert {name for name, _ in found} >= NAMES
     gmail = ("provider", "gmail")
     assert found["lpse_queue_deliveries", (gmail, ("state", "ready"))] == 4
+    assert found["lpse_waiting_deliveries", (gmail, ("reason", "limit"))] == 4
     assert found["lpse_queue_oldest_seconds", (gmail,)] == 9
     assert found["lpse_rate_limit", (gmail, ("window", "min"))] == 20
     assert found["lpse_rate_limit", (gmail, ("window", "day"))] == 1500
@@ -273,6 +280,76 @@ async def test_rows_are_counted_each_time_while_that_is_quick() -> None:
     for rows in (312, 313):
         await sampler.sample()
         assert _samples(metrics)["lpse_inbox_rows", ()] == rows
+
+
+async def test_what_waits_is_counted_by_its_reason_and_adds_up_to_the_queue() -> None:
+    domains = [f"d{n}.example" for n in range(600)]
+    readings = Readings(
+        [Depth(one, state, 3, NOW) for one in domains for state in (State.READY, State.HELD)]
+        + [Depth("gmail.com", State.READY, 40, NOW), Depth("gmail.com", State.WAITING, 2, NOW)]
+    )
+    metrics = _metrics()
+
+    def reason_of(domain: str, state: State, count: int, now: int) -> str:
+        if state is not State.READY:
+            return {State.HELD: "hold", State.WAITING: "retry"}[state]
+        return "pause" if domain in domains[:100] or count == 40 else "next"
+
+    sampler = Sampler(
+        readings,
+        lambda now: [],
+        {"gmail.com": "gmail"}.get,
+        metrics,
+        HandClock(),
+        reason_of=reason_of,
+    )
+    await sampler.sample()
+    found = _samples(metrics)
+    assert {
+        tuple(value for _, value in labels): count
+        for (name, labels), count in found.items()
+        if name == "lpse_waiting_deliveries"
+    } == {
+        ("gmail", "pause"): 40,
+        ("gmail", "retry"): 2,
+        ("other", "pause"): 300,
+        ("other", "next"): 1500,
+        ("other", "hold"): 1800,
+    }
+    sums = {
+        name: sum(count for (one, _), count in found.items() if one == name)
+        for name in ("lpse_waiting_deliveries", "lpse_queue_deliveries")
+    }
+    assert set(sums.values()) == {3642}
+
+
+async def test_reasons_that_are_slow_to_tell_are_asked_for_with_every_third_sample() -> None:
+    clock = HandClock()
+    readings = Readings([Depth("gmail.com", State.READY, 4, NOW)])
+    metrics = _metrics()
+    asked: list[str] = []
+    takes = 0.0
+
+    def reason_of(domain: str, state: State, count: int, now: int) -> str:
+        asked.append(domain)
+        clock.at += int(takes * 1000)
+        return "limit"
+
+    sampler = Sampler(
+        readings, lambda now: [], lambda one: None, metrics, clock, reason_of=reason_of
+    )
+    await sampler.sample()
+    await sampler.sample()
+    assert len(asked) == 2
+    takes = 0.05
+    for _ in range(7):
+        await sampler.sample()
+    assert len(asked) == 2 + 3
+    readings._depths.append(Depth("new.example", State.READY, 1, NOW))
+    await sampler.sample()
+    assert asked[5:] == ["new.example"]
+    (labels,) = [one for name, one in _samples(metrics) if name == "lpse_waiting_deliveries"]
+    assert _samples(metrics)["lpse_waiting_deliveries", labels] == 5
 
 
 async def test_domains_become_providers_and_slow_rows_are_counted_seldom() -> None:

@@ -151,6 +151,10 @@ class Simple:
         self.heard(destination, classification, reply, now)
         return ()
 
+    def is_full(self, destination: Destination, now: Instant) -> bool:
+        """See Shaping.is_full."""
+        return self._open.get(destination.key, 0) >= self.most(destination, now)
+
     def messages_per_connection(self, destination: Destination, now: Instant) -> int | None:
         """See Shaping.messages_per_connection."""
         return destination.profile.messages_per_connection

@@ -1,0 +1,55 @@
+"""Reasons: what unfinished deliveries wait for, in one word each, for the metric.
+
+A closed list. Shaping's own words (limit, pace, pause, probing, hours, warm-up, connections) are of
+ready letters; the others are here. All are asked as a letter of class transaksi would be: kritis
+goes by night too, and massal finds a little less room.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from relay.mail.delivery import State
+from relay.mail.instant import Instant
+from relay.shaping.base import Reason, Shaping
+from relay.transports.base import Route
+
+ROUTE: Final = "route"  # where its mail goes is being asked
+NEXT: Final = "next"  # nothing holds it: it leaves as soon as there is room
+RETRY: Final = "retry"  # its own backoff, after a refusal
+UNDER_WAY: Final = "under-way"
+HOLD: Final = "hold"
+_OF_STATES: Final = {State.WAITING: RETRY, State.LEASED: UNDER_WAY, State.HELD: HOLD}
+WORDS: Final = (*(reason.value for reason in Reason), ROUTE, NEXT, RETRY, UNDER_WAY, HOLD)
+
+BEHIND: Final = 100  # the last of them is asked for, but none that stands further behind
+
+
+class Routes(Protocol):
+    """What is asked about where mail goes."""
+
+    def known(self, domain: str) -> Route | None:
+        """See Router.known."""
+        ...
+
+
+class Reasons:
+    """Asks shaping, and spends nothing."""
+
+    def __init__(self, shaper: Shaping, routes: Routes) -> None:
+        """The running relay's own."""
+        self._shaper = shaper
+        self._routes = routes
+
+    def of(self, domain: str, state: State, count: int, now: Instant) -> str:
+        """What `count` deliveries of a domain in that state wait for."""
+        if state is not State.READY:
+            return _OF_STATES[state]
+        route = self._routes.known(domain)
+        if route is None:
+            return ROUTE
+        to, shaper = route.destination, self._shaper
+        wait = shaper.peek(to, domain, 1, now, min(count - 1, BEHIND))
+        if wait is not None:
+            return wait.reason.value
+        return Reason.CONNECTIONS.value if shaper.is_full(to, now) else NEXT
