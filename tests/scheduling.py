@@ -240,7 +240,7 @@ async def house(
     names = Ids()
     transport = FakeTransport(peer, clock, seconds)
     router = FakeRouter(book)
-    shaper = Shaper(pauses or PauseSettings(), book.domain_rates, is_ramping=False)
+    shaper = Shaper(pauses or PauseSettings(), book.within, is_ramping=False)
     tuning = Tuning("relay.lpse.example.go.id", retry or RetrySettings(), fallback=fallback)
     parts = Parts(
         store,

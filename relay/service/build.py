@@ -158,7 +158,7 @@ class Road:
         source = settings.delivery.source_address or ""
         self.shaper = Shaper(
             settings.pause,
-            book.domain_rates,
+            book.within,
             book.names,
             book.sums(),
             source,
@@ -243,7 +243,7 @@ class Road:
         book = config.profiles
         self.shaper.use(
             config.settings.pause,
-            book.domain_rates,
+            book.within,
             book.names,
             book.sums(),
             config.reactions,

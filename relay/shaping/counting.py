@@ -18,7 +18,7 @@ AHEAD: Final = (
     LONGEST + BACK
 )  # a row further ahead than this was written before the clock went back
 
-DomainRates = Callable[[str], tuple[Rate, ...]]
+Within = Callable[[str], Sequence[Sum]]  # the limits of a domain inside its destination
 
 
 @dataclass(slots=True)
@@ -34,18 +34,18 @@ class Counted:
 class Counting:
     """The meters of all limits; made when they are first met, given up when they count nothing."""
 
-    def __init__(self, domain_rates: DomainRates, sums: Sequence[Sum] = ()) -> None:
+    def __init__(self, within: Within, sums: Sequence[Sum] = ()) -> None:
         """Both are replaced by :meth:`use`."""
         self._counted: dict[str, Counted] = {}
         self._kept: dict[str, list[Spent]] = {}  # of limits not met yet since the start
         self._moved: list[Spent] = []
         self._short: dict[str, Counted] = {}
         self._round: list[str] = []
-        self.use(domain_rates, sums)
+        self.use(within, sums)
 
-    def use(self, domain_rates: DomainRates, sums: Sequence[Sum] = ()) -> None:
+    def use(self, within: Within, sums: Sequence[Sum] = ()) -> None:
         """New limits; what was counted stays."""
-        self._domain_rates = domain_rates
+        self._within = within
         self._sums = tuple(sums)
 
     def asked(self, destination: Destination, domain: str, source: str = "") -> list[Counted]:
@@ -55,9 +55,8 @@ class Counting:
         if profile.rates:
             asked.append(self._of(key, profile.rates, profile.burst, profile.where))
         if domain != key:
-            rates = self._domain_rates(domain)
-            if rates:
-                asked.append(self._of(f"@{domain}", rates))
+            for limit in self._within(domain):
+                asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where))
         for limit in self._sums:
             if limit.key == "total" or limit.key == f"source:{source}":
                 asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where))
@@ -70,7 +69,8 @@ class Counting:
             meter = Meter(rates, burst)
             meter.load((row.at, row.units) for row in rows)
             aside = Aside(key, rates, rows)
-            found = self._counted[key] = Counted(key, meter, aside, where)
+            found = self._counted[key] = Counted(key, meter, aside)
+        found.where = where
         return found
 
     # --- setting aside

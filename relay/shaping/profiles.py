@@ -1,14 +1,19 @@
 """Profiles: what is known of providers — shipped, then the site's limits laid over; last wins.
 
 Layers: shipped profile < `relay.yaml` < the files of `site.d`. A limit's key is a domain that a
-profile names (the whole provider), any other domain (that domain by itself), `*` (each destination
-by itself; it never raises a profile), the URL of a route, `total` (all that is sent, as a sum) or
-`source:ADDRESS` (all from one address of ours). `null` unsets what the layers below
-said; what is shipped stays.
+profile names (the whole provider), any other domain (that domain by itself), `mx:HOST+HOST` (all
+domains whose MX hosts are these, in any order), `*` (each destination by itself; it never raises a
+profile), the URL of a route, `total` (all that is sent, as a sum) or `source:ADDRESS` (all from one
+address of ours). `null` unsets what the layers below said; what is shipped stays.
+
+Provider, site and domain lie inside one another. What belongs to the way there (connections, hours,
+pauses) is the outermost's that is known; a rate further in is counted besides, so that each limit
+holds to the letter whatever the others say.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
@@ -25,6 +30,8 @@ DEFAULT: Final = "default"
 EVERY: Final = "*"
 TOTAL: Final = "total"
 SOURCE: Final = "source:"
+MX: Final = "mx:"
+_HOST: Final = re.compile(r"[\w-]+(\.[\w-]+)+")
 _SAYS: Final = tuple(LimitSettings.model_fields)
 
 
@@ -126,6 +133,8 @@ class Profiles:
         self._by_domain = {d: p.name for p in self._base.values() for d in p.domains}
         self._profiles = {name: self._bounded(profile) for name, profile in self._base.items()}
         self._own: dict[str, Destination] = {}
+        self._inner = {key: found for key in self._limits if (found := self._inside(key))}
+        self._at_provider: dict[str, Sum] = {}  # domain → its site's limit, inside the provider
 
     def _lay(self, layer: Layer) -> Iterable[Problem]:
         for name, said in layer.providers.items():
@@ -180,15 +189,19 @@ class Profiles:
         """The provider that a domain is one of the names of; without DNS."""
         return self._by_domain.get(domain)
 
-    def domain_rates(self, domain: str) -> tuple[Rate, ...]:
-        """What a domain's own key says; counted inside the provider that it lives at."""
-        found = self._limits.get(domain)
-        return (found[0].rate or ()) if found and domain not in self._by_domain else ()
+    def _inside(self, key: str) -> Sum | None:
+        """What a domain's or a site's own key says, where it is counted inside another."""
+        said, where = self._limits[key]
+        if not said.rate or key in self._by_domain:
+            return None
+        name = key if key.startswith(MX) else f"@{key}"
+        return Sum(name, said.rate, said.burst or 1, where)
 
-    def domain_place(self, domain: str) -> str:
-        """Where a domain's own key stands."""
-        found = self._limits.get(domain)
-        return found[1] if found else ""
+    def within(self, domain: str) -> Sequence[Sum]:
+        """The limits that a domain's letters meet inside their destination: its own, and at a
+        provider its site's. A site is known once `destination_of` was asked."""
+        own, site = self._inner.get(domain), self._at_provider.get(domain)
+        return () if own is None and site is None else [s for s in (own, site) if s is not None]
 
     def sums(self) -> tuple[Sum, ...]:
         """The limits over several destinations: `total`, `source:ADDRESS`."""
@@ -199,22 +212,36 @@ class Profiles:
         )
 
     def destination_of(self, domain: str, mx_hosts: Sequence[str]) -> Destination:
-        """The provider, if ALL hosts belong to it; else the domain with a limit of its own; else
-        the site of these hosts."""
+        """The provider, if ALL hosts belong to it; else the site of these hosts, if it has a limit;
+        else the domain with a limit of its own; else the site."""
+        key = site_key(mx_hosts or (domain,))
+        site = f"{MX}{key}" if f"{MX}{key}" in self._limits else None
         for name, profile in self._profiles.items():
             if mx_hosts and all(belongs(host, profile.match) for host in mx_hosts):
+                self._lives_at_provider(domain, site)
                 return Destination(name, profile, name)
-        key = domain if domain in self._limits else site_key(mx_hosts or (domain,))
-        return self._site(key, domain if domain in self._limits else None)
+        self._lives_at_provider(domain, None)
+        own = domain if domain in self._limits else None
+        if site is not None:
+            return self._site(key, (site, own) if own == key else (site,))
+        return self._site(own or key, (own,) if own else ())
 
-    def _site(self, key: str, domain: str | None) -> Destination:
+    def _lives_at_provider(self, domain: str, site: str | None) -> None:
+        limit = None if site is None else self._inner.get(site)
+        if limit is not None:
+            self._at_provider[domain] = limit
+        elif domain in self._at_provider:
+            del self._at_provider[domain]
+
+    def _site(self, key: str, limits: Sequence[str]) -> Destination:
+        """A destination under these limits, the last wins."""
         found = self._own.get(key)
         if found is None:
             profile = self._default
             if EVERY in self._limits:
                 profile = _limited(profile, *self._limits[EVERY])
-            if domain is not None:
-                profile = _limited(profile, *self._limits[domain])
+            for limit in limits:
+                profile = _limited(profile, *self._limits[limit])
             if len(self._own) > 50_000:
                 self._own.clear()
             found = self._own[key] = Destination(key, replace(profile, name=key))
@@ -253,7 +280,12 @@ def _is_sum(key: str) -> bool:
 
 
 def _key(key: str) -> str:
-    return key if key == EVERY or "://" in key else key.strip().lower().rstrip(".")
+    if key == EVERY or "://" in key:
+        return key
+    name = key.strip().lower().rstrip(".")
+    if not name.startswith(MX) or "#" in name:
+        return name
+    return MX + site_key(host.strip() for host in name.removeprefix(MX).split("+"))
 
 
 def _fault(key: str) -> tuple[str, str] | None:
@@ -262,10 +294,20 @@ def _fault(key: str) -> tuple[str, str] | None:
         return None
     if key.startswith(SOURCE):
         return _no_address(key.removeprefix(SOURCE))
+    if key.strip().lower().startswith(MX):
+        return _no_hosts(key.strip()[len(MX) :])
     if "@" in key:
         return f"{key!r} is an address", "write the domain behind the @"
     if "." not in key.strip("."):
         return f"{key!r} is no domain", 'write gmail.com, dinas.example.go.id or "*"'
+    return None
+
+
+def _no_hosts(text: str) -> tuple[str, str] | None:
+    """A site is named by all its MX hosts, or as `explain` names it where they are many."""
+    for host in text.partition("#")[0].split("+") if text else [""]:
+        if not _HOST.fullmatch(host.strip().rstrip(".")) and not ("#" in text and host.isdigit()):
+            return f"{host!r} is no MX host", 'write "mx:mx1.example.go.id+mx2.example.go.id"'
     return None
 
 

@@ -18,7 +18,7 @@ from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.shaping import feedback, meaning, telling
 from relay.shaping.base import NOBODY, SHORT, Explained, Identity, Reason, Short, Wait
-from relay.shaping.counting import Counting, DomainRates
+from relay.shaping.counting import Counting, Within
 from relay.shaping.destination import Destination, Profile, Sum
 from relay.shaping.feedback import Change, Mode, Standing
 from relay.shaping.meaning import Kind, Meaning
@@ -36,7 +36,7 @@ class Shaper(Waiting):
     def __init__(
         self,
         pauses: PauseSettings,
-        domain_rates: DomainRates,
+        within: Within,
         providers: Collection[str] = (),
         sums: Sequence[Sum] = (),
         source: str = "",
@@ -46,7 +46,7 @@ class Shaper(Waiting):
         """`providers`: the names that are keys too; all of these are replaced by :meth:`use` at a
         reload. `source`: the address that we dial from, where it is known. `is_ramping` False: a
         provider without history gets its whole limit at once."""
-        super().__init__(Counting(domain_rates, sums))
+        super().__init__(Counting(within, sums))
         self._pauses = pauses
         self._providers = frozenset(providers)
         self._source = source
@@ -59,7 +59,7 @@ class Shaper(Waiting):
     def use(
         self,
         pauses: PauseSettings,
-        domain_rates: DomainRates,
+        within: Within,
         providers: Collection[str] = (),
         sums: Sequence[Sum] = (),
         reactions: Sequence[Reaction] = (),
@@ -74,7 +74,7 @@ class Shaper(Waiting):
         self._reacting.use(reactions)
         self._pauses = pauses
         self._providers = frozenset(providers)
-        self._counting.use(domain_rates, sums)
+        self._counting.use(within, sums)
 
     # --- permit one
 
@@ -162,7 +162,7 @@ class Shaper(Waiting):
             at = one.meter.free_at(units, now, ahead, urgency)
             if at > now:
                 limit = one.meter.binding(units + ahead, now, urgency)
-                own = domain if one.name == f"@{domain}" else None
+                own = domain if one.name.startswith(("@", "mx:")) else None
                 name = key if one.name == key else one.name.removeprefix("@")
                 return Wait(at, f"the limit of {name}: {limit or one.meter.rates[0]}", own)
         return None

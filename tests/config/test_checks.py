@@ -147,6 +147,13 @@ def faults(folder: Path, text: str, **site: str) -> list[str]:
         # limits
         ("limits: {a@b.id: 1/min}", "limits.a@b.id: 'a@b.id' is an address (write the domain"),
         ("limits: {gmail: 1/min}", "limits.gmail: 'gmail' is no domain"),
+        (
+            "limits: {'mx:mail': 1/min}",
+            "limits.mx:mail: 'mail' is no MX host "
+            '(write "mx:mx1.example.go.id+mx2.example.go.id")',
+        ),
+        ("limits: {'mx:a.id': [1/min, 2/min]}", "limits.mx:a.id: two limits for one window"),
+        ("limits: {'mx:a.id': {conections: 1}}", "limits.mx:a.id.conections: unknown key (did"),
         ("limits: {x.id: [1/min, 2/min]}", "limits.x.id: two limits for one window"),
         ("providers: {gmial: {connections: 1}}", "providers.gmial: gmial is no shipped profile"),
         ("providers: {gmail: {rate: [1/min, 2/min]}}", "providers.gmail.rate: two limits"),

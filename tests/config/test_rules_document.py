@@ -76,10 +76,8 @@ def test_the_limits_are_laid_over_relay_yaml(config: Config) -> None:
     assert [str(rate) for rate in profiles["gmail"].rates] == ["15/min"]
     assert profiles["gmail"].connections == 7  # what the later layer does not say stays
     assert "1/min" not in [str(rate) for rate in profiles["yahoo"].rates]
-    assert [str(r) for r in config.profiles.domain_rates("dinas.example.go.id")] == [
-        "5/min",
-        "300/day",
-    ]
+    (dinas,) = config.profiles.within("dinas.example.go.id")
+    assert [str(rate) for rate in dinas.rates] == ["5/min", "300/day"]
     assert profiles["kantor"].tls == "required"
 
 

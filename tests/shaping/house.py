@@ -9,7 +9,7 @@ from relay.mail.delivery import FailureKind
 from relay.mail.instant import SECOND, Instant
 from relay.mail.urgency import Urgency
 from relay.shaping.base import NOBODY, SHORT, Identity
-from relay.shaping.destination import Destination, Profile, Rate
+from relay.shaping.destination import Destination, Profile, Rate, Sum
 from relay.shaping.settings import PauseSettings
 from relay.shaping.shaper import Shaper
 
@@ -35,8 +35,9 @@ GREY = Classification(Category.GREYLISTED, Scope.DESTINATION, Action.RETRY_LATER
 DEAD = Classification(Category.UNKNOWN_USER, Scope.RECIPIENT, Action.BOUNCE_ADDRESS, "user")
 
 
-def no_rates(domain: str) -> tuple[Rate, ...]:
-    return (Rate(2, timedelta(minutes=1)),) if domain == "kampus.ac.id" else ()
+def no_rates(domain: str) -> tuple[Sum, ...]:
+    limit = Sum(f"@{domain}", (Rate(2, timedelta(minutes=1)),))
+    return (limit,) if domain == "kampus.ac.id" else ()
 
 
 def shaper() -> Shaper:

@@ -155,8 +155,8 @@ def test_sums_and_places_are_told() -> None:
         ("total", "1000/min", 5, "relay.yaml:3"),
         ("source:203.0.113.7", "500/min", 1, "relay.yaml:4"),
     ]
-    assert book.domain_place("a.example") == "relay.yaml:5"
-    assert book.domain_place("b.example") == ""
+    assert [(s.key, s.where) for s in book.within("a.example")] == [("@a.example", "relay.yaml:5")]
+    assert not book.within("b.example")
     gmail, yahoo = book.items()["gmail"], book.items()["yahoo"]
     assert str(gmail.hours) == "06:00-22:00 WIB" and gmail.where == "relay.yaml:6"
     assert str(yahoo.hours) == "07:00-21:00 WIB"

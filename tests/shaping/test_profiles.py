@@ -89,7 +89,7 @@ def test_a_domain_that_a_profile_names_means_the_whole_provider() -> None:
     assert shown(book.destination_of("kampus.ac.id", GMAIL)) == ["7/min"]
     assert shown(book.destination_of("yahoo.co.id", YAHOO)) == ["10/min", "1500/day"]
     assert book.named("googlemail.com") == "gmail"
-    assert book.domain_rates("gmail.com") == ()
+    assert not book.within("gmail.com")
 
 
 def test_an_administrator_may_raise_what_is_shipped() -> None:
@@ -102,7 +102,7 @@ def test_another_domain_means_itself_inside_its_provider() -> None:
     destination = book.destination_of("kampus.ac.id", GMAIL)
     assert destination.key == "gmail"
     assert shown(destination) == ["20/min"]
-    assert [str(rate) for rate in book.domain_rates("kampus.ac.id")] == ["3/min"]
+    assert [str(rate) for rate in book.within("kampus.ac.id")[0].rates] == ["3/min"]
 
 
 def test_another_domain_means_itself_at_a_site() -> None:
@@ -145,7 +145,7 @@ def test_the_last_layer_wins_field_by_field_and_null_unsets() -> None:
     assert shown(gmail) == ["5/min"]
     assert gmail.profile.connections == 1
     assert gmail.profile.where == "site.d/a.yaml"
-    assert book.domain_rates("vendor.co.id") == ()
+    assert not book.within("vendor.co.id")
 
 
 def test_two_names_of_one_provider_the_later_one_wins() -> None:

@@ -128,7 +128,7 @@ def _side(config: Config | None) -> Side:
 
     def make(setting: Setting) -> Shaping:
         book = setting.book
-        return Shaper(settings.pause, book.domain_rates, book.names, book.sums(), setting.source)
+        return Shaper(settings.pause, book.within, book.names, book.sums(), setting.source)
 
     return Side("ours", make, config.classifier, settings.retry)
 

@@ -52,7 +52,7 @@ class Side:
 def ours(setting: Setting) -> Shaping:
     """The relay's own, as it is built for a real one."""
     book = setting.book
-    return Shaper(PauseSettings(), book.domain_rates, book.names, book.sums(), setting.source)
+    return Shaper(PauseSettings(), book.within, book.names, book.sums(), setting.source)
 
 
 OURS = Side("ours", ours)

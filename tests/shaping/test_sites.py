@@ -1,0 +1,183 @@
+"""Limits by site: one for all domains whose MX hosts are these, between provider and domain."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from relay.mail.instant import MINUTE, SECOND
+from relay.mail.urgency import Urgency
+from relay.shaping.base import SHORT
+from relay.shaping.destination import Destination, site_key
+from relay.shaping.profiles import Layer, Profiles
+from relay.shaping.settings import LimitSettings, PauseSettings, limit
+from relay.shaping.shaper import Shaper
+from relay.strict_yaml import SourceError
+from tests.shaping.test_profiles import GMAIL, shipped, shown
+
+NOW = 1_700_000_000_000
+ONE = ["mx1.go.example"]
+TWO = ["MX2.go.example.", "mx1.go.example"]
+TENANT = ["dinas-go-id.mail.protection.outlook.com"]
+
+
+def layer(said: dict[str, Any], where: str = "relay.yaml") -> Layer:
+    limits = {
+        key: None if value is None else LimitSettings.model_validate(limit(value))
+        for key, value in said.items()
+    }
+    lines = {f"limits.{key}": n for n, key in enumerate(said, 2)}
+    return Layer(limits, {}, where, lines)
+
+
+def book(*said: dict[str, Any]) -> Profiles:
+    files = ("relay.yaml", "site.d/a.yaml", "site.d/b.yaml")
+    return Profiles(shipped(), [layer(one, file) for one, file in zip(said, files, strict=False)])
+
+
+def shaper_of(profiles: Profiles) -> Shaper:
+    return Shaper(
+        PauseSettings(), profiles.within, profiles.names, profiles.sums(), is_ramping=False
+    )
+
+
+def admitted(shaper: Shaper, to: Destination, domain: str, now: int) -> bool:
+    said = shaper.admit(to, domain, 1, now)
+    if said is SHORT:
+        shaper.set_aside(shaper.setting_aside(now), now)
+        said = shaper.admit(to, domain, 1, now)
+    return said is None
+
+
+@pytest.mark.parametrize(
+    ("key", "hosts", "rates"),
+    [
+        ("mx:mx1.go.example", ONE, ["5/min"]),
+        ("mx:mx1.go.example", TWO, ["9/min"]),  # another site: it has a second host
+        ("mx:mx1.go.example+mx2.go.example", TWO, ["5/min"]),
+        ("MX:mx2.go.example. + MX1.go.example", TWO, ["5/min"]),
+        ("mx:mx1.go.example+mx2.go.example", ONE, ["9/min"]),
+        ("mx:mx1.go.example", ["mx1.go.example.evil.example"], ["9/min"]),
+    ],
+)
+def test_a_site_is_named_by_all_its_hosts(key: str, hosts: list[str], rates: list[str]) -> None:
+    profiles = book({"*": "9/min", key: "5/min"})
+    for domain in ("a.example", "b.example"):
+        assert shown(profiles.destination_of(domain, hosts)) == rates
+
+
+def test_a_site_of_many_hosts_is_named_as_explain_names_it() -> None:
+    hosts = [f"mx{n}.hosting.example.co.id" for n in range(40)]
+    profiles = book({f"mx:{site_key(hosts)}": "5/min"})
+    assert shown(profiles.destination_of("a.example", hosts)) == ["5/min"]
+
+
+def test_the_layers_lie_over_one_another_field_by_field_and_null_unsets() -> None:
+    site = "mx:mx1.go.example"
+    first = {"*": {"rate": "9/min", "connections": 3}, site: {"rate": "5/min"}}
+    profile = book(first).destination_of("a.example", ONE).profile
+    assert (str(profile.rates[0]), profile.connections) == ("5/min", 3)
+    assert profile.where == "relay.yaml:3"
+    later = book(first, {site: {"connections": 1}}).destination_of("a.example", ONE).profile
+    assert (str(later.rates[0]), later.connections) == ("5/min", 1)
+    assert later.where == "site.d/a.yaml:2"
+    gone = book(first, {site: {"connections": 1}}, {site: None})
+    assert gone.destination_of("a.example", ONE).profile.connections == 3
+
+
+def test_a_domain_lies_inside_its_site_and_both_hold() -> None:
+    profiles = book({"mx:mx1.go.example": "6/min", "slow.example": "2/min"})
+    shaper, sent = shaper_of(profiles), {"slow.example": 0, "a.example": 0}
+    for now in range(NOW, NOW + 10 * MINUTE, SECOND):
+        for domain in sent:
+            to = profiles.destination_of(domain, ONE)
+            assert to.key == "mx1.go.example"
+            sent[domain] += admitted(shaper, to, domain, now)
+    assert 19 <= sent["slow.example"] <= 22
+    assert 55 <= sum(sent.values()) <= 66
+
+
+def test_a_site_of_one_s_own_name_obeys_its_domain_last() -> None:
+    profiles = book(
+        {"mx:kecil.example": {"rate": "6/min", "connections": 1}, "kecil.example": "2/min"}
+    )
+    to = profiles.destination_of("kecil.example", [])
+    assert (to.key, shown(to), to.profile.connections) == ("kecil.example", ["2/min"], 1)
+
+
+def test_a_site_at_a_provider_is_counted_inside_it_for_all_its_domains() -> None:
+    """A tenant of a provider: its own window, and the provider's pause and connections."""
+    profiles = book({f"mx:{TENANT[0]}": {"rate": "3/min", "burst": 3}})
+    a, b = (profiles.destination_of(name, TENANT) for name in ("a.go.id", "b.go.id"))
+    other = profiles.destination_of("other.co.id", ["other-co-id.mail.protection.outlook.com"])
+    assert a == b == other
+    assert a.key == "m365"
+    shaper = shaper_of(profiles)
+    tried = [
+        (domain, admitted(shaper, a, domain, NOW + n * 9_000))
+        for n, domain in enumerate(["a.go.id", "b.go.id", "a.go.id", "b.go.id", "other.co.id"])
+    ]
+    assert [said for _, said in tried] == [True, True, True, False, True]
+    wait = shaper.peek(a, "a.go.id", 1, NOW + 40_000)
+    assert wait is not None
+    assert wait.why == f"the limit of mx:{TENANT[0]}: 3/min"
+    assert wait.domain == "a.go.id"  # the provider takes the others' letters meanwhile
+    found = shaper.explain(a, "a.go.id", NOW + 40_000, Urgency.TRANSAKSI)
+    assert [(bound.name, bound.where) for bound in found.bounds if bound.name != "m365"] == [
+        (f"mx:{TENANT[0]}", "relay.yaml:2")
+    ]
+
+
+def test_a_domain_that_moves_leaves_its_site_s_limit() -> None:
+    profiles = book({f"mx:{TENANT[0]}": "3/min", "a.go.id": "7/min"})
+    for hosts, names in (
+        (TENANT, ["@a.go.id", f"mx:{TENANT[0]}"]),
+        (GMAIL, ["@a.go.id"]),
+        (TENANT, ["@a.go.id", f"mx:{TENANT[0]}"]),
+        (ONE, ["@a.go.id"]),
+    ):
+        profiles.destination_of("a.go.id", hosts)
+        assert [limit.key for limit in profiles.within("a.go.id")] == names
+
+
+def test_without_a_rate_a_site_at_a_provider_adds_nothing() -> None:
+    profiles = book({f"mx:{TENANT[0]}": {"connections": 1}})
+    profiles.destination_of("a.go.id", TENANT)
+    assert not profiles.within("a.go.id")
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("mx:", "'' is no MX host"),
+        ("mx:mail", "'mail' is no MX host"),
+        ("mx:a@b.example", "'a@b.example' is no MX host"),
+        ("mx:mx1.a.example+", "'' is no MX host"),
+        ("mx:mx1.a.example,mx2.a.example", "is no MX host"),
+        ("mx:mx1.a.example+39#xyz", None),
+    ],
+)
+def test_what_names_no_site_is_told_with_what_to_write(key: str, says: str | None) -> None:
+    if says is None:
+        book({key: "1/min"})
+        return
+    with pytest.raises(SourceError) as caught:
+        book({key: "1/min"})
+    (problem,) = caught.value.problems
+    assert says in problem.message
+    assert problem.key == f"limits.{key}"
+    assert problem.suggestion == 'write "mx:mx1.example.go.id+mx2.example.go.id"'
+
+
+def test_a_new_line_of_a_limit_is_told_after_a_reload() -> None:
+    old, new = book({"a.go.id": "3/min"}), book({"*": "9/min", "a.go.id": "3/min"})
+    shaper = shaper_of(old)
+    for profiles in (old, new):
+        shaper.use(PauseSettings(), profiles.within)
+        to = profiles.destination_of("a.go.id", GMAIL)
+        found = shaper.explain(to, "a.go.id", NOW, Urgency.TRANSAKSI)
+        wanted = "relay.yaml:2" if profiles is old else "relay.yaml:3"
+        assert [b.where for b in found.bounds if b.name == "@a.go.id"] == [wanted]
+    assert timedelta(milliseconds=MINUTE) == found.bounds[-1].rate.window
