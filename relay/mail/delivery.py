@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum, StrEnum
+from operator import attrgetter
 from typing import Final
 
 from relay.mail import ids
@@ -104,7 +105,12 @@ class Delivery:
         """The delivery in another state: the one door. Raises TransitionError."""
         if state not in TRANSITIONS[self.state]:
             raise TransitionError(f"{self.ref}: {self.state.word} → {state.word} is no step")
-        return replace(self, state=state, **changes)  # type: ignore[arg-type]
+        values = dict(zip(_NAMES, _VALUES(self), strict=True))  # replace() takes thrice as long
+        return Delivery(**{**values, "state": state, **changes})
+
+
+_NAMES: Final = tuple(one.name for one in fields(Delivery))
+_VALUES: Final = attrgetter(*_NAMES)
 
 
 def has_fixed_life(urgency: Urgency, deadline_at: Instant | None) -> bool:

@@ -148,7 +148,8 @@ class MemoryStore(MemoryKept, MemoryUnsent, MemoryInbox, MemorySuppressing, Memo
         kept = list(deliveries)
         for one in kept:
             key = (one.message_id, one.n)
-            self._records[key] = replace(self._records[key], delivery=one)
+            old = self._records[key]
+            self._records[key] = Record(one, old.category, old.state_at, old.in_inbox, old.read_at)
         return kept
 
     async def recover(self, now: Instant) -> int:

@@ -219,6 +219,14 @@ class IndexedStore(MemoryStore):
             else:
                 self._spent.pop((row.key, row.at), None)
 
+    async def save_shaping(self, states: Mapping[str, str], now: Instant) -> None:
+        """See Queue.save_shaping."""
+        for key, text in states.items():
+            if text:
+                self._shaping[key] = text
+            else:
+                self._shaping.pop(key, None)
+
     def states(self) -> Mapping[State, int]:
         """How many deliveries there are in each state."""
         return {state: len(keys) for state, keys in self._found.by_state.items()}
