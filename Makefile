@@ -75,6 +75,10 @@ bench: $(VENV)/.dev  ## what the store and the client cost on this machine
 bench-replies: $(VENV)/.dev  ## score the classifier: make bench-replies CORPUS=replies.jsonl
 	$(BIN)/python -m tests.bench.replies $(CORPUS)
 
+.PHONY: bench-maillog
+bench-maillog: $(VENV)/.dev  ## how many lines of a mail log are read a second: LINES=400000
+	$(BIN)/python -m tests.bench.maillog --lines $(or $(LINES),400000)
+
 .PHONY: bench-shaping
 bench-shaping: $(VENV)/.dev  ## score the shaping on drawn providers: DRAWS=200 is the whole of it
 	$(BIN)/python -m tests.bench.shaping --draws $(or $(DRAWS),3) $(BENCH)

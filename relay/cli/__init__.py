@@ -22,6 +22,7 @@ from relay.cli import (
     fuse,
     inbox,
     keys,
+    maillog,
     providers,
     queue,
     rehearse,
@@ -53,6 +54,7 @@ app.add_typer(fuse.app, name="fuse")
 app.add_typer(inbox.app, name="inbox")
 app.command()(alerts.alerts)
 app.command()(classify.classify)
+app.command()(maillog.maillog)
 app.command()(rehearse.rehearse)
 app.add_typer(keys.app, name="keys")
 app.add_typer(users.app, name="users")

@@ -16,15 +16,24 @@ def local(file: Path) -> Shown:
     """Shows the ISO instants of an answer in the site's zone, `inbox.zone`; all else unchanged."""
     given = word(file, "inbox", "zone")
     name, hours = next(((n, h) for n, h in OFFSETS.items() if n == given), ("WIB", OFFSETS["WIB"]))
-    zone = timezone(timedelta(hours=hours), name)
+    return _in(timezone(timedelta(hours=hours), name))
 
+
+def instants(east: int) -> Shown:
+    """The same in a zone so many milliseconds east of UTC."""
+    offset = timedelta(milliseconds=east)
+    names = {timedelta(hours=hours): name for name, hours in OFFSETS.items()}
+    return _in(timezone(offset, names[offset]) if offset in names else timezone(offset))
+
+
+def _in(zone: timezone) -> Shown:
     def shown(value: object) -> object:
-        if not isinstance(value, str):
+        if not isinstance(value, str) or "T" not in value:  # a day is no instant
             return value
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
             return value
-        return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S} {name}"
+        return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
 
     return shown

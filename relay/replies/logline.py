@@ -35,6 +35,13 @@ _EXIM_TO: Final = re.compile(
     r"(?:(?:^|\s)(?:\*\*|==|->) (?P<to>[^\s:]{1,320}@[^\s:]{1,255})"
     r"|^(?P<above>[^\s:]{1,320}@[^\s:]{1,255}) host )"
 )
+# What the log's own server says where nobody answered: no reply, but a reading of one.
+_UNANSWERED: Final = re.compile(
+    r"\bstatus=(?P<status>bounced|deferred) \((?:delivery temporarily suspended: )?(?P<text>.+)\)$"
+)
+_EXIM_OWN: Final = re.compile(
+    r"(?:^|\s)(?P<sign>\*\*|==) (?P<to>[^\s:@]{1,320}@[^\s:@]{1,255})(?=[ :])"
+)
 _CODED: Final = re.compile(r"(?P<code>[2-5][0-9]{2})(?P<mark>[ -]|$)")
 _CODE: Final = re.compile(r"[2-5][0-9]{2}(?=[ -]|$)")
 
@@ -98,7 +105,8 @@ def recognise(text: str, stage: Stage | None = None) -> Reading | None:
     line = " ".join(_given(text).split())
     if _CODE.match(line):
         return None
-    readings = (reader(line, stage) for reader in (_postfix, _exim, _sendmail))
+    readers = (_postfix, _exim, _sendmail, _unanswered, _exim_own)
+    readings = (reader(line, stage) for reader in readers)
     return next((reading for reading in readings if reading is not None), None)
 
 
@@ -172,6 +180,36 @@ def _sendmail(line: str, stage: Stage | None) -> Reading | None:
     return Reading(
         reply, host["mx"].lower().rstrip(".") if host else "", recipient["to"] if recipient else ""
     )
+
+
+def _unanswered(line: str, stage: Stage | None) -> Reading | None:
+    """Postfix, where no server said anything: its own words, under its own `dsn=`."""
+    found = _UNANSWERED.search(line)
+    if found is None:
+        return None
+    code = _dsn(line[: found.start()])
+    basic = code.klass * 100 + 50 if code else 550 if found["status"] == "bounced" else 450
+    host, recipient = _RELAY.search(line), _TO.search(line)
+    mx = host["mx"].lower() if host and host["mx"] != "none" else ""
+    return Reading(
+        Reply(basic, code, found["text"][: replies.MAX_BYTES], stage),
+        mx,
+        recipient["to"] if recipient else "",
+    )
+
+
+def _exim_own(line: str, stage: Stage | None) -> Reading | None:
+    """Exim, likewise: `** a@b: Unrouteable address`, `== a@b … defer (110): timed out`."""
+    found = _EXIM_OWN.search(line)
+    if found is None:
+        return None
+    told, colon, text = line[found.end() :].partition(": ")
+    if not colon:
+        return None
+    basic = 550 if found["sign"] == "**" else 450
+    host = _EXIM_HOST.search(told)
+    reply = Reply(basic, None, text[: replies.MAX_BYTES], stage)
+    return Reading(reply, host["mx"].lower() if host else "", found["to"])
 
 
 def _dsn(line: str) -> EnhancedCode | None:

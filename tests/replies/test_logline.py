@@ -192,3 +192,76 @@ def test_any_text_gets_a_reading(text: str) -> None:
 def test_hostile_lines_cost_no_more_than_their_length(piece: str) -> None:
     reading = logline.read(piece * (1_000_000 // len(piece)))
     assert len(reading.reply.text) <= logline.MAX_LINE
+
+
+@pytest.mark.parametrize(
+    ("line", "told", "code", "mx"),
+    [
+        (
+            "to=<a@x.id>, relay=none, delay=30, dsn=4.4.1, status=deferred (connect to"
+            " mx.x.id[192.0.2.1]:25: Connection refused)",
+            (Category.NETWORK, Action.RETRY_LATER),
+            450,
+            "",
+        ),
+        (
+            "to=<a@x.id>, relay=none, dsn=4.4.1, status=deferred (delivery temporarily suspended:"
+            " connect to mx.x.id[192.0.2.1]:25: Connection refused)",
+            (Category.NETWORK, Action.RETRY_LATER),
+            450,
+            "",
+        ),
+        (
+            "to=<a@x.id>, relay=mx.x.id[192.0.2.1]:25, dsn=4.4.2, status=deferred (lost connection"
+            " with mx.x.id[192.0.2.1] while sending RCPT TO)",
+            (Category.NETWORK, Action.RETRY_LATER),
+            450,
+            "mx.x.id",
+        ),
+        (
+            "to=<a@x.id>, relay=none, dsn=5.4.4, status=bounced (Host or domain name not found."
+            " Name service error for name=x.id type=AAAA: Host not found)",
+            (Category.BAD_DOMAIN, Action.BOUNCE_ADDRESS),
+            550,
+            "",
+        ),
+        (
+            "status=bounced (Host or domain name not found. Name service error for name=x.id)",
+            (Category.BAD_DOMAIN, Action.BOUNCE_ADDRESS),
+            550,
+            "",
+        ),
+        (
+            "status=deferred (connect to mx.x.id[192.0.2.1]:25: No route to host)",
+            (Category.NETWORK, Action.RETRY_LATER),
+            450,
+            "",
+        ),
+        (
+            "2026-02-27 14:11:09 1abcDE-0001Ab-2C == a@x.id R=r T=t defer (110) H=mx.x.id"
+            " [192.0.2.1]: Connection timed out",
+            (Category.NETWORK, Action.RETRY_LATER),
+            450,
+            "mx.x.id",
+        ),
+        (
+            "2026-02-27 14:11:09 1abcDE-0001Ab-2C ** a@x.id: Unrouteable address",
+            (Category.UNKNOWN_USER, Action.BOUNCE_ADDRESS),
+            550,
+            "",
+        ),
+    ],
+)
+def test_what_the_logs_own_server_says(
+    classifier: Classifier, line: str, told: tuple[Category, Action], code: int, mx: str
+) -> None:
+    reading = logline.recognise(line)
+    assert reading is not None
+    assert (reading.reply.code, reading.mx) == (code, mx)
+    assert reading.recipient in ("a@x.id", "")
+    said = classifier.classify(reading.reply, reading.mx)
+    assert (said.category, said.action) == told
+
+
+def test_an_exim_line_without_a_reason_is_no_log_line() -> None:
+    assert logline.recognise("== a@x.id R=dnslookup") is None
