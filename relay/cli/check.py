@@ -48,12 +48,14 @@ def check(
         many = "1 fault" if len(error.problems) == 1 else f"{len(error.problems)} faults"
         note(f"{many}: nothing would start with this")
         raise typer.Exit(USAGE) from None
+    from relay.service.history import warnings_of_history
+
     found: list[Problem] = []
     if live:
         from relay.service.live import examine
 
         found = asyncio.run(examine(loaded))
-    warned = warnings_of(loaded)
+    warned = [*warnings_of(loaded), *asyncio.run(warnings_of_history(loaded))]
     _tell([*warned, *found], json)
     if found:
         note(f"{file}: read without a fault; seen from outside: {len(found)} to look at")

@@ -175,6 +175,11 @@ class Reading(ReadingSuppressions, ReadingReturns):
 class ReadOnlyStore(Reading):
     """A store that another process may have open; nothing of it can be changed from here."""
 
+    async def has_sent_from(self, source: str | None) -> bool:
+        """Did one of the latest attempts leave from that address of ours? None: from any. Only the
+        latest count: an address that was given up long ago is as good as new."""
+        return await self._ask(reading.has_sent_from, source)
+
     async def close(self) -> None:
         """End its threads."""
         await self._readers.close()

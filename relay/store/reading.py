@@ -75,6 +75,9 @@ _INBOX: Final = """SELECT i.message_id, i.n, i.as_given, m.subject, m.sender, m.
   LEFT JOIN delivery d ON d.message_id = i.message_id AND d.n = i.n"""
 
 
+LATEST: Final = 5_000  # attempts that say which of our addresses are in use
+
+
 def letter(connection: sqlite3.Connection, message_id: int) -> Letter:
     """Raises KeyError."""
     sql = f"SELECT {codec.LETTER} FROM message WHERE message_id = ?"  # noqa: S608
@@ -198,6 +201,15 @@ def domains_of(connection: sqlite3.Connection, message_id: int) -> dict[str, int
         " WHERE i.message_id = ? GROUP BY i.domain_id"
     )
     return dict(connection.execute(sql, (message_id,)).fetchall())
+
+
+def has_sent_from(connection: sqlite3.Connection, source: str | None) -> bool:
+    """See ReadOnlyStore.has_sent_from: a few rows from the end of the key, whatever there is."""
+    sql = (
+        "SELECT 1 FROM (SELECT source FROM attempt ORDER BY message_id DESC, n DESC, try DESC"
+        " LIMIT ?) WHERE source <> '' AND source = coalesce(?, source) LIMIT 1"
+    )
+    return connection.execute(sql, (LATEST, source)).fetchone() is not None
 
 
 def next_due_at(connection: sqlite3.Connection) -> Instant | None:

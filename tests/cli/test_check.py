@@ -20,6 +20,7 @@ def test_a_good_file(site: Site) -> None:
     site.write(
         "hostname: relay.dinas.id\nallowed_senders: ['@dinas.id']\nstate_dir: state\n"
         "dkim: [{domain: dinas.id, selector: s1, key_file: s1.pem}]\n"
+        "limits: {'*': {warmup: {start: 500/day, end: 20000/day}}}\n"
     )
     answer = site.run("check")
     assert (answer.code, answer.out) == (0, f"{site.file}: read without a fault\n")
