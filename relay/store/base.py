@@ -28,6 +28,7 @@ from relay.mail.instant import Instant
 from relay.mail.letter import Letter
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
+from relay.store.owing import Owed, Owing
 from relay.store.returns import Returns
 from relay.store.suppressing import Suppressions
 from relay.store.terms import (
@@ -57,6 +58,8 @@ __all__ = [
     "Inbox",
     "InboxRow",
     "Mailbox",
+    "Owed",
+    "Owing",
     "Placement",
     "Queue",
     "QueueRow",
@@ -90,7 +93,7 @@ class StateLocked(StoreError):
     """Another relay holds the state directory."""
 
 
-class Queue(Protocol):
+class Queue(Owing, Protocol):
     """The queue of deliveries. All methods are called from the loop's thread."""
 
     @property

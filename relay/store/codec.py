@@ -250,6 +250,9 @@ def delivery(row: Row) -> Delivery:
     )
 
 
+# What a sender is to be told of once a day: (message_id, n, when it ended).
+OWE: Final = "INSERT OR REPLACE INTO owed VALUES (?, ?, ?)"
+
 # Attempt.
 
 ATTEMPT_COLUMNS: Final = 27

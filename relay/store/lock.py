@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from relay.store.base import StateLocked
+from relay.store.base import StateLocked, StoreError
 
 NAME: Final = "lock"
 
@@ -32,3 +32,24 @@ class Lock:
     def release(self) -> None:
         """Let go. The file stays: to unlink it would let two relays hold two files."""
         os.close(self._fd)
+
+
+def locked(state_dir: Path) -> Lock:
+    """The lock of a state directory, which is made where it is missing. Raises StateLocked,
+    StoreError."""
+    try:
+        if not state_dir.is_dir():
+            state_dir.mkdir(mode=0o700, parents=True)
+            _sync(state_dir.parent)
+        return Lock(state_dir)
+    except OSError as error:
+        raise StoreError(f"the state directory {state_dir}: {error.strerror}") from error
+
+
+def _sync(folder: Path) -> None:
+    """Put a new name in a directory on stable storage; SQLite does so for its own files."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -15,14 +15,13 @@ from relay.mail.delivery import (
     Delivery,
     State,
     TransitionError,
-    has_fixed_life,
     is_over,
 )
 from relay.mail.envelope import REPORT_FLOW
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
 from relay.mail.urgency import Urgency
-from relay.store import codec, requeueing
+from relay.store import codec
 from relay.store.base import (
     Backlog,
     Change,
@@ -39,6 +38,7 @@ from relay.store.base import (
 from relay.store.changing import movable
 from relay.store.memory_inbox import Key, MemoryInbox, Record
 from relay.store.memory_kept import MemoryKept
+from relay.store.memory_owed import MemoryOwed
 from relay.store.memory_returning import MemoryReturning
 from relay.store.memory_suppressing import MemorySuppressing
 from relay.store.memory_unsent import MemoryUnsent
@@ -48,7 +48,9 @@ from relay.store.settling import sentence
 from relay.store.turns import Lane, Turns, deadline_of, stretch_of
 
 
-class MemoryStore(MemoryKept, MemoryUnsent, MemoryInbox, MemorySuppressing, MemoryReturning):
+class MemoryStore(
+    MemoryKept, MemoryUnsent, MemoryOwed, MemoryInbox, MemorySuppressing, MemoryReturning
+):
     """Implements Store."""
 
     def __init__(self) -> None:
@@ -110,6 +112,8 @@ class MemoryStore(MemoryKept, MemoryUnsent, MemoryInbox, MemorySuppressing, Memo
                 )
                 if placement.attempt is not None:
                     self._note(placement.attempt)
+                if placement.owes_report:
+                    self._owed[key] = message.received_at
                 made.append(delivery)
         self._turns.keep()
         return made
@@ -241,6 +245,9 @@ class MemoryStore(MemoryKept, MemoryUnsent, MemoryInbox, MemorySuppressing, Memo
         for settlement in settlements:
             if settlement.attempt is not None:
                 self._note(settlement.attempt)
+            key = (settlement.delivery.message_id, settlement.delivery.n)
+            if settlement.owes_report and changed[key].delivery.state.is_final:
+                self._owed[key] = now
         for settlement in settlements:
             if settlement.healed:
                 self.mend(settlement.healed)
@@ -325,48 +332,6 @@ class MemoryStore(MemoryKept, MemoryUnsent, MemoryInbox, MemorySuppressing, Memo
         moved_to = [self._records[one.message_id, one.n].delivery for one in meant]
         ready = self._announce(moved_to)
         return Changed(len(meant), in_flight, frozenset(r.domain for r in ready))
-
-    async def requeue(
-        self,
-        refs: Sequence[tuple[int, int]],
-        action: str,
-        who: str,
-        reason: str,
-        now: Instant,
-        subject: str = "",
-    ) -> Changed:
-        """See Queue.requeue."""
-        keys = list(dict.fromkeys(refs))
-        back = [one for key in keys if (one := self._back(key, now)) is not None]
-        if back:
-            named, detail = subject or f"{len(keys)} named", f"moved {len(back)}"
-            await self.audit(who, action, named, reason, now, detail)
-        ready = self._announce(back)
-        return Changed(len(back), 0, frozenset(r.domain for r in ready))
-
-    def _back(self, key: Key, now: Instant) -> Delivery | None:
-        """A held or failed one, ready again."""
-        record = self._records.get(key)
-        if record is None or record.delivery.state not in requeueing.BACK:
-            return None
-        one, category = record.delivery, record.category
-        if one.state is State.HELD:
-            if one.is_fixed and one.expires_at <= now:
-                return None
-            moved = changed_by("release", one, record.state_at, "", now)
-        else:
-            known = self._messages[key[0]].particulars
-            fixed = has_fixed_life(known.urgency, known.deadline_at)
-            end = requeueing.until(fixed, one.expires_at, record.state_at, now)
-            if end is None:
-                return None
-            turn = self._turns.give(self._lane(one), known.flow, known.deadline_at)
-            self._turns.keep()
-            tries, category = len(self._attempts.get(key, ())), None
-            moved = one.moved(State.READY, due_at=now, expires_at=end, why="", turn=turn)
-            moved = replace(moved, tries=tries, is_fixed=fixed)
-        self._records[key] = replace(record, delivery=moved, category=category, state_at=now)
-        return moved
 
     async def accepted_since(self, since: Instant) -> list[tuple[Instant, int]]:
         """See Queue.accepted_since."""

@@ -1,27 +1,44 @@
-"""MemoryUnsent: what unsent.py asks of SQL, asked of the records in memory."""
+"""MemoryUnsent: what unsent.py and requeueing.py ask of SQL, asked of the records in memory."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from relay.mail.classification import Category
-from relay.mail.delivery import Attempt, State, has_fixed_life
+from relay.mail.delivery import Attempt, Delivery, State, has_fixed_life
 from relay.mail.envelope import Message
 from relay.mail.instant import Instant
-from relay.store.base import QueueRow, Tally, Unsent
+from relay.store import requeueing
+from relay.store.base import Changed, QueueRow, Ready, Tally, Unsent
 from relay.store.memory_inbox import Key, Record
-from relay.store.requeueing import BACK
+from relay.store.memory_wishes import changed_by
 from relay.store.selection import matcher
+from relay.store.turns import Lane, Turns
 from relay.store.unsent import order_of
 
 
 class MemoryUnsent(ABC):
-    """Finds and counts; what it looks through is the store's."""
+    """Finds, counts and brings back; what it looks through is the store's."""
 
     _records: dict[Key, Record]
     _messages: dict[int, Message]
     _attempts: dict[Key, list[Attempt]]
+    _turns: Turns
+
+    @abstractmethod
+    def _lane(self, delivery: Delivery) -> Lane: ...
+
+    @abstractmethod
+    def _announce(self, deliveries: Iterable[Delivery]) -> list[Ready]: ...
+
+    @abstractmethod
+    async def audit(
+        self, who: str, action: str, subject: str, reason: str, now: Instant, detail: str = ""
+    ) -> None:
+        """See Queue.audit."""
 
     @abstractmethod
     def _row(self, key: Key) -> QueueRow: ...
@@ -29,7 +46,7 @@ class MemoryUnsent(ABC):
     def _unsent(self, wanted: Unsent) -> list[QueueRow]:
         found = []
         for key, record in sorted(self._records.items()):
-            if record.delivery.state in BACK:
+            if record.delivery.state in requeueing.BACK:
                 row = self._row(key)
                 if meant(wanted, record, row, self._messages[key[0]]):
                     found.append(row)
@@ -56,6 +73,48 @@ class MemoryUnsent(ABC):
             route = made[-1].route_key if made else None
             counts[one.domain, route, one.state, row.category, is_over] += 1
         return sorted((Tally(*kind, count) for kind, count in counts.items()), key=order_of)
+
+    async def requeue(
+        self,
+        refs: Sequence[tuple[int, int]],
+        action: str,
+        who: str,
+        reason: str,
+        now: Instant,
+        subject: str = "",
+    ) -> Changed:
+        """See Queue.requeue."""
+        keys = list(dict.fromkeys(refs))
+        back = [one for key in keys if (one := self._back(key, now)) is not None]
+        if back:
+            named, detail = subject or f"{len(keys)} named", f"moved {len(back)}"
+            await self.audit(who, action, named, reason, now, detail)
+        ready = self._announce(back)
+        return Changed(len(back), 0, frozenset(r.domain for r in ready))
+
+    def _back(self, key: Key, now: Instant) -> Delivery | None:
+        """A held or failed one, ready again."""
+        record = self._records.get(key)
+        if record is None or record.delivery.state not in requeueing.BACK:
+            return None
+        one, category = record.delivery, record.category
+        if one.state is State.HELD:
+            if one.is_fixed and one.expires_at <= now:
+                return None
+            moved = changed_by("release", one, record.state_at, "", now)
+        else:
+            known = self._messages[key[0]].particulars
+            fixed = has_fixed_life(known.urgency, known.deadline_at)
+            end = requeueing.until(fixed, one.expires_at, record.state_at, now)
+            if end is None:
+                return None
+            turn = self._turns.give(self._lane(one), known.flow, known.deadline_at)
+            self._turns.keep()
+            tries, category = len(self._attempts.get(key, ())), None
+            moved = one.moved(State.READY, due_at=now, expires_at=end, why="", turn=turn)
+            moved = replace(moved, tries=tries, is_fixed=fixed)
+        self._records[key] = replace(record, delivery=moved, category=category, state_at=now)
+        return moved
 
 
 def _key(row: QueueRow) -> Key:

@@ -129,6 +129,7 @@ def _recipient(entry: Entry, placement: Placement) -> Row:
         codec.text(delivery.why) or None,
         codec.category_number(placement.category),
         int(delivery.is_fixed),
+        placement.owes_report,
     )
 
 
@@ -142,6 +143,7 @@ class _Rows:
         self.inbox: list[Row] = []
         self.delivery: list[Row] = []
         self.attempts: list[Row] = []
+        self.owed: list[Row] = []
 
     def add(self, entry: Prepared, names: Names, transaction: Transaction) -> None:
         message_id, at = entry.message[0], entry.received_at
@@ -152,7 +154,9 @@ class _Rows:
         self.attempts += entry.attempts
         for row in entry.recipients:
             n, key, name, as_given, address, orcpt, notify, state = row[:8]
-            due_at, expires_at, tries, why, category, is_fixed = row[8:]
+            due_at, expires_at, tries, why, category, is_fixed, owes_report = row[8:]
+            if owes_report:
+                self.owed.append((message_id, n, at))
             domain = names.domain(name)
             mailbox = None if key is None else names.mailbox(key, at)
             ids = (message_id, n, mailbox, domain)
@@ -174,6 +178,8 @@ class _Rows:
         insert_many(connection, "delivery", self.delivery)
         if self.attempts:
             connection.executemany(codec.INSERT_ATTEMPT, self.attempts)
+        if self.owed:
+            connection.executemany(codec.OWE, self.owed)
 
 
 def write_entries(transaction: Transaction, entries: Sequence[Prepared], names: Names) -> None:

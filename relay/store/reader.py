@@ -27,6 +27,7 @@ from relay.store.base import (
 )
 from relay.store.connections import NAME, Readers
 from relay.store.connections import reading as connect
+from relay.store.owed import ReadingOwed
 from relay.store.sqlite_returning import ReadingReturns
 from relay.store.sqlite_suppressing import ReadingSuppressions
 
@@ -34,7 +35,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Reading(ReadingSuppressions, ReadingReturns):
+class Reading(ReadingSuppressions, ReadingReturns, ReadingOwed):
     """Every question of Queue, Inbox and Accounts; each sees what was committed before it."""
 
     def __init__(self, readers: Readers) -> None:

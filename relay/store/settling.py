@@ -80,6 +80,7 @@ class Settle(Operation[None]):
     ) -> None:
         self._ends: list[Row] = []
         self._stays: list[Row] = []
+        self._owed: list[Row] = []
         self._attempts = attempts
         self._reports = reports
         self._names = names
@@ -92,6 +93,8 @@ class Settle(Operation[None]):
             number = codec.category_number(said.category)
             why = codec.text(said.why) or None
             if said.state.is_final:
+                if settlement.owes_report:
+                    self._owed.append((*key, now))
                 self._ends.append((int(said.state), number, why, now, *key))
             else:
                 stay = (int(said.state), said.due_at, said.tries, why, number, now)
@@ -110,6 +113,8 @@ class Settle(Operation[None]):
         striking.healed(connection, self._healed)
         striking.doubted(connection, self._doubts)
         striking.note(connection, self._strikes)
+        if self._owed:
+            connection.executemany(codec.OWE, self._owed)
         if self._reports:
             write_entries(transaction, self._reports, self._names)
 

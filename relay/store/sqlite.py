@@ -46,13 +46,14 @@ from relay.store.base import (
 )
 from relay.store.cache import BODIES, LETTERS, Cache
 from relay.store.connections import NAME, Readers
-from relay.store.lock import Lock
+from relay.store.lock import Lock, locked
 from relay.store.names import Names
+from relay.store.owed import WritingOwed
 from relay.store.reader import Reading
 from relay.store.settling import Settle
 from relay.store.sqlite_returning import WritingReturns
 from relay.store.sqlite_suppressing import WritingSuppressions
-from relay.store.writer import Call, Transaction, Writer
+from relay.store.writer import Call, Operation, Transaction, Writer
 
 _INLINE: Final = 16 << 10  # octets that are compressed in the loop's thread
 _LONG: Final = 0.05  # seconds of counting, from some 100,000 deliveries on
@@ -71,7 +72,7 @@ async def open(
     The directory is made where it is missing. Raises StateLocked, StoreTooNew, StoreError.
     """
     path = state_dir / NAME
-    lock = _locked(state_dir)
+    lock = locked(state_dir)
     readers = Readers(partial(connections.reading, path))
     try:
         connection = await readers.do(partial(_prepared, path, steps or migrations.shipped()))
@@ -80,25 +81,6 @@ async def open(
         lock.release()
         raise
     return SqliteStore(path, connection, readers, lock, clock, node)
-
-
-def _locked(state_dir: Path) -> Lock:
-    try:
-        if not state_dir.is_dir():
-            state_dir.mkdir(mode=0o700, parents=True)
-            _sync(state_dir.parent)
-        return Lock(state_dir)
-    except OSError as error:
-        raise StoreError(f"the state directory {state_dir}: {error.strerror}") from error
-
-
-def _sync(folder: Path) -> None:
-    """Put a new name in a directory on stable storage; SQLite does so for its own files."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _prepared(path: Path, steps: Sequence[migrations.Migration]) -> sqlite3.Connection:
@@ -118,7 +100,7 @@ def _prepared(path: Path, steps: Sequence[migrations.Migration]) -> sqlite3.Conn
     return connection
 
 
-class SqliteStore(Reading, WritingSuppressions, WritingReturns):
+class SqliteStore(Reading, WritingSuppressions, WritingReturns, WritingOwed):
     """Implements Store. Made by :func:`open`; called from the loop's thread only."""
 
     def __init__(
@@ -157,10 +139,18 @@ class SqliteStore(Reading, WritingSuppressions, WritingReturns):
 
     async def put(self, *entries: Entry) -> None:
         """See Queue.put."""
+        await self._written(entries, lambda made: putting.Put(made, self._names))
+
+    async def _written(
+        self,
+        entries: Sequence[Entry],
+        work: Callable[[Sequence[putting.Prepared]], Operation[None]],
+    ) -> None:
+        """Entries made ready, and what writes them; where it fails, nothing of them stays."""
         in_parts: list[int] = []
         try:
             prepared = [await self._prepare(entry, in_parts) for entry in entries]
-            await self._writer.submit(putting.Put(prepared, self._names))
+            await self._writer.submit(work(prepared))
         except BaseException:
             for message_id in in_parts:
                 self._later(putting.sweep(message_id))

@@ -20,12 +20,14 @@ class Placement:
 
     Born final (state BOUNCED or SUPPRESSED) it gets an inbox row and its attempt, and no
     queue row. `mailbox_address` is the key (`Address.key`, or the text as given in lower case).
+    `owes_report`: born final, its sender is told of it in the day's digest.
     """
 
     delivery: Delivery
     mailbox_address: str
     attempt: Attempt | None = None
     category: Category | None = None
+    owes_report: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class Entry:
 class Settlement:
     """What came of a leased (or expiring) delivery. `dsn` rides in the same transaction, and so do
     what speaks against its address now, and the address that a success `healed`. `doubt` is met
-    before the strike is noted."""
+    before the strike is noted. `owes_report`: an end that its sender is told of in the day's
+    digest."""
 
     delivery: Delivery
     outcome: Outcome
@@ -50,6 +53,7 @@ class Settlement:
     strike: Strike | None = None
     healed: str = ""
     doubt: Doubt | None = None
+    owes_report: bool = False
 
 
 @dataclass(frozen=True, slots=True)

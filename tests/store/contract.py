@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.store.contract_inbox import Inbox
 from tests.store.contract_leasing import Leasing
 from tests.store.contract_operating import Operating
+from tests.store.contract_owing import OwingOnce
 from tests.store.contract_putting import Putting
 from tests.store.contract_requeueing import Requeueing
 from tests.store.contract_returns import Returning
@@ -22,6 +23,7 @@ class Contract(
     Suppressing,
     Returning,
     Unsents,
+    OwingOnce,
     Inbox,
 ):
     """All of it."""

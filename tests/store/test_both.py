@@ -164,11 +164,21 @@ class Both(RuleBasedStateMachine):
         self.leased = []
         self.ask(lambda store: store.recover(self.now))
 
-    @rule(outcome=st.sampled_from(OUTCOMES), has_attempt=st.booleans(), count=st.integers(1, 3))
-    def settle(self, outcome: Outcome, has_attempt: bool, count: int) -> None:
+    @rule(
+        outcome=st.sampled_from(OUTCOMES),
+        has_attempt=st.booleans(),
+        count=st.integers(1, 3),
+        owes=st.booleans(),
+    )
+    def settle(self, outcome: Outcome, has_attempt: bool, count: int, owes: bool) -> None:
         some, self.leased = self.leased[:count], self.leased[count:]
         settlements = [
-            Settlement(one, outcome, lost(one, classification=UNKNOWN) if has_attempt else None)
+            Settlement(
+                one,
+                outcome,
+                lost(one, classification=UNKNOWN) if has_attempt else None,
+                owes_report=owes,
+            )
             for one in some
         ]
         self.ask(lambda store: store.settle(settlements, self.now))
@@ -227,6 +237,16 @@ class Both(RuleBasedStateMachine):
         if rows:
             after = (rows[-1].delivery.message_id, rows[-1].delivery.n)
             self.ask(lambda store: store.unsent(wanted, limit, after))
+
+    @rule(pays=st.booleans(), limit=st.integers(1, 3))
+    def owe(self, pays: bool, limit: int) -> None:
+        owed = self.ask(lambda store: store.owed(self.now))
+        if owed:
+            sender, flow = owed[0].sender, owed[0].flow
+            self.ask(lambda store: store.owed_rows(sender, flow, self.now, limit))
+            self.ask(lambda store: store.owed_rows(sender, None, self.now, limit))
+            if pays:
+                self.ask(lambda store: store.report_owed(sender, flow, self.now, None))
 
     @rule(at=st.integers(0, 3), limit=st.integers(1, 3), search=st.sampled_from(("", "umum", "%")))
     def read_an_inbox(self, at: int, limit: int, search: str) -> None:

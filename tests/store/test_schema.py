@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from enum import Enum
 from pathlib import Path
@@ -10,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from relay.mail.classification import Action, Category, Scope
-from relay.mail.delivery import TRANSITIONS, Delivered, State
+from relay.mail.delivery import TRANSITIONS, Bounced, Delivered, State
 from relay.mail.instant import DAY
 from relay.mail.urgency import Urgency
-from relay.store import codec, leasing, migrations, names, reading, sqlite
-from relay.store.base import Selector, Settlement, StoreError, StoreTooNew
+from relay.store import codec, leasing, migrations, names, reading, sqlite, unsent
+from relay.store.base import Selector, Settlement, StoreError, StoreTooNew, Unsent
 from relay.store.connections import NAME
 from relay.store.reader import open_readonly
 from tests.store.contract_terms import NOW, lease
@@ -139,7 +140,7 @@ async def test_queries_of_the_road_use_their_indexes(tmp_path: Path) -> None:
         pass
     page = f"{reading._INBOX} WHERE i.mailbox_id = ? ORDER BY i.message_id DESC"
     wanted: list[tuple[str, str, tuple[object, ...]]] = [
-        ("delivery_ready", leasing._CANDIDATES, (1, 10)),
+        ("delivery_ready", leasing._CANDIDATES, (1, 0, 3, 10)),
         ("delivery_ready", names.LOWEST, (1, 1, 0, 9)),
         ("delivery_ready", reading._BACKLOG, ('["one.example"]',)),
         ("delivery_waiting", leasing._WAKE, (NOW, 10)),
@@ -155,6 +156,49 @@ async def test_queries_of_the_road_use_their_indexes(tmp_path: Path) -> None:
             assert "SCAN delivery" not in said.replace("SCAN delivery USING INDEX delivery_l", "")
             is_sorted = sql in (page, reading._BACKLOG)
             assert "TEMP B-TREE" not in said or is_sorted, said
+
+
+async def test_what_failed_is_found_without_a_look_at_what_arrived(tmp_path: Path) -> None:
+    async with opened(tmp_path):
+        pass
+    origin, order = unsent._ORIGINS[0]
+    condition, values = unsent._where(Unsent(since=NOW, category=Category.SENDER_BLOCKED))
+    sql = f"SELECT {reading.SHOWN} {origin.format(condition)} ORDER BY {order} LIMIT 500"
+    with closing(owner(tmp_path)) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
+        said = " / ".join(str(row[3]) for row in plan)
+        assert "i USING INDEX inbox_failed" in said, said
+        assert "TEMP B-TREE" not in said, said
+
+
+async def test_what_failed_and_what_is_referred_to_cannot_be_removed(tmp_path: Path) -> None:
+    """By whatever clears the store later: for 30 days, and while a row needs it."""
+    clock = int(time.time() * 1000)
+    post = Post(at=clock)
+    async with opened(tmp_path) as store:
+        old = post.entry(("a@example.co.id",), body=b"x" * 300_000, received=b"y")
+        await store.put(old, post.entry(("a@example.co.id",)))
+        first, second = await lease(store)
+        await store.settle([Settlement(first, Bounced("x", Category.OTHER))], clock - 31 * DAY)
+        await store.settle([Settlement(second, Bounced("x", Category.OTHER))], clock - 29 * DAY)
+    tables = ("body", "body_part", "received_body", "message")
+    with closing(owner(tmp_path)) as connection:
+
+        def delete(table: str, letter: int) -> int:
+            key = "body_id" if table in ("body", "body_part") else "message_id"
+            sql = f"DELETE FROM {table} WHERE {key} = ?"
+            return connection.execute(sql, (letter,)).rowcount
+
+        for table in tables:
+            with pytest.raises(sqlite3.IntegrityError, match="not removed"):
+                delete(table, first.message_id)
+        with pytest.raises(sqlite3.IntegrityError, match="30 days"):
+            delete("inbox", second.message_id)
+        assert delete("inbox", first.message_id) == 1
+        with pytest.raises(sqlite3.IntegrityError, match="before it"):
+            delete("body", first.message_id)
+        removed = [delete(table, first.message_id) for table in reversed(tables)]
+        assert removed == [1, 1, 2, 1]
 
 
 async def test_a_newer_database_is_refused_naming_both(tmp_path: Path) -> None:
