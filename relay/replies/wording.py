@@ -2,7 +2,7 @@
 
 One line in lower case, blanks single, typographic quotes plain, mail addresses replaced by
 ``a@b`` (a local part called `spam` says nothing), status codes that a wrapped line repeats taken
-out. Only the first :data:`MAX_TEXT` characters are read.
+out, words joined by underscores apart. Only the first :data:`MAX_TEXT` characters are read.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _PLAIN: Final = str.maketrans(
 )
 _REPEATED: Final = re.compile(r"(?<![\w.])[245][0-9]{2}[ -][245]\.[0-9]{1,3}\.[0-9]{1,3} ")
 _LEADING_CODE: Final = re.compile(r"^[245][0-9]{2}[ -](?:[245]\.[0-9]{1,3}\.[0-9]{1,3} )?")
+# Words that a server joined (`mailbox_currently_suspended`); codes like OFR_416 are none.
+_JOINED: Final = re.compile(r"(?<![a-z0-9_])[a-z0-9]{1,30}(?:_[a-z]{1,30}){2,12}(?![a-z0-9_])")
 # Both sides are bounded, so a long run without an @ costs at most 64 steps a character.
 _ADDRESS: Final = re.compile(r"[^\s<>()\[\]:;,\"'=@]{1,64}@[a-z0-9*_-][a-z0-9._*-]{0,252}")
 
@@ -37,12 +39,15 @@ def comparable(text: str) -> str:
     """The text as patterns see it.
 
     Where a server quotes another (``… host mx said: 550 …``) only what was quoted last stands:
-    the frame's own words (`undeliverable address`) are no reason.
+    the frame's own words (`undeliverable address`) are no reason. A frame that names the sender
+    stays: what was asked there was our address.
     """
     line = " ".join(text[:MAX_TEXT].lower().translate(_PLAIN).split())
-    _, quoted, inner = line.rpartition(" said: ")
-    if quoted and len(inner) > len("550 5.1.1"):
+    frame, quoted, inner = line.rpartition(" said: ")
+    if quoted and len(inner) > len("550 5.1.1") and "sender" not in frame:
         line = _LEADING_CODE.sub("", inner, count=1)
+    if "_" in line:
+        line = _JOINED.sub(lambda found: found[0].replace("_", " "), line)
     if "@" in line:
         line = _ADDRESS.sub("a@b", line)
     return _REPEATED.sub("", line)
