@@ -57,13 +57,7 @@ class Classifier:
             for name, suffixes in ruleset.providers.items()
             for suffix in suffixes
         }
-        self._filter: Final = re2.Filter()
-        self._owner: Final[list[int]] = []
-        for n, rule in enumerate(self._texts):
-            for pattern in rule.patterns:
-                self._filter.Add(wording.plain(pattern), options())
-                self._owner.append(n)
-        self._filter.Compile()
+        self._sieves: Final = _sieves(self.rulesets)
         # One search for all of a rule's `unless`: each costs about what the filter does.
         self._unless: Final = {
             n: re2.compile(
@@ -131,16 +125,14 @@ class Classifier:
     ) -> Rule | None:
         if not text:
             return None
-        found = self._filter.Match(text)
-        if not found:
-            return None
-        for n in sorted({self._owner[index] for index in found}):
-            rule: Rule = self._texts[n]
-            if n < first or not _fits(rule, reply.code, enhanced, reply.stage, who):
-                continue
-            unless = self._unless.get(n)
-            if unless is None or not unless.search(text):
-                return rule
+        for sieve, owners in self._sieves:
+            for n in sorted({owners[index] for index in sieve.Match(text) or ()}):
+                rule: Rule = self._texts[n]
+                if n < first or not _fits(rule, reply.code, enhanced, reply.stage, who):
+                    continue
+                unless = self._unless.get(n)
+                if unless is None or not unless.search(text):
+                    return rule
         return None
 
     def _find_by_code(
@@ -165,6 +157,30 @@ class Classifier:
             if name is not None:
                 return name
         return None
+
+
+def _sieves(rulesets: Iterable[RuleSet]) -> list[tuple[re2.Filter, list[int]]]:
+    """Filters over the rules with patterns, in their order, each with its patterns' rules.
+
+    One for what is near (site, provider, software), one a file of general language: most replies
+    are decided before the later ones are asked.
+    """
+    made: list[tuple[re2.Filter, list[int]]] = []
+    last, n = "", 0
+    for ruleset in rulesets:
+        group = ruleset.where if ruleset.layer is Layer.LANGUAGE else "near"
+        rules = [rule for rule in ruleset.rules if rule.patterns]
+        if rules and group != last:
+            made.append((re2.Filter(), []))
+            last = group
+        for rule in rules:
+            for pattern in rule.patterns:
+                made[-1][0].Add(wording.plain(pattern), options())
+                made[-1][1].append(n)
+            n += 1
+    for sieve, _ in made:
+        sieve.Compile()
+    return made
 
 
 def _fits(

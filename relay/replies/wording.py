@@ -42,7 +42,10 @@ def comparable(text: str) -> str:
     the frame's own words (`undeliverable address`) are no reason. A frame that names the sender
     stays: what was asked there was our address.
     """
-    line = " ".join(text[:MAX_TEXT].lower().translate(_PLAIN).split())
+    line = text[:MAX_TEXT].lower()
+    if not line.isascii() or "\x00" in line:
+        line = line.translate(_PLAIN)
+    line = " ".join(line.split())
     frame, quoted, inner = line.rpartition(" said: ")
     if quoted and len(inner) > len("550 5.1.1") and "sender" not in frame:
         line = _LEADING_CODE.sub("", inner, count=1)
@@ -50,4 +53,6 @@ def comparable(text: str) -> str:
         line = _JOINED.sub(lambda found: found[0].replace("_", " "), line)
     if "@" in line:
         line = _ADDRESS.sub("a@b", line)
-    return _REPEATED.sub("", line)
+    if "5." in line or "4." in line or "2." in line:
+        line = _REPEATED.sub("", line)
+    return line
