@@ -42,7 +42,7 @@ LATELY: Final = "the address took a letter within 30 days: asked again a day aft
 class Earlier:
     """What earlier attempts found: look-ups in a row without the domain, and since when; when the
     address last took a letter of ours, and when it was first refused as unknown or inactive after
-    that, with this letter."""
+    that, with this letter or with another."""
 
     missing: int = 0
     missing_since: Instant = 0

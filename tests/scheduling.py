@@ -31,6 +31,7 @@ from relay.shaping.settings import LimitSettings, PauseSettings, RetrySettings
 from relay.shaping.shaper import Shaper
 from relay.store.base import Entry, Placement
 from relay.store.memory import MemoryStore
+from relay.suppression import SuppressionSettings
 from relay.transports.base import Host, Job, NotYet, Permits, Route
 
 SENDER = "panitia@lpse.example.go.id"
@@ -232,6 +233,7 @@ async def house(
     seconds: float = 0.2,
     grace: float = 60.0,
     fallback: FallbackRoute | None = None,
+    suppression: SuppressionSettings | None = None,
 ) -> AsyncIterator[House]:
     """A running scheduler; stopped, with nothing leased, at the end."""
     book = book or profiles()
@@ -241,7 +243,12 @@ async def house(
     transport = FakeTransport(peer, clock, seconds)
     router = FakeRouter(book)
     shaper = Shaper(pauses or PauseSettings(), book.within, is_ramping=False)
-    tuning = Tuning("relay.lpse.example.go.id", retry or RetrySettings(), fallback=fallback)
+    tuning = Tuning(
+        "relay.lpse.example.go.id",
+        retry or RetrySettings(),
+        fallback=fallback,
+        suppression=suppression or SuppressionSettings(),
+    )
     parts = Parts(
         store,
         router,

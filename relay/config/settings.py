@@ -28,6 +28,7 @@ from relay.shaping.settings import (
     RetrySettings,
 )
 from relay.store.settings import DiskSettings, FailedSettings
+from relay.suppression import SuppressionSettings
 from relay.transports.settings import (
     DeliverySettings,
     DestinationsSettings,
@@ -77,6 +78,7 @@ class RelaySettings(Settings):
     retry: RetrySettings = Field(default_factory=RetrySettings)
     life: LifeSettings = Field(default_factory=LifeSettings)
     nxdomain: NxdomainSettings = Field(default_factory=NxdomainSettings)
+    suppression: SuppressionSettings = Field(default_factory=SuppressionSettings)
     reactions: tuple[ReactionSettings, ...] = ()
     filters: tuple[FilterEntry, ...] = Field(default_factory=_shipped_order)
     classes: tuple[ClassRuleSettings, ...] = ()

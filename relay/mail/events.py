@@ -123,6 +123,9 @@ class Suppressed:
     n: int
     recipient: str
     rule: str
+    provider: str = "other"
+    since: Instant | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

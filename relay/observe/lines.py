@@ -28,7 +28,7 @@ MAX_TEXT: Final = MAX_BYTES  # characters of a foreign text that a line holds
 _FIELDS: Final[Mapping[type[Event], tuple[str, ...]]] = {
     kind: tuple(part.name for part in fields(kind)) for kind in get_args(Event)
 }
-_MOMENTS: Final = frozenset({"at", "until"})
+_MOMENTS: Final = frozenset({"at", "until", "since"})
 _ADDRESSES: Final = frozenset({"sender", "recipient"})
 _NAMES: Final = {"urgency": "class"}
 

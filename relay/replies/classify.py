@@ -33,6 +33,7 @@ from relay.strict_yaml import Problem
 
 SURE: Final = 0.5
 _DOUBTED: Final = 0.4
+DOCUMENTED: Final = 0.9  # a provider's rule that is less sure is a guess of ours
 UNKNOWN: Final = "unknown"  # the rule's name where nothing is known; `replies unknown` lists them
 _CACHED: Final = 4096
 _OF_THE_LETTER: Final = (Category.SPAM_CONTENT, Category.POLICY)
@@ -51,6 +52,12 @@ class Classifier:
         self._texts: Final[list[Rule]] = [rule for rule in rules if rule.patterns]
         self._codes: Final[list[Rule]] = [rule for rule in rules if not rule.patterns]
         self._code_ids: Final = frozenset(rule.id for rule in self._codes)
+        self._documented: Final = {
+            rule.id: frozenset(ruleset.providers)
+            for ruleset in self.rulesets
+            for rule in ruleset.rules
+            if ruleset.layer is Layer.PROVIDER
+        }
         self._suffixes: Final = {
             suffix: name
             for ruleset in self.rulesets
@@ -106,6 +113,13 @@ class Classifier:
     def is_guess(self, said: Classification) -> bool:
         """True where no rule knew the words: the codes decided, or nothing did."""
         return said.rule == UNKNOWN or said.rule in self._code_ids
+
+    def is_documented(self, said: Classification, mx: str) -> bool:
+        """True where a provider's rule knew the words and a host of that provider said them: it
+        publishes what they mean."""
+        whose = self._documented.get(said.rule, ())
+        who = self._provider_of(mx.lower().rstrip(".")) if whose else None
+        return who in whose and said.confidence >= DOCUMENTED
 
     def is_overruled(self, ruleset: RuleSet, by: str) -> bool:
         """True where a site's rule decides a shipped sample: that is what site rules are for."""

@@ -75,8 +75,8 @@ class Deciding:
         ]
 
     async def confirm(self, name: str, who: str, reason: str) -> Decided:
-        """What is held bounces, with its report; the bounces before were right. The fuse is whole.
-        Raises NoFuse, StoreError."""
+        """What is held bounces, with its report; the bounces before were right, and what they said
+        of addresses is in force. The fuse is whole. Raises NoFuse, StoreError."""
         full = await self._known(name)
         held = 0
         async for rows in self._rows(f"{full}: "):
@@ -85,16 +85,19 @@ class Deciding:
         box, now = await self._parts.fuses.box(), self._parts.clock.now()
         pending = len(box.pending(full))
         box.decided(full, held, now)
+        await self._parts.store.decide(full, is_right=True)
         await self._parts.fuses.keep(now)
         detail = f"{held} bounced, {pending} bounces before were right"
         await self._parts.store.audit(who, "fuse.confirm", full, reason, now, detail)
         return Decided(held, pending)
 
     async def requeue(self, name: str, who: str, reason: str) -> Decided:
-        """What is held goes again, and so do the bounces of the hour before it blew. The fuse
-        stays as it is: what comes of them tells. Raises NoFuse, StoreError."""
+        """What is held goes again, and so do the bounces of the hour before it blew; what they said
+        of addresses is forgotten. The fuse stays as it is: what comes of them tells. Raises NoFuse,
+        StoreError."""
         full = await self._known(name)
         box = await self._parts.fuses.box()
+        await self._parts.store.decide(full, is_right=False)
         pending = await self._again(box.pending(full), who, reason)
         box.decided(full, None, self._parts.clock.now())
         held = 0

@@ -14,6 +14,7 @@ from relay.mail.delivery import (
     Delivery,
     Expired,
     Outcome,
+    Suppressed,
 )
 from relay.mail.events import Event
 from relay.mail.instant import Instant, millis
@@ -28,7 +29,7 @@ def report(
     letter: Letter,
     delivery: Delivery,
     attempts: Sequence[Attempt],
-    outcome: Bounced | Expired,
+    outcome: Bounced | Expired | Suppressed,
     now: Instant,
 ) -> Entry | None:
     """The report as an entry of the queue; None where nobody could be told."""
@@ -65,6 +66,8 @@ def told(
             found.append(events.Bounced(*name, *to, why, category))
         case Expired(why, reason):
             found.append(events.Expired(*name, *to, why, reason))
+        case Suppressed(why, rule, since):
+            found.append(events.Suppressed(*name, delivery.recipient, rule, label, since, why))
         case _:
             found.append(events.Held(*name, outcome.why))
     return tuple(found)

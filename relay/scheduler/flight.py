@@ -20,6 +20,7 @@ from relay.scheduler.permits import DestinationPermits
 from relay.scheduler.setting_aside import SettingAside
 from relay.scheduler.steady import Steady
 from relay.store.base import StoreDead, StoreError
+from relay.suppression import Skip
 from relay.transports.base import Job, NotYet, Route
 
 LOG: Final = logging.getLogger(__name__)
@@ -113,12 +114,24 @@ class Flights:
         return letter, made
 
     async def _alive(self, lane: Lane, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Those whose time is not over; the others are ended."""
+        """Those whose time is not over and whose address is not on the list; the others are
+        ended."""
         now = self._parts.clock.now()
         for delivery in deliveries:
             if is_over(delivery, now):
                 await self._outcomes.expire(delivery, lane.destination.label)
-        return [delivery for delivery in deliveries if not is_over(delivery, now)]
+        alive = [delivery for delivery in deliveries if not is_over(delivery, now)]
+        return [one for one in alive if not await self._is_suppressed(lane, one)]
+
+    async def _is_suppressed(self, lane: Lane, delivery: Delivery) -> bool:
+        """True where its address is on the list: it is ended so."""
+        settings = self._parts.tuning.suppression
+        await self._parts.fuses.box()  # what a blown one doubts is not in force
+        decision = await self._parts.suppressing.decision(delivery, settings)
+        if not isinstance(decision, Skip):
+            return False
+        await self._outcomes.suppress(delivery, decision, lane.destination)
+        return True
 
     async def _route(self, lane: Lane, deliveries: Sequence[Delivery]) -> Route | None:
         """The route of today; None where there is none, or where it leads somewhere else now."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from relay.mail import events
-from relay.mail.classification import Classification, Scope
+from relay.mail.classification import Category, Classification, Scope
 from relay.mail.delivery import (
     MISSING,
     Attempt,
@@ -22,23 +22,27 @@ from relay.mail.delivery import (
     FailureKind,
     Held,
     Outcome,
+    Suppressed,
     expires_at,
 )
 from relay.mail.events import Event
 from relay.mail.instant import MINUTE, Instant
 from relay.mail.letter import Letter
 from relay.mail.reply import Stage
+from relay.mail.strike import Doubt
 from relay.scheduler import ending, hops, reports
 from relay.scheduler.asking import asked
 from relay.scheduler.identity import identity_of
 from relay.scheduler.ledger import Ledger
 from relay.scheduler.parts import Parts
 from relay.scheduler.steady import Steady
+from relay.scheduler.suppressing import is_fresh, strike_of
 from relay.settle import Earlier, settle
 from relay.shaping import backoff
 from relay.shaping.destination import Destination
 from relay.shaping.fuse import WHOLE, is_about_the_address
 from relay.store.base import Settlement, StoreDead
+from relay.suppression import Skip
 
 LOG = logging.getLogger(__name__)
 OTHER = "other"
@@ -182,7 +186,23 @@ class Outcomes:
             cause = f"{cause}; last: {said}"
         read = last.classification if last else None
         category = read.category if read else None
-        await (await self._write(delivery, None, Expired(cause, category), None, label, letter))
+        is_full = last is not None and last.reply is not None and category is Category.MAILBOX_FULL
+        key = last.route_key if last is not None and is_full else ""
+        ended = Expired(cause, category)
+        await (await self._write(delivery, None, ended, read, label, letter, key))
+
+    async def suppress(self, delivery: Delivery, skip: Skip, destination: Destination) -> None:
+        """It is not tried: its address is on the list."""
+        box, steady, standing = await self._parts.fuses.box(), self._steady.now(), skip.standing
+        letter, doubt = await self._letter(delivery), None
+        if letter is not None and is_fresh(skip, self._parts.clock.now()):
+            ref = (delivery.message_id, delivery.n)
+            doubt = self._parts.fuses.note_skipped(box, destination.key, letter, skip, ref, steady)
+        category = standing.cause.category if standing.cause is not None else None
+        outcome = Suppressed(skip.why, standing.rule, standing.since, category)
+        label = destination.label
+        await (await self._write(delivery, None, outcome, None, label, letter, doubt=doubt))
+        await self._parts.fuses.keep(steady)
 
     def _read(
         self, attempt: Attempt, destination: Destination | None = None
@@ -209,10 +229,10 @@ class Outcomes:
         earlier = await self._earlier(delivery, attempt, read)
         box = await self._parts.fuses.box()
         tuning, now, steady = self._parts.tuning, self._parts.clock.now(), self._steady.now()
-        fuse = WHOLE
+        fuse, doubt = WHOLE, None
         if destination is not None and letter is not None:
             key = destination.key
-            fuse = self._parts.fuses.note(box, key, letter, attempt, read, steady)
+            fuse, doubt = self._parts.fuses.note(box, key, letter, attempt, read, steady)
         outcome = settle(delivery, attempt, read, now, tuning.retry, tuning.nxdomain, earlier, fuse)
         if isinstance(outcome, Bounced) and destination is not None and letter is not None:
             ref = (delivery.message_id, delivery.n)
@@ -220,7 +240,8 @@ class Outcomes:
         self._alert(delivery, attempt, read, now)
         attempt = replace(attempt, classification=read)
         label = OTHER if destination is None else destination.label
-        return await self._write(delivery, attempt, outcome, read, label, letter)
+        key = destination.key if destination is not None and attempt.reply is not None else ""
+        return await self._write(delivery, attempt, outcome, read, label, letter, key, doubt)
 
     def _alert(
         self, delivery: Delivery, attempt: Attempt, read: Classification | None, now: Instant
@@ -279,16 +300,32 @@ class Outcomes:
         read: Classification | None,
         label: str,
         letter: Letter | None,
+        said_at: str = "",
+        doubt: Doubt | None = None,
     ) -> asyncio.Future[None]:
+        """`said_at`: the destination whose words `read` are; empty where they are no reply's, or
+        say nothing about the address."""
         now = self._parts.clock.now()
         dsn = None
         if (
             letter
-            and isinstance(outcome, Bounced | Expired)
-            and reports.is_wanted(letter, delivery)
+            and isinstance(outcome, Bounced | Expired | Suppressed)
+            and reports.is_wanted(letter, delivery, is_tried=not isinstance(outcome, Suppressed))
         ):
             past = await self._past(delivery)
             made = [*past, attempt] if attempt else past
-            dsn = ending.report(self._parts, letter, delivery, made, outcome, now)
+            subject = delivery if made else replace(delivery, why=outcome.why)
+            dsn = ending.report(self._parts, letter, subject, made, outcome, now)
         told = ending.told(delivery, attempt, outcome, read, label, letter, now)
-        return self._ledger.write(Settlement(delivery, outcome, attempt, dsn), told)
+        strike = None
+        if said_at and read is not None:
+            mx = "" if attempt is None else attempt.mx
+            is_documented = self._parts.classifier.is_documented(read, mx)
+            fuse = (await self._parts.fuses.box()).blown_at(said_at)
+            strike = strike_of(delivery, read, outcome, is_documented, said_at, fuse, now)
+        suppressing = self._parts.suppressing
+        healed = suppressing.healed(delivery, outcome)
+        settlement = Settlement(delivery, outcome, attempt, dsn, strike, healed, doubt)
+        written = self._ledger.write(settlement, told)
+        suppressing.written(settlement, written)
+        return written

@@ -13,9 +13,12 @@ from relay.mail.events import Emit
 from relay.mail.ids import Ids
 from relay.mail.reply import Reply
 from relay.scheduler.fuses import Fuses
+from relay.scheduler.suppressing import Suppressing
 from relay.shaping.base import Shaping
 from relay.shaping.settings import LifeSettings, NxdomainSettings, RetrySettings
 from relay.store.base import Queue
+from relay.store.suppressing import Suppressions
+from relay.suppression import SuppressionSettings
 from relay.transports.base import Route, Router, Transport
 
 
@@ -29,6 +32,14 @@ class Classifier(Protocol):
     def classify_failure(self, failure: Failure) -> Classification:
         """See replies.classify."""
         ...
+
+    def is_documented(self, said: Classification, mx: str) -> bool:
+        """See replies.classify."""
+        ...
+
+
+class RoadStore(Queue, Suppressions, Protocol):
+    """What the road asks of the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +59,14 @@ class Tuning:
     nxdomain: NxdomainSettings = field(default_factory=NxdomainSettings)
     life: LifeSettings = field(default_factory=LifeSettings)
     fallback: FallbackRoute | None = None
+    suppression: SuppressionSettings = field(default_factory=SuppressionSettings)
 
 
 @dataclass(slots=True)
 class Parts:
     """What a scheduler works with; `router`, `classifier` and `tuning` are replaced by a reload."""
 
-    store: Queue
+    store: RoadStore
     router: Router
     transport: Transport
     shaper: Shaping
@@ -64,7 +76,9 @@ class Parts:
     emit: Emit
     tuning: Tuning
     fuses: Fuses = field(init=False)
+    suppressing: Suppressing = field(init=False)
 
     def __post_init__(self) -> None:
-        """The fuses go by the store that the road goes by."""
-        self.fuses = Fuses(self.store, self.clock, self.emit)
+        """Fuses and the list go by the store that the road goes by."""
+        self.suppressing = Suppressing(self.store, self.store, self.clock)
+        self.fuses = Fuses(self.store, self.store, self.clock, self.emit, self.suppressing)

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from relay.mail import address, dsn, reporting
-from relay.mail.delivery import Attempt, Bounced, Delivery, Expired, State
+from relay.mail.delivery import Attempt, Bounced, Delivery, Expired, State, Suppressed
 from relay.mail.instant import Instant
 from relay.mail.letter import Letter
 from relay.mail.urgency import Urgency
 from relay.store.base import Entry, Placement
 
 
-def is_wanted(letter: Letter, delivery: Delivery) -> bool:
-    """RFC 3461: not for `<>`, not where NOTIFY leaves FAILURE out."""
+def is_wanted(letter: Letter, delivery: Delivery, is_tried: bool = True) -> bool:
+    """RFC 3461: not for `<>`, not where NOTIFY leaves FAILURE out. Of what is not tried the sender
+    was told before, when its address failed: again only for urgent letters, or where he asks."""
     if not letter.sender:
         return False
+    if not is_tried and delivery.notify is None:
+        return delivery.urgency in (Urgency.KRITIS, Urgency.MENDESAK)
     return delivery.notify is None or "FAILURE" in delivery.notify
 
 
@@ -23,7 +26,7 @@ def report(
     letter: Letter,
     delivery: Delivery,
     attempts: Sequence[Attempt],
-    outcome: Bounced | Expired,
+    outcome: Bounced | Expired | Suppressed,
     hostname: str,
     report_id: int,
     now: Instant,

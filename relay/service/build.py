@@ -281,4 +281,5 @@ def _tuning(config: Config) -> Tuning:
         settings.nxdomain,
         settings.life,
         fallback_of(config),
+        settings.suppression,
     )

@@ -172,6 +172,19 @@ class FuseBox:
         elif _is_about_the_content(read) and fingerprint.hex() in watched.letters:
             watched.letters[fingerprint.hex()].bounce((now, *ref), now)
 
+    def skipped(self, key: str, ref: Named, now: Instant) -> None:
+        """That delivery was not tried, because of refusals within the last hour: where their fuse
+        blows it can be brought back like a bounce."""
+        watched = self._watched.get(key)
+        if watched is not None:
+            watched.strand.bounce((now, *ref), now)
+
+    def blown_at(self, key: str) -> str:
+        """The name of the fuse that is blown there for refused addresses, or empty."""
+        watched = self._watched.get(key)
+        is_blown = watched is not None and watched.strand.blown_at is not None
+        return f"{PREFIX}{key}" if is_blown else ""
+
     def blown(self) -> list[Blown]:
         """What an operator has to decide, or only to know, by name."""
         found: dict[str, Blown] = {}

@@ -1,5 +1,7 @@
 """The classifier's laws: order of evidence, stages, doubt, bounds."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -205,3 +207,27 @@ def test_every_failure_has_a_meaning(kind: FailureKind) -> None:
 def test_what_failures_mean(kind: FailureKind, means: tuple[Category, Scope, Action]) -> None:
     said = SHIPPED.classify_failure(Failure(kind, "x"))
     assert (said.category, said.scope, said.action) == means
+
+
+@pytest.mark.parametrize(
+    ("mx", "text", "expected"),
+    [
+        ("gmail-smtp-in.l.google.com", "550 5.1.1 ... p=NoSuchUser - gsmtp", True),
+        ("GMAIL-SMTP-IN.L.GOOGLE.COM.", "550 5.1.1 ... p=NoSuchUser - gsmtp", True),
+        ("mx.example.net", "550 5.1.1 ... p=NoSuchUser - gsmtp", False),  # who repeats its words
+        ("", "550 5.1.1 ... p=NoSuchUser - gsmtp", False),
+        ("gmail-smtp-in.l.google.com", "550 5.1.1 User unknown", False),  # a general rule
+        ("gmail-smtp-in.l.google.com", "550 5.1.1 xyzzy", False),  # a code
+    ],
+)
+def test_a_rule_is_documented_where_its_provider_said_it(
+    classifier: Classifier, mx: str, text: str, expected: bool
+) -> None:
+    read = classifier.classify(replies.parse(text, Stage.RCPT), mx)
+    assert classifier.is_documented(read, mx) is expected
+
+
+def test_an_unsure_reading_is_not_documented(classifier: Classifier) -> None:
+    mx = "gmail-smtp-in.l.google.com"
+    read = classifier.classify(replies.parse("550 5.1.1 ... p=NoSuchUser - gsmtp", Stage.RCPT), mx)
+    assert not classifier.is_documented(replace(read, confidence=0.8), mx)

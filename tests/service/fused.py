@@ -58,14 +58,14 @@ class Fused:
         letter = await self.store.letter(leased.message_id)
         made = attempt(leased, reply=NO_USER, classification=UNKNOWN)
         box = await self.parts.fuses.box()
-        fuse = self.parts.fuses.note(box, "gmail", letter, made, UNKNOWN, now)
+        fuse, doubt = self.parts.fuses.note(box, "gmail", letter, made, UNKNOWN, now)
         if fuse.is_blown:
             outcome: Held | Bounced = Held(f"{fuse.why}; {made.said()}", UNKNOWN.category)
         else:
             outcome = Bounced(made.said(), UNKNOWN.category)
             ref = (leased.message_id, leased.n)
             box.bounced("gmail", letter.body_hash, UNKNOWN, ref, now)
-        await self.store.settle([Settlement(leased, outcome, made)], now)
+        await self.store.settle([Settlement(leased, outcome, made, doubt=doubt)], now)
         return leased
 
     async def blow(self, held: int = 3) -> None:

@@ -440,3 +440,24 @@ def test_whatever_comes_the_books_agree(
             assert fuse.is_blown
         blown = blown or fuse.why.startswith("fuse:gmail: ")
     assert len([a for a in box.alerts if a.name == "fuse:gmail"]) >= blown
+
+
+def test_the_fuse_of_an_address_is_asked_by_its_destination() -> None:
+    box = Box()
+    assert box.box.blown_at("gmail") == ""
+    box.note(UNKNOWN, 29)
+    assert box.box.blown_at("gmail") == ""
+    box.note(UNKNOWN)
+    assert box.box.blown_at("gmail") == "fuse:gmail"
+    assert box.box.blown_at("yahoo") == ""
+
+
+def test_what_was_not_tried_comes_back_with_the_bounces() -> None:
+    box = Box()
+    box.box.skipped("gmail", (99, 1), NOW)  # nothing is known of it: nothing to bring back
+    box.note(UNKNOWN, 15)
+    box.box.skipped("gmail", (100, 1), box.now)
+    box.note(UNKNOWN, 15)
+    pending = box.box.pending("fuse:gmail")
+    assert (100, 1) in pending
+    assert len(pending) == 30

@@ -36,6 +36,10 @@ class Plain:
         """See Classifier.classify_failure."""
         return failures.classify(failure)
 
+    def is_documented(self, said: Classification, mx: str) -> bool:
+        """It knows nobody's words."""
+        return False
+
 
 class Simple:
     """Implements shaping.base.Shaping."""

@@ -99,6 +99,10 @@ class Remembering:
         """See Classifier.classify_failure."""
         return self._classifier.classify_failure(failure)
 
+    def is_documented(self, said: Classification, mx: str) -> bool:
+        """See Classifier.is_documented."""
+        return self._classifier.is_documented(said, mx)
+
 
 class Router:
     """Implements transports.base.Router by asking the providers for their hosts."""
