@@ -78,7 +78,11 @@ DELAYED = (
     POSTFIX.replace("Undelivered Mail Returned to Sender", "Delayed Mail (still being retried)")
     .replace("Action: failed", "Action: delayed")
     .replace("Status: 5.1.1", "Status: 4.4.1")
-    .replace("smtp; 550 5.1.1", "X-Postfix; connect to inner.example.co.id[192.0.2.9]:25:")
+    .replace(
+        f"smtp; 550 5.1.1 <{VENDOR}>: Recipient address rejected:\n"
+        "    User unknown in local recipient table",
+        "X-Postfix; connect to inner.example.co.id[192.0.2.9]:25:\n    Connection timed out",
+    )
 )
 
 SENDMAIL = f"""\
