@@ -34,6 +34,7 @@ def across(read: Read, state: Path | None) -> list[Problem]:
         (_listeners, ("listen", "certificate", "auth")),
         (_wide_networks, ("listen", "trusted_networks")),
         (_auth, ("listen", "auth")),
+        (_return_path, ("return_path", "listen", "lab")),
         (_store, ("store",)),
         (_laboratory, ("lab",)),
         (_schedule, ("retry",)),
@@ -157,6 +158,28 @@ def port_fault(text: str) -> str | None:
     if port.isascii() and port.isdigit() and (len(port) > 5 or int(port) > 65_535):
         return f"{text!r}: port must be 1–65535"
     return None
+
+
+def _return_path(settings: RelaySettings) -> Found:
+    wanted = settings.return_path
+    at: Path_ = ("return_path",)
+    if wanted.domain is None:
+        if wanted.listen:
+            hint = "domain: bounce.lpse.example.go.id"
+            yield (*at, "listen"), "nothing comes back without return_path.domain", hint
+        return
+    fault = hostname_fault(wanted.domain)
+    if fault is not None:
+        yield (*at, "domain"), f"{wanted.domain!r} is no domain: {fault}", ""
+    elif not settings.lab and address.parse_domain(wanted.domain).is_single_label:
+        yield (*at, "domain"), f"{wanted.domain!r} is no full name", ""
+    seen = {listener.address for listener in settings.listen}
+    for n, endpoint in enumerate(wanted.listen):
+        if fault := endpoint_fault(endpoint):
+            yield (*at, "listen", n), fault, 'write "0.0.0.0:25", "[::]:25" or systemd:NAME'
+        elif endpoint in seen and not endpoint.endswith(":0"):
+            yield (*at, "listen", n), f"{endpoint} is a listener already", ""
+        seen.add(endpoint)
 
 
 def _auth(settings: RelaySettings) -> Found:

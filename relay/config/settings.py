@@ -15,6 +15,7 @@ from relay.ingress.settings import (
     CertificateSettings,
     IngressSettings,
     ListenSettings,
+    ReturnPathSettings,
 )
 from relay.observe.settings import AlertSettings, LogSettings, MetricsSettings
 from relay.settings import Settings
@@ -85,6 +86,7 @@ class RelaySettings(Settings):
     ingress: IngressSettings = Field(default_factory=IngressSettings)
     auth: AuthSettings = Field(default_factory=AuthSettings)
     certificate: CertificateSettings = Field(default_factory=CertificateSettings)
+    return_path: ReturnPathSettings = Field(default_factory=ReturnPathSettings)
     disk: DiskSettings = Field(default_factory=DiskSettings)
     failed: FailedSettings = Field(default_factory=FailedSettings)
     web: WebSettings = Field(default_factory=WebSettings)

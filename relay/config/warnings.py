@@ -26,7 +26,12 @@ def warnings_of(config: Config) -> list[Problem]:
 
     A laboratory is told that it is one, and not that its names are an example's.
     """
-    checks: list[Callable[[RelaySettings], Warned]] = [_source_address, _senders, _unsigned]
+    checks: list[Callable[[RelaySettings], Warned]] = [
+        _source_address,
+        _senders,
+        _unsigned,
+        _returns,
+    ]
     checks.append(_laboratory if config.settings.lab else _examples)
     found = [
         config.problem(path, f"warning: {message}", hint)
@@ -55,6 +60,12 @@ def _examples(settings: RelaySettings) -> Warned:
 def _senders(settings: RelaySettings) -> Warned:
     if not settings.allowed_senders:
         yield ("allowed_senders",), "empty: no letter is relayed", 'write ["@your.domain"]'
+
+
+def _returns(settings: RelaySettings) -> Warned:
+    if settings.return_path.domain is not None and not settings.return_path.listen:
+        message = "nobody listens for what comes back: it is lost to us"
+        yield ("return_path", "listen"), message, 'write listen: "0.0.0.0:25", and let MX lead here'
 
 
 def _unsigned(settings: RelaySettings) -> Warned:

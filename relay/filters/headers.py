@@ -22,6 +22,7 @@ PRIVATE: Final = (
     "Bcc",
     "Resent-Bcc",
     "Return-Path",
+    "X-LPSE-Return-Path",
     "X-LPSE-Message-ID",
     "X-PHP-Originating-Script",
     "X-PHP-Script",

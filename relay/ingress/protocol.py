@@ -53,6 +53,8 @@ class House(Protocol):
 class Session(Wire):
     """One client. `visit` is what the handler knows of it."""
 
+    max_errors = MAX_ERRORS
+
     def __init__(
         self,
         house: House,
@@ -143,7 +145,7 @@ class Session(Wire):
                 await asyncio.sleep(0)
             if self.unread > MAX_UNREAD:
                 await self.flush()
-            if self.errors >= MAX_ERRORS and not self.visit.source.may_relay:
+            if self.errors >= self.max_errors and not self.visit.source.may_relay:
                 self._end(answers.ENOUGH)
             if self._is_over_time and self._is_outside:
                 self._end(answers.OUTSTAYED)
@@ -203,21 +205,17 @@ class Session(Wire):
         """With what we offer: no CHUNKING, no HELP."""
         if not await self._greeted(hostname, is_esmtp=True):
             return
-        policy = self.visit.policy
-        offered = [
-            self.hostname,
-            "PIPELINING",
-            f"SIZE {policy.ingress.size_limit}",
-            "8BITMIME",
-            "SMTPUTF8",
-            "ENHANCEDSTATUSCODES",
-            "DSN",
-        ]
+        self.say(Reply(250, None, "\n".join([self.hostname, *self.offered()])))
+
+    def offered(self) -> list[str]:
+        """EHLO's keywords, with their parameters."""
+        offered = ["PIPELINING", f"SIZE {self.visit.policy.ingress.size_limit}", "8BITMIME"]
+        offered += ["SMTPUTF8", "ENHANCEDSTATUSCODES", "DSN"]
         if self._offers_tls:
             offered.append("STARTTLS")
         if self._auth.is_offered:
             offered.append("AUTH PLAIN LOGIN")
-        self.say(Reply(250, None, "\n".join(offered)))
+        return offered
 
     async def _greeted(self, argument: str, is_esmtp: bool) -> bool:
         name = syntax.helo(argument)
@@ -233,9 +231,7 @@ class Session(Wire):
             self.say(refusal)
         return refusal is None
 
-    def _know(
-        self, helo: str | None = None, user: str | None = None, tls: str | None = None
-    ) -> None:
+    def _know(self, helo: str | None = None, user: str = "", tls: str = "") -> None:
         source = self.visit.source
         self.visit.source = Source(
             ip=source.ip,

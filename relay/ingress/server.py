@@ -155,7 +155,7 @@ class Door:
         return strangers.most(self.policy.ingress.max_sessions)
 
     def _let_in(self, connection: socket.socket, listener: Listener, is_stranger: bool) -> None:
-        session = Session(self, listener, self._loop, is_stranger)
+        session = self._session(listener, is_stranger)
         self._sessions.add(session)
         if is_stranger:
             self._strangers.add(session)
@@ -163,6 +163,10 @@ class Door:
         task = self._loop.create_task(self._open(session, listener, connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _session(self, listener: Listener, is_stranger: bool) -> Session:
+        """What a client speaks with."""
+        return Session(self, listener, self._loop, is_stranger)
 
     def _taken(self, listener: Listener) -> tuple[socket.socket, str] | None:
         """The next connection and its client's address."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from relay.settings import Duration, Settings, Size
 
@@ -27,6 +27,20 @@ class CertificateSettings(Settings):
 
     certificate_file: Path | None = None
     key_file: Path | None = None
+
+
+def _many(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+class ReturnPathSettings(Settings):
+    """Where late bounces and complaints come back to. Without a `domain` letters leave with the
+    envelope sender that they came with, and nothing comes back here."""
+
+    domain: str | None = None
+    listen: Annotated[tuple[str, ...], BeforeValidator(_many)] = ()  # as ListenSettings.address
+    per_client: int = Field(default=60, ge=1, le=10_000)  # letters a minute
+    max_sessions: int = Field(default=50, ge=1, le=10_000)
 
 
 class AuthSettings(Settings):

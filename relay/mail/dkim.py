@@ -40,6 +40,7 @@ OVERSIGNED: Final = (
 )
 # Signed as often as present.
 ALSO_SIGNED: Final = (
+    "X-LPSE-Return-Path",
     "Cc",
     "Reply-To",
     "Sender",

@@ -129,6 +129,23 @@ class Suppressed:
 
 
 @dataclass(frozen=True, slots=True)
+class Returned:
+    """Something came back by the return path; `outcome` is the metric's label: a report's kind,
+    `repeated`, `auto_reply`, `kept`, or why it was refused. `id` and `n` None: no delivery's."""
+
+    at: Instant
+    id: int | None
+    n: int | None
+    outcome: str
+    client: str
+    sender: str
+    recipient: str  # the delivery's; of what was refused, as RCPT gave it
+    category: Category | None = None
+    rule: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """Waits for an administrator; n None: the whole letter, or many (`count`)."""
 
@@ -205,6 +222,7 @@ Event = (
     | Bounced
     | Expired
     | Suppressed
+    | Returned
     | Held
     | Released
     | Removed

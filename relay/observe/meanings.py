@@ -320,6 +320,25 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         "Sebuah filter gagal, sehingga surat diminta datang lagi atau lewat tanpa filter itu. Bila "
         "itu filter buatan sendiri, perbaiki atau keluarkan dari filters: di relay.yaml.",
     ),
+    # --- what comes back
+    Meaning(
+        ("returns_kept",),
+        _INFO,
+        "A letter came to the return address that no program can read: a person's, or a report in "
+        "unknown words. It waits for 30 days: lpse-relay returns ls.",
+        "Ada surat masuk ke alamat pengembalian yang tidak terbaca oleh program: dari seseorang, "
+        "atau laporan dengan kata-kata yang tidak dikenal. Disimpan 30 hari: lpse-relay returns "
+        "ls.",
+    ),
+    Meaning(
+        ("returns_full",),
+        _WARNING,
+        "So many letters wait at the return address that no more are taken; late bounces still "
+        "are. Read and remove them: lpse-relay returns ls, returns rm.",
+        "Surat yang menunggu di alamat pengembalian terlalu banyak, sehingga yang baru tidak "
+        "diterima; pantulan email tetap diterima. Baca dan hapus: lpse-relay returns ls, "
+        "returns rm.",
+    ),
     # --- the machine and its configuration
     Meaning(
         ("low_disk",),

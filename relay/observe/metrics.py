@@ -82,6 +82,12 @@ class Metrics:
             ["provider", "category", "scope", "rule"],
             registry=made,
         )
+        self._returns = Counter(
+            "lpse_returns",
+            "What came back by the return path: late reports, and what was refused or kept",
+            ["outcome"],
+            registry=made,
+        )
         self._raised = Counter("lpse_alerts_raised", "Alerts said", ["name"], registry=made)
         self._told = Counter(
             "lpse_alerts",
@@ -142,6 +148,8 @@ class Metrics:
                 self._refused.labels(self._reasons.bounded(event.reason)).inc()
             case events.Attempted():
                 self._replied(event)
+            case events.Returned():
+                self._returns.labels(self._reasons.bounded(event.outcome)).inc()
             case events.Alert():
                 self._raised.labels(self._alerts.bounded(event.name)).inc()
             case events.Paused() | events.Resumed():

@@ -98,7 +98,7 @@ class Flights:
         message_id = alive[0].message_id
         try:
             letter = await self._parts.store.letter(message_id)
-            permits.identity = identity_of(letter)
+            permits.identity = identity_of(letter, "", self._parts.tuning.return_domain)
             in_time = InTime(permits, alive, self._parts.clock)
             made = await self._parts.transport.deliver(Job(letter, tuple(alive), route), in_time)
         except StoreDead:

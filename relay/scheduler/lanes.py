@@ -188,6 +188,8 @@ class Lanes:
     ) -> tuple[Delivery, ...]:
         """As many of one letter as one transaction may carry and the limits allow now."""
         most = min(most, lane.destination.profile.recipients_per_transaction)
+        if self._parts.tuning.return_domain:
+            most = 1  # each has an envelope sender of its own
         while most > 1 and self._parts.shaper.peek(
             lane.destination, first.domain, most, now, lane.unadmitted, first.urgency
         ):

@@ -102,7 +102,8 @@ class Outcomes:
         domain: str,
     ) -> Sequence[Event]:
         """What shaping made of it, told already."""
-        now, us = self._steady.now(), identity_of(letter, attempt.source_ip)
+        return_domain = self._parts.tuning.return_domain
+        now, us = self._steady.now(), identity_of(letter, attempt.source_ip, return_domain)
         told = self._parts.shaper.feedback(destination, read, attempt.said(), now, us, domain)
         for event in told:
             self._parts.emit(event)

@@ -60,6 +60,7 @@ class Tuning:
     life: LifeSettings = field(default_factory=LifeSettings)
     fallback: FallbackRoute | None = None
     suppression: SuppressionSettings = field(default_factory=SuppressionSettings)
+    return_domain: str = ""  # of the envelope senders that are made for each delivery
 
 
 @dataclass(slots=True)

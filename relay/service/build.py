@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from importlib import resources
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,11 +23,13 @@ from relay.mail.headers import Headers
 from relay.mail.ids import Ids
 from relay.mail.instant import millis
 from relay.mail.reply import Reply
+from relay.mail.return_path import ReturnPath
 from relay.observe.settings import LogSettings
 from relay.scheduler import Scheduler, Tuning
 from relay.scheduler.scheduler import Parts
 from relay.service.destinations import Directory
 from relay.service.falling_back import fallback_of
+from relay.service.returning import sender_of
 from relay.shaping.destination import Destination
 from relay.shaping.shaper import Shaper
 from relay.store.base import Store
@@ -147,9 +150,11 @@ class Road:
         names: Ids,
         emit: Emit,
         on_signed: Callable[[float], None] | None = None,
+        path: ReturnPath | None = None,
     ) -> None:
-        """Nothing is sent before `start`."""
+        """Nothing is sent before `start`. `path` makes the envelope sender of each delivery."""
         settings = config.settings
+        self._return_path = path
         self._clock = clock
         self._store = store
         self._drain = settings.ingress.drain_replies.total_seconds()
@@ -166,7 +171,12 @@ class Road:
         )
         siblings = Siblings(store, self._key_of, clock)
         self._departures = Departures(
-            self._depart, config.keys, clock, on_signed=on_signed, siblings_of=siblings.of
+            self._depart,
+            config.keys,
+            clock,
+            on_signed=on_signed,
+            siblings_of=siblings.of,
+            sender_of=None if path is None else partial(sender_of, path, clock),
         )
         self._classifier = config.classifier
         self._transport = self._carrier(config)
@@ -182,7 +192,7 @@ class Road:
             clock,
             names,
             emit,
-            _tuning(config),
+            self._tuning(config),
         )
         self.scheduler = Scheduler(self._parts)
         self._heart: asyncio.Task[None] | None = None
@@ -236,7 +246,7 @@ class Road:
 
     def use(self, filters: Pipeline, config: Config) -> None:
         """One configuration from the next letter on. Raises SourceError before anything changed."""
-        router, tuning = self._router(config), _tuning(config)
+        router, tuning = self._router(config), self._tuning(config)
         self.pipeline = filters
         self._departures.keys = config.keys
         self._classifier = config.classifier
@@ -272,14 +282,14 @@ class Road:
         await self.scheduler.stop(self._drain)
         await self._transport.close()
 
-
-def _tuning(config: Config) -> Tuning:
-    settings = config.settings
-    return Tuning(
-        config.hostname,
-        settings.retry,
-        settings.nxdomain,
-        settings.life,
-        fallback_of(config),
-        settings.suppression,
-    )
+    def _tuning(self, config: Config) -> Tuning:
+        settings = config.settings
+        return Tuning(
+            config.hostname,
+            settings.retry,
+            settings.nxdomain,
+            settings.life,
+            fallback_of(config),
+            settings.suppression,
+            "" if self._return_path is None else self._return_path.domain,
+        )

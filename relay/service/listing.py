@@ -6,10 +6,12 @@ Pages are counted and read in pieces, so that a listing of a million deliveries 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from relay.mail.delivery import Attempt, State
+from relay.mail.late import Late
+from relay.mail.strike import Ref
 from relay.service import shapes
 from relay.service.shapes import ProviderOf, WhyNow
 from relay.store.base import Depth, QueueRow, Selector
@@ -41,6 +43,10 @@ class Reads(Protocol):
 
     async def attempts(self, message_id: int, n: int) -> list[Attempt]:
         """See Queue.attempts."""
+        ...
+
+    async def late_reports(self, refs: Sequence[Ref]) -> list[Late]:
+        """See Returns.late_reports."""
         ...
 
 
@@ -82,7 +88,9 @@ async def letter(
     for row in await store.find(message_id, n):
         made = await store.attempts(message_id, row.delivery.n)
         shape = shapes.delivery(row, provider_of, why_now)
-        shown.append(shape | {"attempts": [shapes.attempt(one) for one in made]})
+        said = await store.late_reports([(message_id, row.delivery.n)])
+        shape |= {"attempts": [shapes.attempt(one) for one in made]}
+        shown.append(shape | ({"late": [shapes.late(one) for one in said]} if said else {}))
         by_state[row.delivery.state.word] += 1
         by_domain[row.delivery.domain] += 1
     return _document(by_state, by_domain, shown, provider_of)

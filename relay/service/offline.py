@@ -7,6 +7,8 @@ from typing import Any
 
 from relay.config import profiles_of, read_all
 from relay.mail import ids
+from relay.mail.late import Late
+from relay.mail.strike import Ref
 from relay.service import listing, shapes
 from relay.service.listing import OTHER
 from relay.service.selecting import mailbox_key, selector
@@ -75,7 +77,11 @@ async def inbox_ls(state_dir: Path, given: str, limit: int) -> list[dict[str, An
         mailbox = await store.mailbox(key)
         if mailbox is None:
             raise NoLetter(f"no letter ever came for {key}")
-        return [shapes.inbox_row(row) for row in await store.page(mailbox.id, limit)]
+        rows = await store.page(mailbox.id, limit)
+        late: dict[Ref, list[Late]] = {}
+        for one in await store.late_reports([(row.message_id, row.n) for row in rows]):
+            late.setdefault((one.message_id, one.n), []).append(one)
+        return [shapes.inbox_row(row, late.get((row.message_id, row.n), ())) for row in rows]
     finally:
         await store.close()
 

@@ -42,6 +42,7 @@ from relay.service.explaining import Explainer
 from relay.service.fusing import FuseCommands
 from relay.service.reasons import Reasons
 from relay.service.requeueing import RequeueCommands
+from relay.service.returning import Returning, path_of
 from relay.service.secrets import link_key
 from relay.store import sqlite
 from relay.store.base import Store, StoreError
@@ -96,6 +97,7 @@ class Running:
         self._notifying.use(alerting.ways(self.config, self._clock), self.config.hostname)
         self._alerts = Alerts(self._emit, self._clock)
         build.referee_keys(self.config, self._alerts, self._clock)
+        path = path_of(self.config)
         self._road = Road(
             self.config,
             self._store,
@@ -103,19 +105,33 @@ class Running:
             self._names,
             self._emit,
             self._metrics.dkim_seconds,
+            path,
         )
         filters = build.pipeline(self.config, self._alerts)
         self._road.use(filters, self.config)
+        policy = build.policy(self.config, filters)
+        sockets = listen_fds(os.environ, os.getpid())
         self._door = Door(
-            build.policy(self.config, filters),
+            policy,
             settings.listen,
             self._store,
             self._clock,
             self._names,
             self._emit,
             self._alerts,
-            listen_fds(os.environ, os.getpid()),
+            sockets,
             recent,
+        )
+        self._returning = Returning(
+            self.config,
+            path,
+            policy,
+            self._store,
+            self._clock,
+            self._names,
+            self._emit,
+            self._alerts,
+            sockets,
         )
         self._pulse = Pulse(self._store.beat, self._clock, self._notify.watchdog)
         self._sampler = Sampler(
@@ -197,11 +213,13 @@ class Running:
         metrics_port = await metrics.start(settings.metrics.listen)
         stack.push_async_callback(metrics.stop)
         self._servers = (web, metrics)
+        await self._returning.start()
         await self._door.start()
         self._is_door_open = True
         about: dict[str, Any] = {
             "version": __version__,
             "smtp": [f"{host}:{number}" for host, number in self._door.addresses],
+            "returns": self._returning.addresses,
             "web": build.with_port(settings.web.listen, port),
             "metrics": build.with_port(settings.metrics.listen, metrics_port),
             "state_dir": str(self.config.state_dir),
@@ -284,7 +302,7 @@ class Running:
         self._notify.stopping("draining")
         self._notify.extend(DRAIN_EXTENSION)
         logger.info("draining: no new letters; open sessions may finish")
-        await self._door.drain()
+        await asyncio.gather(self._door.drain(), self._returning.drain())
 
     async def _stop_road(self) -> None:
         """A phase of its own: systemd's patience begins anew."""
@@ -339,10 +357,12 @@ class Running:
             policy = build.policy(new, pipeline)
             build.referee_keys(new, self._alerts, self._clock)
             self._door.check(policy)
+            self._returning.check(policy)
             self._road.use(pipeline, new)
         except (SourceError, OSError, ValueError) as error:
             raise ControlError(str(error)) from None
         self._door.swap(policy)
+        self._returning.swap(policy, new)
         self._metrics.set_providers(new.profiles.names)
         self._notifying.use(ways, new.hostname)
         self.config = new

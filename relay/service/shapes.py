@@ -8,6 +8,8 @@ from typing import Any
 from relay.mail import ids
 from relay.mail.delivery import Attempt, State
 from relay.mail.instant import Instant, iso
+from relay.mail.late import Late
+from relay.mail.report_reading import Kind
 from relay.mail.urgency import Urgency
 from relay.shaping.base import Standing
 from relay.store.base import Depth, InboxRow, QueueRow
@@ -66,9 +68,28 @@ def attempt(made: Attempt) -> dict[str, Any]:
     } | ({"route": made.route_key} if "://" in made.route_key else {})
 
 
-def inbox_row(row: InboxRow) -> dict[str, Any]:
-    """One row of `inbox ls`."""
+def late(said: Late) -> dict[str, Any]:
+    """One late report of `queue show`: what came back after a server took the letter."""
     return {
+        "kind": said.kind.value,
+        "at": iso(said.at),
+        "category": said.category.value if said.category else None,
+        "rule": said.rule or None,
+        "text": said.text,
+        "named": said.named or None,
+        "reporter": said.reporter,
+    }
+
+
+def returned_at(said: Iterable[Late]) -> str | None:
+    """When a delivered letter was returned after all; None where it was not."""
+    return next((iso(one.at) for one in said if one.kind is Kind.FAILED), None)
+
+
+def inbox_row(row: InboxRow, said: Iterable[Late] = ()) -> dict[str, Any]:
+    """One row of `inbox ls`; `returned_at` only where `said` late of its delivery says so."""
+    at = returned_at(said)
+    shape = {
         "id": ids.show(row.message_id, row.n),
         "received_at": iso(row.received_at),
         "subject": row.subject,
@@ -77,6 +98,7 @@ def inbox_row(row: InboxRow) -> dict[str, Any]:
         "category": row.category.value if row.category else None,
         "read_at": moment(row.read_at),
     }
+    return shape if at is None else shape | {"returned_at": at}
 
 
 def provider(

@@ -12,11 +12,13 @@ from relay.filters.base import Departure
 from relay.mail.address import AddressError, parse_domain
 from relay.mail.dkim import Key, SigningError, sign
 from relay.mail.headers import Headers
+from relay.mail.report_reading import RETURN_FIELD
 from relay.transports.base import Job
 
 Depart = Callable[[Departure], Awaitable[Headers]]
 Signed = Callable[[float], None]
 SiblingsOf = Callable[[Job], Awaitable[int]]
+SenderOf = Callable[[Job], str]
 
 
 class DepartureError(Exception):
@@ -40,16 +42,25 @@ class Departures:
         executor: Executor | None = None,
         on_signed: Signed | None = None,
         siblings_of: SiblingsOf | None = None,
+        sender_of: SenderOf | None = None,
     ) -> None:
         """``on_signed`` is told the seconds a signature took; ``siblings_of`` how many deliveries
         of the job's letter go to the same provider (None: as many as the letter has, an upper
-        bound)."""
+        bound); ``sender_of`` gives a job of one delivery its own envelope sender."""
         self.depart = depart
         self.keys = keys
         self._clock = clock
         self._executor = executor
         self._on_signed = on_signed
         self._siblings_of = siblings_of or _upper_bound
+        self._sender_of = sender_of
+
+    def sender(self, job: Job) -> str:
+        """The envelope sender that the job leaves with: the letter's own, or one by which a late
+        report finds this delivery again. `<>` stays `<>`: a report on a report is never asked for.
+        """
+        own = job.letter.sender
+        return self._sender_of(job) if own and self._sender_of is not None else own
 
     async def head(self, job: Job) -> bytes:
         """The header block of the job's transaction, its signature on top, no blank line.
@@ -71,6 +82,8 @@ class Departures:
         )
         try:
             headers = await self.depart(departure)
+            if (sender := self.sender(job)) != job.letter.sender:
+                headers = headers.add(RETURN_FIELD, sender)
             return await self._signed(headers, departure)
         except (SigningError, ValueError) as error:
             raise DepartureError(str(error)) from error

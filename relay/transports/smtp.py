@@ -184,7 +184,7 @@ class SmtpTransport:
             failure = Failure(FailureKind.SIGNING, str(error), Stage.MAIL)
             return self._attempts(job, begun, session, [failure])
         body = await self._bodies.body(job.letter.id)
-        parcel = _parcel(job, head, body)
+        parcel = _parcel(job, head, body, self._departures.sender(job))
         refused = commands.refusals(parcel, session.offered)
         if session.is_helo_only:
             refused = {n: _not_known(failure) for n, failure in refused.items()}
@@ -299,11 +299,11 @@ def _has_gone(session: Session) -> bool:
     return not session.still_stands
 
 
-def _parcel(job: Job, head: bytes, body: bytes) -> Parcel:
+def _parcel(job: Job, head: bytes, body: bytes, sender: str) -> Parcel:
     letter = job.letter
     addressees = tuple([Addressee(d.recipient, d.notify, d.orcpt) for d in job.deliveries])
     return Parcel(
-        letter.sender,
+        sender,
         addressees,
         head,
         body,

@@ -68,6 +68,10 @@ EVENTS: tuple[Event, ...] = (
     events.Bounced(NOW, ID, 3, WHO, "yahoo", "554 5.1.1", Category.UNKNOWN_USER),
     events.Expired(NOW, ID, 3, WHO, "other", "too long", None),
     events.Suppressed(NOW, ID, 3, WHO, "unknown_user"),
+    events.Returned(
+        NOW, ID, 3, "failed", "192.0.2.9", "", WHO, Category.UNKNOWN_USER, "gmail-5.1.1", "550 no"
+    ),
+    events.Returned(NOW, None, None, "forged", "192.0.2.9", "x@y.example", "b+a@bounce.example"),
     events.Held(NOW, ID, None, "ceiling", count=7),
     events.Released(NOW, None, None, "root", "all well", 7),
     events.Removed(NOW, ID, 3, "root", "wrong letter"),

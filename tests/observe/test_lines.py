@@ -15,7 +15,7 @@ from tests.observe.examples import CLASSIFIED, EVENTS, ID, NOW, WHO, attempt, fa
 
 FIXED = {
     "received", "refused", "attempted", "delivered", "deferred", "bounced", "expired",
-    "suppressed", "held", "released", "removed", "paused", "resumed", "alert",
+    "suppressed", "returned", "held", "released", "removed", "paused", "resumed", "alert",
 }  # fmt: skip
 
 

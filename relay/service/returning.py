@@ -1,0 +1,92 @@
+"""Returning: one relay's return path — its addresses on the way out, its door on the way in."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+
+from relay.clock import Clock
+from relay.config import Config
+from relay.filters.base import Alerts
+from relay.ingress.bounces import ReturnDoor
+from relay.ingress.noting import Noting
+from relay.ingress.policy import Policy
+from relay.mail.address import parse_domain
+from relay.mail.events import Emit
+from relay.mail.ids import Ids
+from relay.mail.return_path import ReturnPath
+from relay.service.secrets import return_keys
+from relay.store.base import Store
+from relay.transports.base import Job
+
+
+def path_of(config: Config) -> ReturnPath | None:
+    """The return path, its key made at the first start; None where no domain is set. Raises
+    OSError, StoreError."""
+    domain = config.settings.return_path.domain
+    if domain is None:
+        return None
+    return ReturnPath(return_keys(config.state_dir), parse_domain(domain).name)
+
+
+def sender_of(path: ReturnPath, clock: Clock, job: Job) -> str:
+    """The envelope sender of a job of one delivery; of several, the letter's own."""
+    if len(job.deliveries) != 1:
+        return job.letter.sender
+    (delivery,) = job.deliveries
+    received_at = job.letter.received_at
+    return path.address(delivery.message_id, delivery.n, received_at, clock.now())
+
+
+class Returning:
+    """The door of the return path, where there is one; it opens last and closes with the others."""
+
+    def __init__(
+        self,
+        config: Config,
+        path: ReturnPath | None,
+        policy: Policy,
+        store: Store,
+        clock: Clock,
+        names: Ids,
+        emit: Emit,
+        alerts: Alerts,
+        sockets: Mapping[str, Sequence[socket.socket]],
+    ) -> None:
+        """Nothing is opened before `start`."""
+        self._door: ReturnDoor | None = None
+        settings = config.settings.return_path
+        if path is None or not settings.listen:
+            return
+        self._noting = Noting(store, path, config.classifier, clock, names, emit, alerts)
+        self._door = ReturnDoor(
+            policy, settings, path, store, clock, names, emit, alerts, self._noting, sockets
+        )
+
+    @property
+    def addresses(self) -> list[str]:
+        """`host:port` of its listeners."""
+        if self._door is None:
+            return []
+        return [f"{host}:{port}" for host, port in self._door.addresses]
+
+    async def start(self) -> None:
+        """Listen. Raises OSError naming the address."""
+        if self._door is not None:
+            await self._door.start()
+
+    def check(self, policy: Policy) -> None:
+        """Raises ValueError where the policy cannot be taken."""
+        if self._door is not None:
+            self._door.check(policy)
+
+    def swap(self, policy: Policy, config: Config) -> None:
+        """From the next letter on."""
+        if self._door is not None:
+            self._door.swap(policy)
+            self._noting.classifier = config.classifier
+
+    async def drain(self) -> None:
+        """Stop accepting; let open sessions finish."""
+        if self._door is not None:
+            await self._door.drain()
