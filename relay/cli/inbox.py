@@ -42,6 +42,9 @@ def ls(
         as_json(rows)
         return
     shown = local(site.file)
+    for row in rows:
+        if "returned_at" in row:
+            row["state"] = "delivered, later returned"
     table(
         [key.removesuffix("_at") for key in LISTED],
         ([shown(row[key]) if key.endswith("_at") else row[key] for key in LISTED] for row in rows),

@@ -43,6 +43,15 @@ SAMPLED = ("id", "recipient", "class", "state", "subject")
 SHOWN = ("sender", "subject", "class", "provider", "due_at", "expires_at", "category", "why")
 
 
+LATE = {  # what came back, in words
+    "failed": "delivered, later returned",
+    "complaint": "delivered, and called spam by its reader",
+    "delayed": "delayed behind the server that took it",
+    "expanded": "handed on to several addresses",
+    "relayed": "handed on to a server that makes no reports",
+    "delivered": "said to have arrived",
+    "feedback": "a provider's feedback",
+}
 WORDS = {  # what a change would do, what it did, and the state that it leads to
     "hold": ("hold", "held", "held"),
     "release": ("release", "released", "ready"),
@@ -195,7 +204,20 @@ def _show_delivery(row: dict[str, Any], shown: Shown) -> None:
         say(f"    {said}  ({attempt['took_ms']:g} ms)")
         if attempt["category"]:
             say(f"    → {attempt['category']} (rule {attempt['rule']})")
+    for one in row.get("late", ()):
+        _show_late(one, shown)
     say()
+
+
+def _show_late(one: dict[str, Any], shown: Shown) -> None:
+    """What came back after a server took the letter."""
+    say(f"  {shown(one['at'])}  {LATE[one['kind']]}, says {one['reporter']}")
+    if one["named"]:
+        say(f"    of {one['named']}")
+    if one["text"]:
+        say(f"    {' '.join(one['text'].split())}")
+    if one["category"]:
+        say(f"    → {one['category']} (rule {one['rule']})")
 
 
 def _from_store(

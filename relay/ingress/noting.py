@@ -11,7 +11,7 @@ The contract
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -66,7 +66,7 @@ class Full(Exception):
 
 
 class Noting:
-    """One a door. `classifier` may be replaced at any time; `struck` hears of an address that
+    """One a door. `classifier` may be replaced at any time; `struck` hears of addresses that
     something speaks against now."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Noting:
         names: Ids,
         emit: Emit,
         alerts: Alerts,
-        struck: Callable[[str], None] = lambda address: None,
+        struck: Callable[[Sequence[str]], None],
     ) -> None:
         self._store = store
         self._path = path
@@ -131,7 +131,7 @@ class Noting:
         strike = _strike(late, delivery, read) if is_ours else None
         is_new = await self._store.note_late(late, strike)
         if is_new and strike is not None:
-            self._struck(strike.address)
+            self._struck([strike.address])
         self._emit(
             events.Returned(
                 late.at,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from relay.clock import Clock
 from relay.config import Config
@@ -52,13 +52,15 @@ class Returning:
         emit: Emit,
         alerts: Alerts,
         sockets: Mapping[str, Sequence[socket.socket]],
+        struck: Callable[[Sequence[str]], None],
     ) -> None:
-        """Nothing is opened before `start`."""
+        """Nothing is opened before `start`. `struck` hears of addresses on which there is something
+        now."""
         self._door: ReturnDoor | None = None
         settings = config.settings.return_path
         if path is None or not settings.listen:
             return
-        self._noting = Noting(store, path, config.classifier, clock, names, emit, alerts)
+        self._noting = Noting(store, path, config.classifier, clock, names, emit, alerts, struck)
         self._door = ReturnDoor(
             policy, settings, path, store, clock, names, emit, alerts, self._noting, sockets
         )

@@ -132,6 +132,7 @@ class Running:
             self._emit,
             self._alerts,
             sockets,
+            self._road.scheduler.parts.suppressing.note,
         )
         self._pulse = Pulse(self._store.beat, self._clock, self._notify.watchdog)
         self._sampler = Sampler(

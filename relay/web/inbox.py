@@ -10,7 +10,7 @@ import asyncio
 import logging
 import urllib.parse
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from jinja2 import Environment
@@ -23,8 +23,10 @@ from relay.mail.address import AddressError, parse
 from relay.mail.classification import Category
 from relay.mail.delivery import Attempt, State
 from relay.mail.instant import Instant
+from relay.mail.late import Late
+from relay.mail.strike import Ref
 from relay.store.base import Inbox, InboxRow, Mailbox, QueueRow
-from relay.web import dates, height, reading
+from relay.web import dates, height, reading, returned
 from relay.web.clean import cleaned
 from relay.web.guard import FILE_POLICY, LETTER_POLICY, SANDBOX
 from relay.web.reading import Reading
@@ -50,6 +52,10 @@ class Shelf(Inbox, Protocol):
 
     async def attempts(self, message_id: int, n: int) -> list[Attempt]:
         """All attempts of a delivery, oldest first."""
+        ...
+
+    async def late_reports(self, refs: Sequence[Ref]) -> list[Late]:
+        """See Returns.late_reports."""
         ...
 
     async def audit(
@@ -121,12 +127,13 @@ class InboxPages:
         if not query.search:
             total = await self._shelf.inbox_count(mailbox.id, query.only_unread)
         once = await self._once_accepted(rows)
+        late = await self._shelf.late_reports([(row.message_id, row.n) for row in rows])
         first = (query.page - 1) * PAGE + 1
         return self._html(
             "daftar.html",
             mailbox=mailbox,
             query=query,
-            letters=[self._listed(row, once) for row in rows],
+            letters=[self._listed(row, once, late) for row in rows],
             unread=await self._shelf.inbox_count(mailbox.id, True),
             first=first,
             last=first + len(rows) - 1,
@@ -141,7 +148,8 @@ class InboxPages:
         now = self._clock.now()
         octets = await self._shelf.original(row.message_id)
         read = await self._taken_apart(octets)
-        facts = await self._facts(row)
+        late = await self._shelf.late_reports([(row.message_id, row.n)])
+        facts = _with_late(await self._facts(row), late)
         if row.read_at is None:
             await self._shelf.mark_read(mailbox.id, row.message_id, row.n, now)
         attempts = await self._shelf.attempts(row.message_id, row.n)
@@ -154,6 +162,7 @@ class InboxPages:
             words=wording(facts, self._settings.zone),
             banner=deadline(facts, now, self._settings.zone),
             attempts=[_shown_attempt(attempt, facts) for attempt in attempts],
+            late=[returned.shown(one) for one in late],
             is_sent=_is_sent(row.state, attempts),
             size=len(octets),
             height=height.narrow(read),
@@ -225,8 +234,11 @@ class InboxPages:
             raise NotHere
         return row
 
-    def _listed(self, row: InboxRow, once: Collection[str]) -> dict[str, Any]:
+    def _listed(self, row: InboxRow, once: Collection[str], late: Sequence[Late]) -> dict[str, Any]:
         facts = _facts(row, self._settings.contact, accepted_before=row.as_given in once)
+        facts = _with_late(
+            facts, [o for o in late if (o.message_id, o.n) == (row.message_id, row.n)]
+        )
         return {
             "row": row,
             "ref": ids.show(row.message_id, row.n),
@@ -292,6 +304,14 @@ def _facts(
         deadline_at=row.deadline_at,
         accepted_before=accepted_before,
     )
+
+
+def _with_late(facts: Facts, late: Sequence[Late]) -> Facts:
+    """With what came back after a server took the letter."""
+    failed = returned.failed_of(late)
+    if failed is None:
+        return facts
+    return replace(facts, returned_at=failed.at, returned_for=failed.category)
 
 
 def _shown_attempt(attempt: Attempt, facts: Facts) -> dict[str, Any]:

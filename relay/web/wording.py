@@ -18,6 +18,7 @@ from relay.mail.delivery import State
 from relay.mail.instant import Instant
 from relay.web import dates
 from relay.web.dates import Language, Zone
+from relay.web.returned import RETURNED
 from relay.web.words import (
     DEADLINE,
     FAILED,
@@ -40,6 +41,9 @@ _TONES: Final[dict[State, Tone]] = {
     State.WAITING: "wait",
 }
 _HELP: Final = re.compile(r"(?:Helpdesk|Verifikator) LPSE|LPSE's (?:helpdesk|verifier)")
+_ABOUT_THE_ADDRESS: Final = frozenset(
+    {Category.UNKNOWN_USER, Category.INACTIVE_USER, Category.MAILBOX_FULL, Category.BAD_DOMAIN}
+)
 _SPAM: Final = frozenset({Category.SENDER_BLOCKED, Category.SPAM_CONTENT})
 _KNOWN: Final = {
     "gmail": "Google (Gmail)",
@@ -68,6 +72,8 @@ class Facts:
     accepted_before: bool = False  # the address once took our mail
     can_resend: bool = False  # the page has a button for it
     contact: str | None = None  # where the helpdesk is reached
+    returned_at: Instant | None = None  # a server took it, and sent it back then
+    returned_for: Category | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,8 @@ class Wording:
 
 def wording(facts: Facts, zone: Zone = "WIB", language: Language = "id") -> Wording:
     """The words for a delivery as it stands."""
+    if facts.state is State.DELIVERED and facts.returned_at is not None:
+        return _returned(facts, zone, language)
     category = _category(facts)
     state = STATES[facts.state][language]
     phrase = _phrase(facts, category, language)
@@ -94,18 +102,36 @@ def wording(facts: Facts, zone: Zone = "WIB", language: Language = "id") -> Word
     if phrase is not state and category in _SPAM and facts.alerted_at is not None:
         told = dates.shown(facts.alerted_at, zone, language)
         explanation += _filled(TOLD[language], {"waktu": told})
-    advice = phrase.advice
-    if not facts.can_resend:
-        for spoken, instead in WITHOUT_BUTTON.items():
-            advice = advice.replace(spoken, instead)
-    if facts.contact:
-        advice = _HELP.sub(r"\g<0> ({kontak})", advice, count=1)
     return Wording(
         _filled(state.label, values),
         _filled(phrase.label, values),
         explanation,
-        _filled(advice, values),
+        _filled(_advice(phrase.advice, facts), values),
         _TONES.get(facts.state, "calm"),
+    )
+
+
+def _advice(advice: str, facts: Facts) -> str:
+    if not facts.can_resend:
+        for spoken, instead in WITHOUT_BUTTON.items():
+            advice = advice.replace(spoken, instead)
+    return _HELP.sub(r"\g<0> ({kontak})", advice, count=1) if facts.contact else advice
+
+
+def _returned(facts: Facts, zone: Zone, language: Language) -> Wording:
+    """A server took it, and sent it back later: whose fault that is follows the category too."""
+    category = _category(replace(facts, category=facts.returned_for or Category.OTHER))
+    said, phrase = RETURNED[language], FAILED[category or Category.OTHER][language]
+    values = _values(facts, category, zone, language)
+    if facts.returned_at is not None:
+        values["kembali"] = dates.shown(facts.returned_at, zone, language)
+    advice = phrase.advice if category in _ABOUT_THE_ADDRESS else said.advice
+    return Wording(
+        _filled(said.label, values),
+        _filled(phrase.label, values),
+        _filled(said.explanation, values),
+        _filled(_advice(advice, facts), values),
+        "bad",
     )
 
 

@@ -81,7 +81,7 @@ async def open_door(context: Any = None, **settings: Any) -> AsyncIterator[Retur
     (one,) = await store.claim(["example.co.id"], 1, clock.now(), clock.now() + DAY)
     await store.settle([Settlement(one, Delivered(), attempt(one))], clock.now())
     path = ReturnPath([KEY], DOMAIN)
-    noting = Noting(store, path, shipped_classifier(), clock, Ids(), log.emit, log, struck.append)
+    noting = Noting(store, path, shipped_classifier(), clock, Ids(), log.emit, log, struck.extend)
     wanted = ReturnPathSettings(domain=DOMAIN, listen=("127.0.0.1:0",), **settings)
     policy = houses.policy(log, tls=context)
     door = ReturnDoor(policy, wanted, path, store, clock, Ids(), log.emit, log, noting)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from relay.mail.classification import Action, Category, Classification, Scope
 from relay.mail.delivery import Attempt, Delivery, State
 from relay.mail.instant import DAY, HOUR, MINUTE, Instant
+from relay.mail.late import Late
 from relay.mail.reply import Stage, parse
 from relay.mail.urgency import Urgency
 from relay.store.base import InboxRow, Mailbox, QueueRow
@@ -43,6 +44,7 @@ class Shelf:
     queue: dict[tuple[int, int], QueueRow] = field(default_factory=dict)
     used: set[bytes] = field(default_factory=set)
     audited: list[tuple[str, str, str]] = field(default_factory=list)
+    late: list[Late] = field(default_factory=list)
 
     def add(self, mailbox: Mailbox, row: InboxRow, letter: bytes) -> None:
         if mailbox not in self.mailboxes:
@@ -105,6 +107,9 @@ class Shelf:
 
     async def attempts(self, message_id: int, n: int) -> list[Attempt]:
         return self.tried.get((message_id, n), [])
+
+    async def late_reports(self, refs: Sequence[tuple[int, int]]) -> list[Late]:
+        return [one for one in self.late if (one.message_id, one.n) in refs]
 
     async def audit(
         self, who: str, action: str, subject: str, reason: str, now: Instant, detail: str = ""
