@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from relay.lab.virtual_time import VirtualClock, run
 from relay.mail.delivery import Attempt, Delivery, State
@@ -160,6 +162,37 @@ def test_several_recipients_go_in_one_transaction_where_a_profile_allows_it() ->
             assert await h.state(one, 25) is State.DELIVERED
         assert max(jobs) == 10
         assert sum(jobs) >= 26
+
+    run(main)
+
+
+def test_each_goes_alone_where_it_has_a_sender_of_its_own() -> None:
+    async def main(clock: VirtualClock) -> None:
+        allowed = ProviderSettings(recipients_per_transaction=10, rate=("100/min",))  # type: ignore[arg-type]
+        book = Profiles(shipped_profiles(), [Layer({}, {"gmail": allowed}, "r")])
+        jobs: list[int] = []
+        domains: set[str] = set()
+        async with house(clock, accept, book=book) as h:
+            parts = h.scheduler.parts
+            parts.tuning = replace(parts.tuning, return_domain="bounce.example")
+            carried, feedback = h.transport.deliver, h.shaper.feedback
+
+            async def deliver(job: Job, permits: Permits) -> Sequence[Attempt] | NotYet:
+                jobs.append(len(job.deliveries))
+                return await carried(job, permits)
+
+            def fed(*args: Any, **more: Any) -> Any:
+                domains.add(args[4].envelope)
+                return feedback(*args, **more)
+
+            h.transport.deliver = deliver  # type: ignore[method-assign]
+            h.shaper.feedback = fed  # type: ignore[method-assign]
+            await h.put(*(f"v{n}@gmail.com" for n in range(5)))
+            await asyncio.sleep(60)
+            assert await h.states() == {State.DELIVERED: 5}
+        assert jobs == [1] * 5
+        # What MAIL FROM says is what a provider may block.
+        assert domains == {"bounce.example"}
 
     run(main)
 

@@ -27,6 +27,7 @@ from relay.cli import (
     queue,
     rehearse,
     requeue,
+    returns,
     run,
     users,
 )
@@ -52,6 +53,7 @@ app.command()(providers.resume)
 app.command()(explain.explain)
 app.add_typer(fuse.app, name="fuse")
 app.add_typer(inbox.app, name="inbox")
+app.add_typer(returns.app, name="returns")
 app.command()(alerts.alerts)
 app.command()(classify.classify)
 app.command()(maillog.maillog)

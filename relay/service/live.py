@@ -15,6 +15,7 @@ import dns.reversename
 from relay.clock import SystemClock
 from relay.config import Config, Problem
 from relay.mail.dkim import Key, SigningError, dns_record, public_matches, referee
+from relay.service import live_returns
 from relay.transports.lookup import async_resolver_of
 
 PROBED: Final = "gmail.com"  # a domain whose MX takes connections from everywhere
@@ -46,6 +47,7 @@ async def examine(config: Config) -> list[Problem]:
     domains = {entry.rpartition("@")[2].lstrip(".") for entry in config.settings.allowed_senders}
     for domain in sorted(domains):
         found += await _domain(config, domain, ask)
+    found += await live_returns.examine(config, ask)
     if not config.settings.lab:
         found += await _port(config, ask)
     return found

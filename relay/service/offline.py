@@ -98,3 +98,25 @@ async def inbox_raw(state_dir: Path, shown: str) -> bytes:
         raise NoLetter(f"no letter {shown}") from None
     finally:
         await store.close()
+
+
+async def returns_ls(state_dir: Path, limit: int) -> list[dict[str, Any]]:
+    """`returns ls`: always read from the store."""
+    store = await _opened(state_dir)
+    try:
+        return [shapes.kept(letter) for letter in await store.kept_returns(limit)]
+    finally:
+        await store.close()
+
+
+async def returns_raw(state_dir: Path, kept_id: int) -> bytes:
+    """A kept letter's octets as received. Raises NoLetter."""
+    store = await _opened(state_dir)
+    try:
+        return await store.kept_return(kept_id)
+    except KeyError:
+        raise NoLetter(
+            f"no letter {ids.show(kept_id)} waits: see `lpse-relay returns ls`"
+        ) from None
+    finally:
+        await store.close()

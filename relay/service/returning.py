@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from relay.clock import Clock
 from relay.config import Config
+from relay.control import Command, ControlError
 from relay.filters.base import Alerts
 from relay.ingress.bounces import ReturnDoor
 from relay.ingress.noting import Noting
 from relay.ingress.policy import Policy
+from relay.mail import ids
 from relay.mail.address import parse_domain
 from relay.mail.events import Emit
 from relay.mail.ids import Ids
 from relay.mail.return_path import ReturnPath
 from relay.service.secrets import return_keys
 from relay.store.base import Store
+from relay.store.returns import Returns
 from relay.transports.base import Job
 
 
@@ -36,6 +40,30 @@ def sender_of(path: ReturnPath, clock: Clock, job: Job) -> str:
     (delivery,) = job.deliveries
     received_at = job.letter.received_at
     return path.address(delivery.message_id, delivery.n, received_at, clock.now())
+
+
+class ReturnCommands:
+    """What the control socket answers about kept letters."""
+
+    def __init__(self, store: Returns, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def table(self) -> dict[str, Command]:
+        """Command → answer."""
+        return {"returns.rm": self.rm}
+
+    async def rm(self, params: dict[str, Any], who: str) -> dict[str, Any]:
+        """Remove letters that somebody dealt with."""
+        reason = str(params.get("reason", "")).strip()
+        if not reason:
+            raise ControlError("a reason is needed: it is kept in the audit trail")
+        try:
+            named = [ids.read(str(one))[0] for one in params["ids"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ControlError(f"name the letters by their ids: {error}") from None
+        now = self._clock.now()
+        return {"removed": await self._store.drop_returns(named, who, reason, now)}
 
 
 class Returning:

@@ -42,7 +42,7 @@ from relay.service.explaining import Explainer
 from relay.service.fusing import FuseCommands
 from relay.service.reasons import Reasons
 from relay.service.requeueing import RequeueCommands
-from relay.service.returning import Returning, path_of
+from relay.service.returning import ReturnCommands, Returning, path_of
 from relay.service.secrets import link_key
 from relay.store import sqlite
 from relay.store.base import Store, StoreError
@@ -236,6 +236,7 @@ class Running:
         table = self._commands(linker, about, explainer).table() | {"explain": explainer.explain}
         table |= alerting.AlertCommands(self._alerts, self._notifying).table()
         fuses = FuseCommands(self._road.scheduler, self._road.directory.provider_of)
+        table |= ReturnCommands(self._store, self._clock).table()
         table |= fuses.table()
         table |= self._requeueing().table()
         control = ControlServer(self.config.control, table)

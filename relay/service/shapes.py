@@ -8,7 +8,7 @@ from typing import Any
 from relay.mail import ids
 from relay.mail.delivery import Attempt, State
 from relay.mail.instant import Instant, iso
-from relay.mail.late import Late
+from relay.mail.late import Kept, Late
 from relay.mail.report_reading import Kind
 from relay.mail.urgency import Urgency
 from relay.shaping.base import Standing
@@ -78,6 +78,20 @@ def late(said: Late) -> dict[str, Any]:
         "text": said.text,
         "named": said.named or None,
         "reporter": said.reporter,
+    }
+
+
+def kept(letter: Kept) -> dict[str, Any]:
+    """One row of `returns ls`."""
+    return {
+        "id": ids.show(letter.id),
+        "at": iso(letter.at),
+        "client": letter.client,
+        "from": letter.sender,
+        "to": letter.recipient,
+        "subject": letter.subject,
+        "octets": letter.size,
+        "why": letter.why,
     }
 
 

@@ -50,6 +50,21 @@ def faults(folder: Path, text: str, **site: str) -> list[str]:
         ("delivery: {ca_file: empty}", "delivery.ca_file: FOLDER/empty holds no certificates"),
         ("delivery: {ca_file: gone}", "delivery.ca_file: FOLDER/gone holds no certificates"),
         ("auth: {enabled: true}", "auth: AUTH needs a listener with TLS"),
+        # what comes back
+        (
+            "return_path: {listen: '127.0.0.1:2526'}",
+            "return_path.listen: nothing comes back without return_path.domain",
+        ),
+        ("return_path: {domain: 'a b'}", "return_path.domain: 'a b' is no domain"),
+        ("return_path: {domain: bounce}", "return_path.domain: 'bounce' is no full name"),
+        (
+            "return_path: {domain: b.example.id, listen: 'x:25'}",
+            "return_path.listen[0]: 'x' is no IP address",
+        ),
+        (
+            "return_path: {domain: b.example.id, listen: '127.0.0.1:2525'}",
+            "return_path.listen[0]: 127.0.0.1:2525 is a listener already",
+        ),
         # who and where
         ("store: mysql", "store: unknown store 'mysql'"),
         ("store: postgresql://x", "store: PostgreSQL is not served by this version"),

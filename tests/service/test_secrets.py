@@ -1,4 +1,4 @@
-"""The key of the inbox links: made once, for nobody else to read, and never silently replaced."""
+"""A state directory's keys: made once, for nobody else to read, and never silently replaced."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.service.secrets import KEY_SIZE, link_key
+from relay.service.secrets import KEY_SIZE, link_key, return_keys
 from relay.store.base import StoreError
 
 
@@ -27,3 +27,30 @@ def test_a_short_key_is_an_error_and_stays(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"link\.key: a key of 5 octets, not 32"):
         link_key(tmp_path)
     assert file.read_bytes() == b"short"
+
+
+def test_the_return_key_is_made_once_and_may_be_changed(tmp_path: Path) -> None:
+    (key,) = return_keys(tmp_path)
+    file = tmp_path / "keys" / "return.key"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert return_keys(tmp_path) == [key]
+    file.write_text(f"{'ab' * 32}\n\n {key.hex()}\n")
+    assert return_keys(tmp_path) == [b"\xab" * 32, key]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", r"return\.key: 0 keys, not 1 to 10"),
+        ("no hex at all\n", r"return\.key:1: not a line of hexadecimal digits"),
+        (f"{'ab' * 32}\nabcd\n", r"return\.key:2: a key of 2 octets, not 32"),
+        (f"{'ab' * 32}\n" * 11, r"return\.key: 11 keys, not 1 to 10"),
+    ],
+)
+def test_a_bad_return_key_is_named_and_stays(tmp_path: Path, text: str, says: str) -> None:
+    file = tmp_path / "keys" / "return.key"
+    file.parent.mkdir()
+    file.write_text(text)
+    with pytest.raises(StoreError, match=says):
+        return_keys(tmp_path)
+    assert file.read_text() == text

@@ -129,3 +129,26 @@ async def test_the_stores_failure_is_raised_and_the_connection_closed() -> None:
             await house.attempt(job(to(peer)))
         await house.all_gone()
     assert house.permits.admitted == 0
+
+
+async def test_a_delivery_leaves_with_a_sender_of_its_own(key: Key) -> None:
+    """In MAIL, and in a field that is signed: Return-Path is often lost."""
+    async with Peer([*hello(), *letter(), *GOODBYE]) as peer:
+        house = House(keys={DOMAIN: key})
+        house.departures._sender_of = lambda job: f"b+{job.deliveries[0].n}@bounce.example"
+        what = job(to(peer))
+        attempt = await house.attempt(what)
+        await house.close()
+        heard = peer.heard[0]
+    assert any("MAIL FROM:<b+0@bounce.example>" in line for line in heard.lines)
+    assert attempt.sent_head is not None
+    assert b"\r\nX-LPSE-Return-Path: b+0@bounce.example\r\n" in attempt.sent_head
+    signature = attempt.sent_head.partition(b"; b=")[0].lower()
+    assert b"x-lpse-return-path" in signature
+
+
+async def test_the_empty_sender_stays_empty() -> None:
+    departures = Departures(stamped, {}, SystemClock(), sender_of=lambda job: "b+x@bounce.example")
+    what = job(to(), sender="")
+    assert departures.sender(what) == ""
+    assert b"X-LPSE-Return-Path" not in await departures.head(what)
