@@ -35,7 +35,7 @@ def _section(name: str, section: str) -> dict[str, str]:
 @pytest.fixture
 def rendered(tmp_path: Path) -> Path:
     """Copies whose program and documents exist on this machine."""
-    for name in ("lpse-relay.service", "lpse-relay.socket"):
+    for name in ("lpse-relay.service", "lpse-relay.socket", "lpse-relay-returns.socket"):
         text = (SHIPPED / name).read_text().replace(PROGRAM, sys.executable)
         text = text.replace("/opt/lpse-relay/README.md", str(SHIPPED.parent / "README.md"))
         (tmp_path / name).write_text(text)
@@ -47,7 +47,9 @@ def _run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 @needs_systemd
-@pytest.mark.parametrize("name", ["lpse-relay.service", "lpse-relay.socket"])
+@pytest.mark.parametrize(
+    "name", ["lpse-relay.service", "lpse-relay.socket", "lpse-relay-returns.socket"]
+)
 def test_systemd_finds_no_fault(rendered: Path, name: str) -> None:
     done = _run("systemd-analyze", "verify", rendered / name)
     assert (done.returncode, done.stderr) == (0, "")
