@@ -22,6 +22,7 @@ from relay.settings import Duration, Settings
 
 BY_HAND: Final = "by hand"
 _DEAD: Final = (Cause.UNKNOWN, Cause.INACTIVE)
+_PROVED_WRONG: Final = (*_DEAD, Cause.FULL)  # by a success
 _ONCE: Final = (Urgency.KRITIS, Urgency.MENDESAK)
 
 
@@ -185,6 +186,9 @@ def _is_healed(strike: Strike, accepted_at: Instant | None) -> bool:
 def _by_hand(history: History, now: Instant) -> Standing | None:
     row = history.listed
     if row is None or (row.until_at is not None and row.until_at <= now):
+        return None
+    took = history.accepted_at
+    if took is not None and took > row.at and row.cause in _PROVED_WRONG:
         return None
     return Standing(row.cause, f"{BY_HAND}: {row.reason}", row.at, row.until_at, 0)
 

@@ -261,6 +261,16 @@ def test_a_row_by_hand(
     assert verdict(history, T0 + MINUTE, Asked(urgency, (1, 0))) == expected
 
 
+@pytest.mark.parametrize("cause", [None, *Cause])
+def test_a_success_answers_what_a_person_said_of_a_mailbox_and_no_more(
+    cause: Cause | None,
+) -> None:
+    history = known(listed=Listed(ADDRESS, cause, "surat", "uid 0", T0), accepted_at=T0)
+    assert verdict(history, T0 + HOUR) == "skip"
+    expected = "skip" if cause in (None, Cause.COMPLAINT) else "send"
+    assert verdict(replace(history, accepted_at=T0 + 1), T0 + HOUR) == expected
+
+
 def test_a_row_by_hand_says_so() -> None:
     history = known(documented(T0), listed=Listed(ADDRESS, None, "surat", "uid 0", T0))
     decision = decide(history, MASSAL, T0 + HOUR, SETTINGS)

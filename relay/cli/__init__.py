@@ -29,6 +29,7 @@ from relay.cli import (
     requeue,
     returns,
     run,
+    suppression,
     users,
 )
 from relay.cli.terminal import Program, say
@@ -54,6 +55,7 @@ app.command()(explain.explain)
 app.add_typer(fuse.app, name="fuse")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(returns.app, name="returns")
+app.add_typer(suppression.app, name="suppression")
 app.command()(alerts.alerts)
 app.command()(classify.classify)
 app.command()(maillog.maillog)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from relay.clock import SystemClock
 from relay.config import profiles_of, read_all
 from relay.mail import ids
 from relay.mail.late import Late
 from relay.mail.strike import Ref
-from relay.service import listing, shapes
+from relay.service import listing, shapes, suppressing
 from relay.service.listing import OTHER
 from relay.service.selecting import mailbox_key, selector
 from relay.store.base import StoreError
@@ -65,6 +66,34 @@ async def queue_show(file: Path, state_dir: Path, shown: str) -> dict[str, Any]:
     store = await _opened(state_dir)
     try:
         return await listing.letter(store, message_id, n, provider_of)
+    finally:
+        await store.close()
+
+
+async def suppression_ls(
+    file: Path, state_dir: Path, wanted: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """`suppression ls` without a relay, whole. Raises ValueError, SourceError."""
+    settings, now = read_all(file).settings.suppression, SystemClock().now()
+    store = await _opened(state_dir)
+    try:
+        rows: list[dict[str, Any]] = []
+        after: str | None = ""
+        while after is not None:
+            answer = await suppressing.page(store, wanted | {"after": after}, settings, now)
+            rows += answer["rows"]
+            after = answer["next"]
+        return rows
+    finally:
+        await store.close()
+
+
+async def suppression_show(file: Path, state_dir: Path, given: str) -> dict[str, Any]:
+    """`suppression show` without a relay. Raises SourceError."""
+    settings, now = read_all(file).settings.suppression, SystemClock().now()
+    store = await _opened(state_dir)
+    try:
+        return await suppressing.shown(store, given, settings, now)
     finally:
         await store.close()
 

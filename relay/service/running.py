@@ -44,6 +44,7 @@ from relay.service.reasons import Reasons
 from relay.service.requeueing import RequeueCommands
 from relay.service.returning import ReturnCommands, Returning, path_of
 from relay.service.secrets import link_key
+from relay.service.suppressing import SuppressionCommands
 from relay.store import sqlite
 from relay.store.base import Store, StoreError
 from relay.transports.lookup import async_resolver_of
@@ -239,6 +240,7 @@ class Running:
         table |= ReturnCommands(self._store, self._clock).table()
         table |= fuses.table()
         table |= self._requeueing().table()
+        table |= self._suppressing().table()
         control = ControlServer(self.config.control, table)
         await control.start()
         stack.push_async_callback(control.stop)
@@ -264,6 +266,12 @@ class Running:
 
         directory = self._road.directory
         return RequeueCommands(self._store, directory, self._clock, self._emit, keep)
+
+    def _suppressing(self) -> SuppressionCommands:
+        note = self._road.scheduler.parts.suppressing.note
+        return SuppressionCommands(
+            self._store, note, self._clock, lambda: self.config.settings.suppression
+        )
 
     def _missing(self) -> Sequence[str]:
         lacks = []

@@ -10,6 +10,7 @@ from relay.mail.strike import MOST_STRIKES, Cause, Doubt, History, Listed, Ref, 
 from relay.store.terms import Changed
 
 _ABOUT_THE_ADDRESS = (Cause.UNKNOWN, Cause.INACTIVE)
+_PROVED_WRONG = (*_ABOUT_THE_ADDRESS, Cause.FULL)
 
 
 class MemorySuppressing:
@@ -55,9 +56,12 @@ class MemorySuppressing:
         return True
 
     def mend(self, address: str) -> None:
-        """A success heals what was said in the dialog."""
+        """A success heals what was said in the dialog, or by a person of its mailbox."""
         left = [one for one in self._strikes.get(address, ()) if one.source != "reply"]
         self._left(address, left)
+        row = self._listed.get(address)
+        if row is not None and row.cause in _PROVED_WRONG:
+            del self._listed[address]
 
     def _left(self, address: str, strikes: list[Strike]) -> None:
         if strikes:

@@ -52,6 +52,7 @@ _SOME: Final = f"SELECT address FROM ({_STRUCK}) WHERE address > ? ORDER BY addr
 _HEAL: Final = (
     "UPDATE strike SET healed_at = ? WHERE address = ? AND healed_at IS NULL AND source = 1"
 )
+_PROVED_WRONG: Final = "DELETE FROM suppression WHERE address = ? AND cause IN (1, 2, 3)"
 _HEAL_ALL: Final = "UPDATE strike SET healed_at = ? WHERE address = ? AND healed_at IS NULL"
 _UNLIST: Final = "DELETE FROM suppression WHERE address = ?"
 _DOUBT: Final = (
@@ -85,9 +86,11 @@ def note(connection: sqlite3.Connection, rows: Sequence[Row]) -> int:
 
 
 def healed(connection: sqlite3.Connection, rows: Sequence[tuple[Instant, str]]) -> None:
-    """A success heals (at, address): what was said in the dialog counts no more."""
+    """A success heals (at, address): what was said in the dialog counts no more, nor what
+    a person said of its mailbox."""
     if rows:
         connection.executemany(_HEAL, rows)
+        connection.executemany(_PROVED_WRONG, [(address,) for _, address in rows])
 
 
 def doubted(connection: sqlite3.Connection, doubts: Iterable[Doubt]) -> None:

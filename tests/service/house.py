@@ -12,11 +12,13 @@ from relay.mail.events import Event
 from relay.mail.instant import Instant
 from relay.service.commands import Commands
 from relay.service.requeueing import RequeueCommands
+from relay.service.suppressing import SuppressionCommands
 from relay.shaping.destination import Destination, Profile, Rate
 from relay.shaping.settings import PauseSettings
 from relay.shaping.shaper import Shaper
 from relay.store.base import Entry, Settlement, StoreError
 from relay.store.memory import MemoryStore
+from relay.suppression import SuppressionSettings
 from relay.transports.base import Host, Route
 from tests.store.letters import Post, SteppingClock, attempt, deferred
 
@@ -90,6 +92,7 @@ class House:
     clock: SteppingClock = field(default_factory=SteppingClock)
     events: list[Event] = field(default_factory=list)
     post: Post = field(default_factory=Post)
+    struck: list[str] = field(default_factory=list)
 
     @property
     def commands(self) -> Commands:
@@ -116,7 +119,10 @@ class House:
         requeueing = RequeueCommands(
             self.store, Destinations(), self.clock, self.events.append, lambda: (KEEP, WIB)
         )
-        return self.commands.table() | requeueing.table()
+        suppressing = SuppressionCommands(
+            self.store, self.struck.extend, self.clock, SuppressionSettings
+        )
+        return self.commands.table() | requeueing.table() | suppressing.table()
 
     async def ask(self, command: str, /, **params: Any) -> dict[str, Any]:
         return await self.table()[command](params, "siti")

@@ -115,6 +115,19 @@ class Suppressing:
         assert history.accepted_at == NOW
         assert "other@example.co.id" in await store.struck()
 
+    async def test_a_success_heals_what_a_person_said_of_the_mailbox_only(
+        self, store: Store
+    ) -> None:
+        post = Post()
+        for cause in (None, *Cause):
+            row = Listed(ADDRESS, cause, "x", "x", NOW)
+            await store.enlist([row], "x", "x", NOW)
+            await store.put(post.entry())
+            (one,) = await lease(store)
+            await store.settle([replace(delivered(one), healed=ADDRESS)], NOW)
+            is_kept = cause in (None, Cause.COMPLAINT)
+            assert (await store.history(ADDRESS)).listed == (row if is_kept else None)
+
     async def test_a_list_by_hand(self, store: Store) -> None:
         by_hand = Listed(ADDRESS, Cause.COMPLAINT, "diminta", "uid 0", NOW, NOW + DAY)
         other = Listed("a@example.co.id", None, "surat", "uid 0", NOW)
