@@ -8,6 +8,7 @@ tried; when the life of a dead address' row is over one letter asks, and the oth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,12 +16,15 @@ from typing import Final
 
 from pydantic import Field, model_validator
 
-from relay.mail.instant import DAY, Instant, iso, millis
+from relay.mail.instant import DAY, Instant, from_iso, iso, millis
 from relay.mail.strike import Cause, History, Ref, Strike
 from relay.mail.urgency import Urgency
 from relay.settings import Duration, Settings
 
 BY_HAND: Final = "by hand"
+_SINCE: Final = re.compile(
+    r"not tried: [a-z_ ]{1,40} since (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) \(", re.ASCII
+)
 _DEAD: Final = (Cause.UNKNOWN, Cause.INACTIVE)
 _PROVED_WRONG: Final = (*_DEAD, Cause.FULL)  # by a success
 _ONCE: Final = (Urgency.KRITIS, Urgency.MENDESAK)
@@ -150,6 +154,12 @@ def words(standing: Standing) -> str:
     """Why a letter is not tried, as its delivery keeps it."""
     name = standing.cause.value if standing.cause is not None else "on the list"
     return f"not tried: {name} since {iso(standing.since)} ({standing.rule})"
+
+
+def since_of(why: str) -> Instant | None:
+    """The moment that such words name; None for any others."""
+    found = _SINCE.match(why)
+    return from_iso(found[1]) if found else None
 
 
 def _concerns(standing: Standing, urgency: Urgency) -> bool:

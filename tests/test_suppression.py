@@ -22,6 +22,7 @@ from relay.suppression import (
     Standing,
     SuppressionSettings,
     decide,
+    since_of,
     standings,
 )
 
@@ -295,6 +296,14 @@ def test_what_a_fuse_left_pending_says_nothing() -> None:
     pending = documented(T0, pending="fuse:gmail")
     assert verdict(known(pending), T0) == "send"
     assert verdict(known(struck(T0 - DAY), pending), T0) == "send"
+
+
+def test_the_words_of_a_skip_name_its_moment() -> None:
+    for history in (known(documented(T0)), known(listed=Listed(ADDRESS, None, "x", "y", T0))):
+        decision = decide(history, MASSAL, T0 + HOUR, SETTINGS)
+        assert isinstance(decision, Skip)
+        assert since_of(decision.why) == T0
+    assert since_of("550 5.1.1 User unknown") is None
 
 
 def test_it_can_be_switched_off() -> None:

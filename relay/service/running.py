@@ -207,6 +207,7 @@ class Running:
             self._clock,
             [key],
             self._store.accepted_before,
+            lambda: self.config.settings.suppression.resend,
         )
         web = Serving(page, "inbox page")
         port = await web.start(settings.web.listen)

@@ -25,10 +25,12 @@ from starlette.routing import Route
 from relay.clock import Clock
 from relay.mail.instant import Instant, millis
 from relay.store.base import Mailbox, StoreError
+from relay.suppression import ResendSettings
 from relay.web import dates, links
 from relay.web.guard import COMMON, Guard, form, is_same_site, prefix_of
 from relay.web.inbox import AcceptedBefore, InboxPages, NotHere, Shelf
 from relay.web.links import LinkError, Scope
+from relay.web.resending import Resending
 from relay.web.settings import InboxSettings, WebSettings
 
 COOKIE: Final = "lpse_inbox"
@@ -46,17 +48,20 @@ def inbox_app(
     clock: Clock,
     keys: Sequence[bytes],
     accepted_before: AcceptedBefore | None = None,
+    resend: Callable[[], ResendSettings] = ResendSettings,
 ) -> Starlette:
     """The application. `keys` sign links and sessions, the first one new ones (>= 32 octets each).
 
     `accepted_before`: did this address ever take our mail? Then an unknown user is an inactive one.
+    `resend`: how often a vendor may ask for a failed letter again.
     """
     links.checked(keys)
     prefix = prefix_of(web.base_url)
     files = _static_files()
     templates = _templates(prefix, inbox, files)
     door = _Door(store, web, clock, keys, templates, prefix)
-    pages = InboxPages(store, inbox, clock, templates, prefix, accepted_before)
+    pages = InboxPages(store, inbox, clock, templates, prefix, accepted_before, resend)
+    again = Resending(store, pages.row, resend, clock, web.base_url, prefix)
     is_secure = (web.base_url or "").startswith("https:")
 
     def read(path: str, page: Page) -> Route:
@@ -78,6 +83,7 @@ def inbox_app(
             read("/inbox", pages.list),
             read("/inbox/{ref}", pages.letter),
             read("/inbox/{ref}/raw", pages.raw),
+            Route("/inbox/{ref}/kirim-ulang", door.guarded(again.again), methods=["POST"]),
             read("/inbox/{ref}/isi", pages.content),
             read("/inbox/{ref}/lampiran/{number:int}", pages.attachment),
             Route("/static/{name}", static),

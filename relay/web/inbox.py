@@ -26,10 +26,12 @@ from relay.mail.instant import Instant
 from relay.mail.late import Late
 from relay.mail.strike import Ref
 from relay.store.base import Inbox, InboxRow, Mailbox, QueueRow
-from relay.web import dates, height, reading, returned
+from relay.suppression import ResendSettings, since_of
+from relay.web import dates, height, reading, resending, returned
 from relay.web.clean import cleaned
 from relay.web.guard import FILE_POLICY, LETTER_POLICY, SANDBOX
 from relay.web.reading import Reading
+from relay.web.resending import Resends
 from relay.web.settings import InboxSettings
 from relay.web.wording import Facts, cause, deadline, provider_words, wording
 
@@ -43,7 +45,7 @@ logger = logging.getLogger(__name__)
 AcceptedBefore = Callable[[str], Awaitable[bool]]  # of an `Address.key`
 
 
-class Shelf(Inbox, Protocol):
+class Shelf(Inbox, Resends, Protocol):
     """What the pages ask of the store."""
 
     async def find(self, message_id: int, n: int | None = None) -> list[QueueRow]:
@@ -110,8 +112,10 @@ class InboxPages:
         templates: Environment,
         prefix: str,
         accepted_before: AcceptedBefore | None = None,
+        resend: Callable[[], ResendSettings] = ResendSettings,
     ) -> None:
         self._shelf = shelf
+        self._resend = resend
         self._settings = settings
         self._clock = clock
         self._templates = templates
@@ -144,7 +148,7 @@ class InboxPages:
 
     async def letter(self, request: Request, mailbox: Mailbox) -> Response:
         """`/inbox/ID` and `/inbox/ID.n`; the vendor has opened it."""
-        row = await self._row(request, mailbox)
+        row = await self.row(request, mailbox)
         now = self._clock.now()
         octets = await self._shelf.original(row.message_id)
         read = await self._taken_apart(octets)
@@ -164,6 +168,8 @@ class InboxPages:
             attempts=[_shown_attempt(attempt, facts) for attempt in attempts],
             late=[returned.shown(one) for one in late],
             is_sent=_is_sent(row.state, attempts),
+            may_ask=resending.is_offered(row.state, self._resend()),
+            said=resending.said(request),
             size=len(octets),
             height=height.narrow(read),
             height_wide=height.wide(read),
@@ -173,7 +179,7 @@ class InboxPages:
 
     async def content(self, request: Request, mailbox: Mailbox) -> Response:
         """`/inbox/ID/isi`: the letter itself, for the frame; with `?cetak` under its headings."""
-        row = await self._row(request, mailbox)
+        row = await self.row(request, mailbox)
         octets = await self._shelf.original(row.message_id)
         read = await self._taken_apart(octets)
         blocks, hidden = await asyncio.to_thread(_shown_blocks, read, octets)
@@ -190,13 +196,13 @@ class InboxPages:
 
     async def raw(self, request: Request, mailbox: Mailbox) -> Response:
         """`/inbox/ID/raw`: the octets as they came, to download."""
-        row = await self._row(request, mailbox)
+        row = await self.row(request, mailbox)
         octets = await self._shelf.original(row.message_id)
         return _download(octets, f"{ids.show(row.message_id)}.eml", "message/rfc822")
 
     async def attachment(self, request: Request, mailbox: Mailbox) -> Response:
         """`/inbox/ID/lampiran/K`, K from 1; never shown in the browser, always saved."""
-        row = await self._row(request, mailbox)
+        row = await self.row(request, mailbox)
         read = await self._taken_apart(await self._shelf.original(row.message_id))
         number = request.path_params["number"]
         if read is None or not 1 <= number <= len(read.attachments):
@@ -219,7 +225,7 @@ class InboxPages:
             skip -= limit
             before = (rows[-1].message_id, rows[-1].n)
 
-    async def _row(self, request: Request, mailbox: Mailbox) -> InboxRow:
+    async def row(self, request: Request, mailbox: Mailbox) -> InboxRow:
         """The letter that the URL names, in this mailbox; an id alone means its last copy."""
         try:
             message_id, n = ids.read(request.path_params["ref"])
@@ -288,11 +294,12 @@ def _facts(
     last = attempts[-1] if attempts else None
     domain = row.as_given.rpartition("@")[2]
     is_waiting = delivery is not None and delivery.state is State.WAITING
+    since = since_of(delivery.why) if delivery is not None else None
     return Facts(
         address=row.as_given,
         state=row.state,
         category=row.category,
-        state_at=row.state_at,
+        state_at=since if row.state is State.SUPPRESSED and since else row.state_at,
         code=ids.show(row.message_id, row.n),
         sender=row.sender,
         contact=contact,

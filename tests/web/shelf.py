@@ -10,6 +10,7 @@ from relay.mail.delivery import Attempt, Delivery, State
 from relay.mail.instant import DAY, HOUR, MINUTE, Instant
 from relay.mail.late import Late
 from relay.mail.reply import Stage, parse
+from relay.mail.strike import Ref, Resent
 from relay.mail.urgency import Urgency
 from relay.store.base import InboxRow, Mailbox, QueueRow
 
@@ -44,6 +45,8 @@ class Shelf:
     queue: dict[tuple[int, int], QueueRow] = field(default_factory=dict)
     used: set[bytes] = field(default_factory=set)
     audited: list[tuple[str, str, str]] = field(default_factory=list)
+    resent: list[tuple[str, Ref, int, int, str]] = field(default_factory=list)
+    resends: Resent = "again"
     late: list[Late] = field(default_factory=list)
 
     def add(self, mailbox: Mailbox, row: InboxRow, letter: bytes) -> None:
@@ -110,6 +113,12 @@ class Shelf:
 
     async def late_reports(self, refs: Sequence[tuple[int, int]]) -> list[Late]:
         return [one for one in self.late if (one.message_id, one.n) in refs]
+
+    async def resend(
+        self, address: str, ref: Ref, most: int, since: Instant, who: str, now: Instant
+    ) -> Resent:
+        self.resent.append((address, ref, most, now - since, who))
+        return self.resends
 
     async def audit(
         self, who: str, action: str, subject: str, reason: str, now: Instant, detail: str = ""
