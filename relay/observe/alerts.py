@@ -19,7 +19,13 @@ from relay.observe.notice import ALL, notice_of
 EVERY: Final = HOUR  # of one name; what comes between is counted
 MAX_NAMES: Final = 256  # the longest-silent name goes first
 _PAUSES: Final = ("pause", "unreachable")  # they stand until the destination is resumed
-_ENDED: Final = (*_PAUSES, "probe_refused", "blocked", "fix_config")  # by its being resumed
+_ENDED: Final = (
+    *_PAUSES,
+    "probe_refused",
+    "blocked",
+    "fix_config",
+    "own_fault",
+)  # by its being resumed
 
 
 @dataclass(frozen=True, slots=True)

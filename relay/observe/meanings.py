@@ -67,9 +67,11 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
     Meaning(
         ("pause:all",),
         _WARNING,
-        "Nothing is sent to anybody: somebody paused everything. All letters wait in the queue and "
-        "none is lost. When the reason is gone: lpse-relay resume --all --reason '…'.",
-        "Tidak ada email yang dikirim ke siapa pun: pengiriman dihentikan seluruhnya oleh petugas. "
+        "Nothing is sent to anybody: everything is paused, by somebody or by the relay itself (the "
+        "reason stands below). All letters wait in the queue and none is lost. When the reason is "
+        "gone: lpse-relay resume --all --reason '…'.",
+        "Tidak ada email yang dikirim ke siapa pun: pengiriman dihentikan seluruhnya, oleh petugas "
+        "atau oleh relay sendiri (alasannya di bawah). "
         "Semua surat menunggu di antrean dan tidak ada yang hilang. Bila penyebabnya sudah "
         "selesai: lpse-relay resume --all --reason '…'.",
     ),
@@ -187,6 +189,19 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         "Sebagian surat kemungkinan tiba setelah tanggal yang tercantum di dalamnya, karena "
         "kecepatan yang diizinkan penyedia. Naikkan batas bila penyedia sanggup, atau beri tahu "
         "penyedia barang/jasa lewat jalan lain (SPSE, telepon); suratnya sudah ada di Kotak Masuk.",
+    ),
+    Meaning(
+        ("own_fault:*", "own_fault"),
+        _CRITICAL,
+        "At least three providers refuse our mail for something on our side (or one does, and the "
+        "relay's own check agrees): DNS, DKIM, PTR, or our address on a block list. Nothing is "
+        "sent to anybody, all letters wait, and one new letter asks every few hours. Run "
+        "lpse-relay check --live, mend what it names, then lpse-relay resume --all --reason '…'.",
+        "Sedikitnya tiga penyedia menolak email kita karena sesuatu di sisi kita (atau satu, dan "
+        "pemeriksaan relay sendiri membenarkannya): DNS, DKIM, PTR, atau alamat kita di daftar "
+        "blokir. Tidak ada email yang dikirim, semua surat menunggu, dan satu surat baru mencoba "
+        "setiap beberapa jam. Jalankan lpse-relay check --live, perbaiki yang disebutkan, lalu "
+        "lpse-relay resume --all --reason '…'.",
     ),
     Meaning(
         ("ourselves:*", "ourselves"),

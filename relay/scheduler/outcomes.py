@@ -41,6 +41,7 @@ from relay.settle import Earlier, settle
 from relay.shaping import backoff
 from relay.shaping.destination import Destination
 from relay.shaping.fuse import WHOLE, is_about_the_address
+from relay.shaping.operating import EVERYTHING
 from relay.store.base import Settlement, StoreDead
 from relay.suppression import Skip
 
@@ -74,7 +75,7 @@ class Outcomes:
         """One attempt a delivery, in their order. Returns their readings when all is written."""
         readings: list[Classification | None] = []
         writing: list[asyncio.Future[None]] = []
-        is_paused = False
+        paused: set[str] = set()
         for delivery, attempt in zip(deliveries, made, strict=True):
             try:
                 read = self._read(attempt, destination)
@@ -83,15 +84,21 @@ class Outcomes:
                 readings.append(None)
                 writing.append(await self._unsettled(delivery, attempt, destination, letter, error))
                 continue
-            if any(isinstance(event, events.Paused) for event in told):
-                is_paused = True
+            pauses = {e.destination for e in told if isinstance(e, events.Paused)}
+            if pauses:
+                paused |= pauses
                 await self._keep()
             readings.append(read)
             writing.append(await self._written(delivery, attempt, read, destination, letter))
-        if is_paused:
-            await self._parts.transport.hang_up(destination.key)
+        if paused:
+            await self._hang_up(destination, is_everywhere=EVERYTHING in paused)
         await asyncio.gather(*writing, self._parts.fuses.keep(self._steady.now()))
         return readings
+
+    async def _hang_up(self, destination: Destination, is_everywhere: bool) -> None:
+        standings = self._parts.shaper.standings(self._steady.now()) if is_everywhere else []
+        for key in {destination.key, *(one.key for one in standings if one.connections_open)}:
+            await self._parts.transport.hang_up(key)
 
     def _fed_back(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib import resources
 from ipaddress import ip_address
@@ -263,6 +263,16 @@ class Road:
         self._parts.tuning = tuning
         self._parts.router = router
         self.directory.use(router, config.profiles)
+
+    async def confirm(self, checking: Awaitable[list[str]], emit: Emit) -> None:
+        """Our own check's faults: with one provider that says so too everything stops."""
+        faults = await checking
+        told = self.shaper.confirm("; ".join(faults), self.scheduler.steady.now())
+        for event in told:
+            emit(event)
+        if told:
+            standings = self.shaper.standings(self.scheduler.steady.now())
+            await self.scheduler.hang_up([one.key for one in standings if one.connections_open])
 
     async def start(self) -> None:
         """Recover, restore, and begin to send."""

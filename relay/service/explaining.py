@@ -30,6 +30,10 @@ _INDONESIAN: Final = tuple(
     (re.compile(pattern, re.DOTALL), said)
     for pattern, said in (
         (r"everything is paused: (.*)", r"semua pengiriman dihentikan sementara: \1"),
+        (
+            r"everything waits for one letter that asks: (.*)",
+            r"semua menunggu satu surat percobaan: \1",
+        ),
         (r"(\S+) is paused: (.*)", r"pengiriman ke \1 dihentikan sementara: \2"),
         (r"(\S+) is asked with one letter", r"\1 sedang dicoba dengan satu surat"),
         (r"(\S+) is sent to only at (.*)", r"\1 hanya dikirimi pada jam \2"),

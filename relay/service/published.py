@@ -44,8 +44,10 @@ async def fault_of(key: Key, resolver: dns.asyncresolver.Resolver, clock: Clock)
 
 async def compare(
     keys: Mapping[str, Key], resolver: dns.asyncresolver.Resolver, alerts: Alerts, clock: Clock
-) -> None:
-    """An alert for each key whose record would make the world refuse our signature."""
+) -> list[str]:
+    """An alert for each key whose record would make the world refuse our signature; returns what
+    is wrong with them."""
+    faults: list[str] = []
     for domain, key in keys.items():
         try:
             fault = await fault_of(key, resolver, clock)
@@ -53,3 +55,5 @@ async def compare(
             continue  # DNS has its own alerts; a record that is not seen is not a wrong one
         if fault is not None:
             alerts.alert(f"dkim_record:{domain}", fault)
+            faults.append(fault)
+    return faults

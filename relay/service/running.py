@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ from relay.clock import SystemClock
 from relay.config import Config, SourceError, load, needs_restart
 from relay.control import ControlError, ControlServer
 from relay.ingress.server import Door
-from relay.mail.events import Event
+from relay.mail.events import Alert, Event
 from relay.mail.ids import Ids
 from relay.mail.instant import HOUR, Instant
 from relay.observe.alerts import Alerts
@@ -53,6 +54,7 @@ from relay.web.dates import offset
 from relay.web.links import Linker
 
 DRAIN_EXTENSION: Final = 120.0  # seconds that systemd is asked for
+COMPARED: Final = 600.0  # seconds between two looks at our own keys in DNS
 LAST_WORDS: Final = 1.0  # seconds between the store's death and the process'
 
 logger = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ class Running:
         self._stop = asyncio.Event()
         self._reloads = asyncio.Lock()
         self._notify = Notify(os.environ, os.getpid())
+        self._compared_at = math.inf  # when our keys were last held against DNS, monotonic
         self._is_draining = False
         self._is_door_open = False
 
@@ -148,6 +151,7 @@ class Running:
         )
 
     def _emit(self, event: Event) -> None:
+        self._look_at_ourselves(event)
         self._metrics.on_event(event)
         self._log.on_event(event)
         self._notifying.on_event(event, self._alerts.heard(event))
@@ -183,7 +187,15 @@ class Running:
         resolver = async_resolver_of(self.config.settings.dns)
         keys = dict(self.config.keys)
         comparing = published.compare(keys, resolver, self._alerts, self._clock)
-        self._comparing = asyncio.create_task(comparing, name="published keys")
+        confirming = self._road.confirm(comparing, self._emit)
+        self._comparing = asyncio.create_task(confirming, name="published keys")
+        self._compared_at = self._clock.monotonic()
+
+    def _look_at_ourselves(self, event: Event) -> None:
+        """Where a provider says that something of ours is not set up our own check is made anew."""
+        is_of_us = isinstance(event, Alert) and event.name.startswith("fix_config:")
+        if is_of_us and self._clock.monotonic() - self._compared_at > COMPARED:
+            self._compare_keys()
 
     async def _end_background(self) -> None:
         tasks = [*self._background, self._comparing]

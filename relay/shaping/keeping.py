@@ -1,8 +1,8 @@
 """Keeping: the shaper's records by destination, and how they survive a restart.
 
 Text by key: `state:` where a destination stands, `learned:` what it bears, `warmup:` how far its
-warm-up is. What counts for exact limits is kept row by row instead (see aside.py). A record that
-only time has touched is written again once a minute at most.
+warm-up is, `ourselves:` who accuses us. What counts for exact limits is kept row by row instead
+(see aside.py). A record that only time has touched is written again once a minute at most.
 """
 
 from __future__ import annotations

@@ -58,8 +58,9 @@ class Operating(Keeping):
         """See Shaping.is_paused."""
         for key in (EVERYTHING, destination):
             state = self._states.get(key)
-            if state is not None and state.mode is Mode.PAUSED:
-                return state.by_hand or now < state.until
+            is_set = state is not None and state.mode is Mode.PAUSED
+            if state is not None and is_set and (state.by_hand or now < state.until):
+                return True
         return False
 
     def closed_since(self, destination: str) -> Instant | None:

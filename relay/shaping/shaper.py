@@ -190,6 +190,7 @@ class Shaper(Waiting):
 
     def _spent(self, destination: Destination, units: int, now: Instant) -> None:
         """What an admitted letter does to the destination's state."""
+        self._all_spent(now)
         key, profile = destination.key, destination.profile
         state = self._states.get(key)
         if state is not None:
@@ -215,6 +216,7 @@ class Shaper(Waiting):
         state = self._states.get(destination.key)
         if state is not None:
             state.is_asked = False
+        self._all_refunded()
         asked = self._counting.asked(destination, domain, self._source)
         self._counting.take_back(asked, units, admitted_at)
 
@@ -248,8 +250,8 @@ class Shaper(Waiting):
         """See Shaping.feedback."""
         key, read = destination.key, classification
         self._known[key] = destination
-        if read is None and key not in self._states:
-            return []  # all is well, as ever
+        if read is None and key not in self._states:  # all is well, as ever
+            return self._all_heard(destination, Meaning.ALIVE, read, reply, now, False)
         state = self._state(destination)
         if read is not None:
             state.last_reply, state.last_reply_at = reply, now
@@ -271,6 +273,7 @@ class Shaper(Waiting):
         told = [] if read is None else self._react(destination, domain, read, reply, now)
         if change is not Change.NONE or state.mode is not Mode.OK:
             self._dirty.add(key)
+        told += self._all_heard(destination, said, read, reply, now, key != destination.key)
         return [*self._events(destination, key, read, change, now), *told]
 
     def _react(
@@ -331,7 +334,7 @@ class Shaper(Waiting):
     def wants_new(self, destination: Destination, now: Instant) -> bool:
         """See Shaping.wants_new."""
         state = self._states.get(destination.key)
-        return (
+        return self._all_want_new() or (
             state is not None
             and state.kind is Kind.ADMINISTRATIVE
             and state.mode in (Mode.PROBING, Mode.PAUSED)

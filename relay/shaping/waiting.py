@@ -10,14 +10,13 @@ from relay.shaping import feedback, telling
 from relay.shaping.base import NOBODY, Identity, Reason, Wait
 from relay.shaping.destination import Destination
 from relay.shaping.feedback import Mode, Standing
-from relay.shaping.operating import EVERYTHING, UNLIMITED, Operating
+from relay.shaping.operating import UNLIMITED
+from relay.shaping.stopping import LATER, PATIENCE, Stopping
 
-LATER: Final = 10 * SECOND  # how soon is asked again where no moment is known
-PATIENCE: Final = 30 * MINUTE  # a probe that was never heard of again counts as gone
 URGENT: Final = (Urgency.KRITIS, Urgency.MENDESAK)
 
 
-class Waiting(Operating):
+class Waiting(Stopping):
     """Asked before any unit is spent; spends nothing."""
 
     _is_ramping: bool
@@ -26,10 +25,9 @@ class Waiting(Operating):
     def _stopped(
         self, destination: Destination, now: Instant, identity: Identity = NOBODY
     ) -> Wait | None:
-        everything = self._states.get(EVERYTHING)
-        if everything is not None and self.is_paused(EVERYTHING, now):
-            until = now + LATER if everything.by_hand else everything.until
-            return Wait(until, f"everything is paused: {everything.why}", reason=Reason.PAUSE)
+        wait = self._all_wait(destination, now)
+        if wait is not None:
+            return wait
         self._tick(destination, now)
         wait = self._state_wait(destination.key, now)
         if wait is None and self._has_named and identity is not NOBODY:

@@ -77,6 +77,11 @@ async def test_what_binds_now_is_said_of_ready_letters() -> None:
     assert explainer(house).why_now("nowhere.example", Urgency.MASSAL) == ""
 
 
+def test_that_everything_waits_for_one_letter_is_said_in_indonesian() -> None:
+    said = in_indonesian("everything waits for one letter that asks: gmail, outlook and yahoo")
+    assert said == "semua menunggu satu surat percobaan: gmail, outlook and yahoo"
+
+
 async def test_kritis_of_a_closed_provider_is_said_to_go_the_other_way() -> None:
     house = House()
     hop = Destination("smtp://192.0.2.7:25", Profile("smtp://192.0.2.7:25"))

@@ -60,9 +60,10 @@ async def test_what_is_published_is_held_against_the_key(key: Key) -> None:
 async def test_only_a_wrong_record_is_an_alert(key: Key) -> None:
     zone, clock, heard = Zone(), SystemClock(), Heard()
     server, resolver = await asked(zone)
-    await compare({DOMAIN: key}, resolver, heard, clock)
+    (fault,) = await compare({DOMAIN: key}, resolver, heard, clock)
+    assert f"{NAME} is not published" in fault
     assert heard.names == [f"dkim_record:{DOMAIN}"]
     zone.broken.add(NAME)
-    await compare({DOMAIN: key}, resolver, heard, clock)
+    assert await compare({DOMAIN: key}, resolver, heard, clock) == []
     assert len(heard.names) == 1
     await server.stop()
