@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
-from typing import Final
+from typing import Final, Protocol
 
 from relay.lab.rehearsing.cases import Case, is_within
 from relay.lab.rehearsing.scoring import Progress, Score, ratio, second_half
@@ -72,6 +72,35 @@ class Stage:
         return self.oracle.t95 < SHORT_RUN
 
 
+class Judged(Protocol):
+    """What marks over many draws ask of one: a Verdict, or what was written down of it."""
+
+    @property
+    def kind(self) -> Kind:
+        """What the draw asks for."""
+        ...
+
+    @property
+    def is_short(self) -> bool:
+        """True where no mark is put on its speed."""
+        ...
+
+    @property
+    def speed(self) -> float:
+        """G."""
+        ...
+
+    @property
+    def later(self) -> float:
+        """G in the second half."""
+        ...
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What must not be, in words."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One side in one draw: its speed, and every fault in words."""
@@ -81,6 +110,16 @@ class Verdict:
     speed: float
     later: float
     faults: tuple[str, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """See Judged."""
+        return self.stage.kind
+
+    @property
+    def is_short(self) -> bool:
+        """See Judged."""
+        return self.stage.is_short
 
 
 def kind_of(case: Case) -> Kind:
@@ -130,14 +169,18 @@ def tenth(values: Sequence[float]) -> float:
     return ordered[int(0.1 * len(ordered))]
 
 
-def missed(verdicts: Sequence[Verdict]) -> list[str]:
+def missed(verdicts: Sequence[Judged]) -> list[str]:
     """What one side has missed over the draws of one kind: in words, none where all is well."""
-    found = [fault for verdict in verdicts for fault in verdict.faults]
-    long = [verdict for verdict in verdicts if not verdict.stage.is_short]
+    return [fault for verdict in verdicts for fault in verdict.faults] + slow(verdicts)
+
+
+def slow(verdicts: Sequence[Judged]) -> list[str]:
+    """The same of speeds alone: median and tenth percentile of the draws that are not short."""
+    long = [verdict for verdict in verdicts if not verdict.is_short]
     if not long:
-        return found
-    mark = MARKS[long[0].stage.kind]
-    found += _slow("G", [verdict.speed for verdict in long], mark.speed)
+        return []
+    mark = MARKS[long[0].kind]
+    found = _slow("G", [verdict.speed for verdict in long], mark.speed)
     if mark.later is not None:
         found += _slow("G later", [verdict.later for verdict in long], mark.later)
     return found
