@@ -6,6 +6,8 @@ The contract
 - It counts once: the second of its kind on one delivery changes nothing.
 - Only a failure that the rules call the address' own, in a report that names the address, and a
   complaint speak against it. `delayed`, `relayed`, `expanded` never do, nor do answering machines.
+- The sender is told of a failure in the same commit, where he would be told at once of one in the
+  dialog.
 - Whatever no program can read is kept for an administrator, never dropped.
 """
 
@@ -17,6 +19,7 @@ from typing import Final, Protocol
 
 from relay.clock import Clock
 from relay.filters.base import Alerts
+from relay.ingress import late_report
 from relay.mail import events
 from relay.mail.classification import Action, Category, Classification, Scope
 from relay.mail.delivery import Delivery
@@ -24,12 +27,14 @@ from relay.mail.dsn import ReportedRecipient
 from relay.mail.events import Emit
 from relay.mail.ids import Ids
 from relay.mail.late import Kept, Late
+from relay.mail.letter import Letter
 from relay.mail.reply import Reply
 from relay.mail.report_reading import Kind, Report
 from relay.mail.return_path import Refusal, ReturnPath, ReturnPathError, Token
 from relay.mail.strike import CAUSE_OF, Cause, Strike, key_of
 from relay.replies.reported import reply_of
-from relay.store.base import QueueRow
+from relay.shaping.settings import LifeSettings
+from relay.store.base import Entry, QueueRow
 from relay.store.returns import Returns
 
 MAX_TEXT: Final = 1_000  # characters of a foreign text that a record holds
@@ -51,6 +56,10 @@ class Deliveries(Returns, Protocol):
         """See Queue.find."""
         ...
 
+    async def letter(self, message_id: int) -> Letter:
+        """See Queue.letter."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -66,8 +75,8 @@ class Full(Exception):
 
 
 class Noting:
-    """One a door. `classifier` may be replaced at any time; `struck` hears of addresses that
-    something speaks against now."""
+    """One a door. `classifier`, `hostname` and `life` may be replaced at any time; `struck` hears
+    of addresses that something speaks against now."""
 
     def __init__(
         self,
@@ -79,6 +88,8 @@ class Noting:
         emit: Emit,
         alerts: Alerts,
         struck: Callable[[Sequence[str]], None],
+        hostname: str,
+        life: LifeSettings,
     ) -> None:
         self._store = store
         self._path = path
@@ -88,6 +99,8 @@ class Noting:
         self._emit = emit
         self._alerts = alerts
         self._struck = struck
+        self.hostname = hostname
+        self.life = life
 
     async def note(
         self, report: Report, letter: bytes, token: Token | None, arrival: Arrival
@@ -129,7 +142,10 @@ class Noting:
         read = self._classified(kind, one)
         late = self._late(report, told, read, delivery, arrival)
         strike = _strike(late, delivery, read) if is_ours else None
-        is_new = await self._store.note_late(late, strike)
+        to_sender = None
+        if one is not None and late_report.is_wanted(delivery, late):
+            to_sender = await self._to_sender(delivery, late, one)
+        is_new = await self._store.note_late(late, strike, to_sender)
         if is_new and strike is not None:
             self._struck([strike.address])
         self._emit(
@@ -146,6 +162,17 @@ class Noting:
                 late.text,
             )
         )
+
+    async def _to_sender(
+        self, delivery: Delivery, late: Late, one: ReportedRecipient
+    ) -> Entry | None:
+        try:
+            letter = await self._store.letter(delivery.message_id)
+        except KeyError:
+            return None
+        reply, _ = reply_of(one)
+        name = self._ids.next(late.at)
+        return late_report.made(letter, delivery, late, reply, self.hostname, name, self.life)
 
     def _late(
         self,

@@ -88,7 +88,18 @@ class Returning:
         settings = config.settings.return_path
         if path is None or not settings.listen:
             return
-        self._noting = Noting(store, path, config.classifier, clock, names, emit, alerts, struck)
+        self._noting = Noting(
+            store,
+            path,
+            config.classifier,
+            clock,
+            names,
+            emit,
+            alerts,
+            struck,
+            config.hostname,
+            config.settings.life,
+        )
         self._door = ReturnDoor(
             policy, settings, path, store, clock, names, emit, alerts, self._noting, sockets
         )
@@ -115,6 +126,7 @@ class Returning:
         if self._door is not None:
             self._door.swap(policy)
             self._noting.classifier = config.classifier
+            self._noting.hostname, self._noting.life = config.hostname, config.settings.life
 
     async def drain(self) -> None:
         """Stop accepting; let open sessions finish."""

@@ -11,6 +11,7 @@ from relay.mail.strike import Ref, Strike
 from relay.store.base import StoreError
 from relay.store.returning import KINDS
 from relay.store.returns import KEPT_FOR, MOST_KEPT
+from relay.store.terms import Entry
 
 
 class MemoryReturning:
@@ -31,11 +32,19 @@ class MemoryReturning:
         """See Queue.audit."""
         raise NotImplementedError
 
-    async def note_late(self, late: Late, strike: Strike | None = None) -> bool:
+    async def put(self, *entries: Entry) -> None:
+        """See Queue.put."""
+        raise NotImplementedError
+
+    async def note_late(
+        self, late: Late, strike: Strike | None = None, report: Entry | None = None
+    ) -> bool:
         """See Returns.note_late."""
         name = (late.message_id, late.n, late.kind)
         if name in self._late_reports:
             return False
+        if report is not None:
+            await self.put(report)
         self._late_reports[name] = late
         await self.strike(*([strike] if strike else []))
         return True

@@ -13,6 +13,8 @@ from relay.mail.strike import Ref, Strike
 from relay.store import codec, striking
 from relay.store.changing import audit
 from relay.store.codec import Row, text
+from relay.store.names import Names
+from relay.store.putting import Prepared, write_entries
 from relay.store.returns import KEPT_FOR, MOST_KEPT
 from relay.store.writer import Transaction
 
@@ -38,7 +40,9 @@ _KEPT: Final = (
 )
 
 
-def note_late(late: Late, strike: Strike | None) -> Callable[[Transaction], bool]:
+def note_late(
+    late: Late, strike: Strike | None, reports: Sequence[Prepared], names: Names
+) -> Callable[[Transaction], bool]:
     """See Returns.note_late."""
     row = (
         late.message_id,
@@ -57,6 +61,8 @@ def note_late(late: Late, strike: Strike | None) -> Callable[[Transaction], bool
         if transaction.connection.execute(_NOTE, row).rowcount != 1:
             return False
         striking.note(transaction.connection, strikes)
+        if reports:
+            write_entries(transaction, reports, names)
         return True
 
     return run

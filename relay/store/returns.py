@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from relay.mail.instant import DAY, Instant
 from relay.mail.late import Kept, Late
 from relay.mail.strike import Ref, Strike
+from relay.store.terms import Entry
 
 MOST_KEPT: Final = 64 * 1024 * 1024  # octets of letters that wait for an administrator
 KEPT_FOR: Final = 30 * DAY
@@ -16,9 +17,12 @@ KEPT_FOR: Final = 30 * DAY
 class Returns(Protocol):
     """Late reports, and the letters that came with none. A delivery's state is never changed."""
 
-    async def note_late(self, late: Late, strike: Strike | None = None) -> bool:
-        """Write it down, and what it says against the address, in one transaction; False where one
-        of its kind is known already, then nothing is written. Raises StoreError."""
+    async def note_late(
+        self, late: Late, strike: Strike | None = None, report: Entry | None = None
+    ) -> bool:
+        """Write it down, what it says against the address, and the report to the letter's sender,
+        in one transaction; False where one of its kind is known already, then nothing is written.
+        Raises StoreError."""
         ...
 
     async def late_reports(self, refs: Sequence[Ref]) -> list[Late]:

@@ -9,6 +9,9 @@ from relay.mail.late import Kept, Late
 from relay.mail.strike import Ref, Strike
 from relay.store import returning
 from relay.store.connections import Readers
+from relay.store.names import Names
+from relay.store.putting import Prepared
+from relay.store.terms import Entry
 from relay.store.writer import Writer
 
 
@@ -34,10 +37,24 @@ class WritingReturns:
     """What is changed."""
 
     _writer: Writer
+    _names: Names
 
-    async def note_late(self, late: Late, strike: Strike | None = None) -> bool:
-        """See Returns.note_late."""
-        return await self._writer.call(returning.note_late(late, strike))
+    async def _prepare(self, entry: Entry, in_parts: list[int]) -> Prepared:
+        raise NotImplementedError
+
+    def _remember(self, entry: Entry) -> None:
+        raise NotImplementedError
+
+    async def note_late(
+        self, late: Late, strike: Strike | None = None, report: Entry | None = None
+    ) -> bool:
+        """See Returns.note_late. A report of ours is never so large that it is put in parts."""
+        made = [] if report is None else [await self._prepare(report, [])]
+        work = returning.note_late(late, strike, made, self._names)
+        is_new = await self._writer.call(work)
+        if is_new and report is not None:
+            self._remember(report)
+        return is_new
 
     async def keep_return(self, kept: Kept, letter: bytes) -> bool:
         """See Returns.keep_return."""

@@ -97,15 +97,18 @@ async def test_postfix_takes_a_letter_and_returns_it(tmp_path: Path) -> None:
             door = Returns(world, returns)
             await world.send(GONE, "fine@ptmaju.example.co.id")
             (returned,) = await world.logged("returned")
-            arrived = await asyncio.to_thread(inner.await_arrived, 1)
+            arrived = await asyncio.to_thread(inner.await_arrived, 2)
             await world.settled()
             assert (returned["outcome"], returned["recipient"]) == ("failed", GONE)
             assert returned["category"] == "unknown_user"
             assert "no such user" in returned["why"]
             # One transaction a recipient, each with a sender of its own.
-            (fine,) = arrived
+            fine, report = sorted(arrived, key=lambda letter: letter.recipient == SENDER)
             assert return_path.is_of_our_form(fine.sender.partition("@")[0])
             assert f"X-LPSE-Return-Path: {fine.sender}".encode() in fine.content
+            # A cancelled tender is urgent: its sender is told, by the empty sender.
+            assert (report.sender, report.recipient) == ("", SENDER)
+            assert f"Final-Recipient: rfc822; {GONE}".encode() in report.content
             assert await door.strikes(GONE) == [("unknown_user", "late")]
             assert 'lpse_returns_total{outcome="failed"} 1.0' in await door.metrics()
             # The delivery was delivered, and that stays so; nobody's pause follows from it.

@@ -24,8 +24,10 @@ from relay.mail.instant import DAY
 from relay.mail.report_reading import Kind
 from relay.mail.return_path import ReturnPath
 from relay.mail.strike import Cause, Strike
+from relay.mail.urgency import Urgency
+from relay.shaping.settings import LifeSettings
 from relay.store import returns
-from relay.store.base import Settlement, StoreError
+from relay.store.base import Entry, Settlement, StoreError
 from tests.ingress import house as houses
 from tests.ingress import tls
 from tests.ingress.house import Client, House, Log
@@ -40,10 +42,12 @@ KEY = b"s" * 32
 class Store(houses.Store):
     """Can be told to fail when a report is written down."""
 
-    async def note_late(self, late: Any, strike: Strike | None = None) -> bool:
+    async def note_late(
+        self, late: Any, strike: Strike | None = None, report: Entry | None = None
+    ) -> bool:
         if self.fails:
             raise StoreError("the disk is gone")
-        return await super().note_late(late, strike)
+        return await super().note_late(late, strike, report)
 
 
 @dataclass
@@ -74,14 +78,33 @@ class Returns(House):
 
 
 @asynccontextmanager
-async def open_door(context: Any = None, **settings: Any) -> AsyncIterator[Returns]:
+async def open_door(
+    context: Any = None,
+    urgency: Urgency = Urgency.MASSAL,
+    notify: frozenset[str] | None = None,
+    **settings: Any,
+) -> AsyncIterator[Returns]:
     log, store, clock, struck = Log(), Store(), SystemClock(), list[str]()
     post = Post(at=clock.now())
-    await store.put(post.entry())
+    entry = post.entry(urgency=urgency)
+    (placed,) = entry.placements
+    asked = replace(placed, delivery=replace(placed.delivery, notify=notify))
+    await store.put(replace(entry, placements=(asked,)))
     (one,) = await store.claim(["example.co.id"], 1, clock.now(), clock.now() + DAY)
     await store.settle([Settlement(one, Delivered(), attempt(one))], clock.now())
     path = ReturnPath([KEY], DOMAIN)
-    noting = Noting(store, path, shipped_classifier(), clock, Ids(), log.emit, log, struck.extend)
+    noting = Noting(
+        store,
+        path,
+        shipped_classifier(),
+        clock,
+        Ids(),
+        log.emit,
+        log,
+        struck.extend,
+        houses.HOST,
+        LifeSettings(),
+    )
     wanted = ReturnPathSettings(domain=DOMAIN, listen=("127.0.0.1:0",), **settings)
     policy = houses.policy(log, tls=context)
     door = ReturnDoor(policy, wanted, path, store, clock, Ids(), log.emit, log, noting)
@@ -174,6 +197,33 @@ async def test_only_what_is_the_address_own_speaks_against_it(
         assert (await hand_in(client, door.ours, door.text(text))).startswith("250")
         assert await door.kinds() == [Kind.FAILED]
         assert [one.cause for one in await door.strikes()] == ([cause] if cause else [])
+
+
+@pytest.mark.parametrize(
+    ("urgency", "notify", "is_told"),
+    [
+        (Urgency.KRITIS, None, True),
+        (Urgency.MENDESAK, None, True),
+        (Urgency.TRANSAKSI, None, False),
+        (Urgency.MASSAL, None, False),
+        (Urgency.MASSAL, frozenset({"FAILURE"}), True),
+        (Urgency.KRITIS, frozenset({"NEVER"}), False),
+    ],
+)
+async def test_the_sender_is_told_where_he_would_be_told_at_once(
+    urgency: Urgency, notify: frozenset[str] | None, is_told: bool
+) -> None:
+    """Once: his own address is no more the envelope's, so nobody else tells him."""
+    async with open_door(urgency=urgency, notify=notify) as door, door.client() as client:
+        for text in (reports.DELAYED, reports.POSTFIX, reports.POSTFIX):
+            assert (await hand_in(client, door.ours, door.text(text))).startswith("250")
+        told = [entry.message for entry in door.store.entries if not entry.has_inbox]
+        assert len(told) == is_told
+        for message in told:
+            assert message.envelope.sender == ""
+            assert str(message.envelope.recipients[0].address) == "no-reply@lpse.example.go.id"
+            assert b"Action: failed\r\nStatus: 5.1.1\r\n" in message.content.body
+            assert b"User unknown in local recipient table" in message.content.body
 
 
 async def test_a_forwarded_address_that_failed_elsewhere() -> None:

@@ -70,6 +70,17 @@ class Returning:
         assert not await store.note_late(said(), replace(strike, cause=Cause.FULL))
         assert (await store.history(ADDRESS)).strikes == (strike,)
 
+    async def test_its_report_to_the_sender_is_put_with_it_and_once(self, store: Store) -> None:
+        post = Post()
+        one, two = post.entry(has_inbox=False), post.entry(has_inbox=False)
+        assert await store.note_late(said(), None, one)
+        assert not await store.note_late(said(), None, two)
+        assert len(await store.find(one.message.id)) == 1
+        assert await store.find(two.message.id) == []
+        with pytest.raises(StoreError):
+            await store.note_late(said(Kind.DELAYED), None, one)
+        assert [late.kind for late in await store.late_reports([(7, 1)])] == [Kind.FAILED]
+
     async def test_the_delivery_stands_where_it_stood(self, store: Store) -> None:
         one = await delivered(store)
         before = await store.find(one.message_id)
