@@ -62,6 +62,8 @@ def _lines(answer: dict[str, Any], shown: Shown) -> list[str]:
             f"learned: {answer['learned_a_minute']:.1f} a minute, below"
             f" {answer['borne_a_minute']:.1f} that it bore before it refused"
         )
+    if answer["not_tried"]:
+        lines.append(f"{answer['not_tried']}: see `lpse-relay suppression show`")
     lines.append(f"now: {answer['why'] or 'nothing holds it'}")
     ahead = answer["ahead"]
     line = "nothing waits before it" if not ahead else f"{ahead} letters wait before it"

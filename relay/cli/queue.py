@@ -194,6 +194,8 @@ def _show_delivery(row: dict[str, Any], shown: Shown) -> None:
         if row[key] not in (None, ""):
             value = shown(row[key]) if key.endswith("_at") else row[key]
             say(f"  {key.removesuffix('_at'):9} {value}")
+    for hint in row.get("hints", ()):
+        say(f"  perhaps   {hint} was meant; nothing is rewritten: ask the vendor")
     for attempt in row["attempts"]:
         where = f"{attempt['mx']}[{attempt['ip']}]" if attempt["mx"] else "(no host)"
         code = " ".join(str(attempt[k]) for k in ("code", "enhanced") if attempt[k])

@@ -6,12 +6,13 @@ The sentences are shaping's own; `in_indonesian` says them in the language of th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from relay.clock import Clock
 from relay.control import ControlError
+from relay.mail import misspelt
 from relay.mail.address import AddressError, parse
 from relay.mail.delivery import Failure
 from relay.mail.instant import HOUR, Instant, iso
@@ -24,6 +25,7 @@ from relay.store.base import Backlog, Depth
 from relay.transports.base import Route
 
 InsteadOf = Callable[[Destination], Route | None]
+NotTried = Callable[[str, Urgency], Awaitable[str]]  # empty: it is tried
 
 # Shaping's sentences and theirs; what is foreign in them (a reply) stays as it is.
 _INDONESIAN: Final = tuple(
@@ -191,20 +193,24 @@ class Explainer:
         routes: Routes,
         clock: Clock,
         instead_of: InsteadOf = lambda destination: None,
+        not_tried: NotTried | None = None,
     ) -> None:
-        """The running relay's own; `instead_of`: see Fallback.instead_of."""
+        """The running relay's own; `instead_of`: see Fallback.instead_of; `not_tried`: why the
+        suppression list keeps letters of a class from an address."""
         self._store = store
         self._shaper = shaper
         self._routes = routes
         self._clock = clock
         self._instead_of = instead_of
+        self._not_tried = not_tried or _tried
 
     async def explain(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """Route, limits, what binds now, and the line before a letter to that address."""
         recipient, urgency = _asked(params)
         route = await self._routes.route(recipient.rpartition("@")[2])
         if isinstance(route, Failure):
-            raise ControlError(f"{recipient}: where its mail goes cannot be told: {route.text}")
+            told = f"{recipient}: where its mail goes cannot be told: {route.text}"
+            raise ControlError(told + _perhaps(recipient))
         now, destination = self._clock.now(), route.destination
         domain = recipient.rpartition("@")[2]
         found = self._shaper.explain(destination, domain, now, urgency)
@@ -215,7 +221,8 @@ class Explainer:
         domains = [name for name in there if self._routes.key_of(name) == destination.key]
         backlog = await self._store.backlog(domains)
         by = None if other is None else other.destination.key
-        return explained(recipient, route, found, backlog, urgency, now, by)
+        shape = explained(recipient, route, found, backlog, urgency, now, by)
+        return shape | {"not_tried": await self._not_tried(recipient, urgency) or None}
 
     def why_now(self, domain: str, urgency: Urgency) -> str:
         """What a ready letter waits for; empty where nothing is known to hold it."""
@@ -236,6 +243,17 @@ class Explainer:
         if wait is not None:
             return f"by the fallback route {by.key}: {wait.why}"
         return f"{own.key} is paused, and kritis letters go by the fallback route {by.key}"
+
+
+def _perhaps(recipient: str) -> str:
+    """A hint where the domain looks like a typing error."""
+    found = misspelt.meant(recipient)
+    return f"; perhaps {' or '.join(found)} was meant" if found else ""
+
+
+async def _tried(recipient: str, urgency: Urgency) -> str:
+    """Where nobody keeps a list."""
+    return ""
 
 
 def _asked(params: dict[str, Any]) -> tuple[str, Urgency]:

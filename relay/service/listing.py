@@ -87,7 +87,7 @@ async def letter(
     by_domain: Counter[str] = Counter()
     for row in await store.find(message_id, n):
         made = await store.attempts(message_id, row.delivery.n)
-        shape = shapes.delivery(row, provider_of, why_now)
+        shape = shapes.delivery(row, provider_of, why_now) | shapes.hints(row)
         said = await store.late_reports([(message_id, row.delivery.n)])
         shape |= {"attempts": [shapes.attempt(one) for one in made]}
         shown.append(shape | ({"late": [shapes.late(one) for one in said]} if said else {}))

@@ -240,12 +240,14 @@ class Running:
             "state_dir": str(self.config.state_dir),
         }
         linker = build.linker(settings.web, about["web"], key)
+        suppressions = self._suppressing()
         explainer = Explainer(
             self._store,
             self._road.shaper,
             self._road.directory,
             self._clock,
             self._road.scheduler.fallback.instead_of,
+            suppressions.not_tried,
         )
         table = self._commands(linker, about, explainer).table() | {"explain": explainer.explain}
         table |= alerting.AlertCommands(self._alerts, self._notifying).table()
@@ -253,7 +255,7 @@ class Running:
         table |= ReturnCommands(self._store, self._clock).table()
         table |= fuses.table()
         table |= self._requeueing().table()
-        table |= self._suppressing().table()
+        table |= suppressions.table()
         control = ControlServer(self.config.control, table)
         await control.start()
         stack.push_async_callback(control.stop)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from relay.mail import ids
+from relay.mail import ids, misspelt
+from relay.mail.classification import Category
 from relay.mail.delivery import Attempt, State
 from relay.mail.instant import Instant, iso
 from relay.mail.late import Kept, Late
@@ -46,6 +47,15 @@ def delivery(
         "category": row.category.value if row.category else None,
         "rule": row.rule,
     }
+
+
+def hints(row: QueueRow) -> dict[str, list[str]]:
+    """`hints` of `queue show`: what may have been meant by an address that does not exist; there
+    only where there is one."""
+    if row.category not in (Category.UNKNOWN_USER, Category.BAD_DOMAIN):
+        return {}
+    found = list(misspelt.meant(row.delivery.recipient))
+    return {"hints": found} if found else {}
 
 
 def attempt(made: Attempt) -> dict[str, Any]:

@@ -240,6 +240,13 @@ class SuppressionCommands:
             "suppression.import": self.bring_in,
         }
 
+    async def not_tried(self, recipient: str, urgency: Urgency) -> str:
+        """Why a letter of that class to that address would not be tried; empty where it would."""
+        history = await self._store.history(mailbox_key(recipient))
+        now = self._clock.now()
+        decision = decide(history, Asked(urgency, (0, 0)), now, self._settings())
+        return decision.why if isinstance(decision, Skip) else ""
+
     async def ls(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """A page of the list."""
         try:

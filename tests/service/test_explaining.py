@@ -125,6 +125,7 @@ async def test_kritis_of_a_closed_provider_is_said_to_go_the_other_way() -> None
         ({"recipient": "a b@x"}, "a b@x"),
         ({"recipient": ""}, "''"),
         ({"recipient": "a@gmail.com", "class": "bulk"}, "unknown class 'bulk'"),
+        ({"recipient": "a@gmial.com"}, "no name server answered; perhaps a@gmail.com was meant"),
         ({"recipient": "a@nowhere.example"}, "where its mail goes cannot be told: no name server"),
     ],
 )
@@ -212,3 +213,17 @@ def test_every_sentence_is_said_in_indonesian_too() -> None:
         assert said != sentence, sentence
         assert not english & set(said.partition(": ")[0].split()), said
     assert in_indonesian("451 4.3.0 later") == "451 4.3.0 later"
+
+
+async def test_an_address_on_the_list_is_said_to_be_there() -> None:
+    async def not_tried(recipient: str, urgency: Urgency) -> str:
+        return f"{recipient} {urgency.word}" if urgency is Urgency.MASSAL else ""
+
+    house = House()
+    made = Explainer(house.store, house.shaper, Destinations(), house.clock, not_tried=not_tried)
+    told = await made.explain({"recipient": "a@gmail.com", "class": "massal"}, "siti")
+    assert told["not_tried"] == "a@gmail.com massal"
+    told = await made.explain({"recipient": "a@gmail.com", "class": "kritis"}, "siti")
+    assert told["not_tried"] is None
+    told = await explainer(house).explain({"recipient": "a@gmail.com"}, "siti")
+    assert told["not_tried"] is None

@@ -7,11 +7,16 @@ from typing import Any
 import pytest
 
 from relay.control import ControlError
+from relay.mail.delivery import Bounced
 from relay.mail.instant import DAY, iso
 from relay.mail.strike import Cause, Listed
-from relay.service.suppressing import PAGE
+from relay.mail.urgency import Urgency
+from relay.service.suppressing import PAGE, SuppressionCommands
+from relay.store.base import Settlement
+from relay.suppression import SuppressionSettings
 from tests.service.house import House
 from tests.store.contract_suppressing import struck
+from tests.store.letters import NO_USER, UNKNOWN, attempt
 
 V = "vendor@example.co.id"
 
@@ -181,3 +186,28 @@ async def test_an_import_names_what_it_cannot_take_and_does_the_rest(house: Hous
     assert found["f@x.id"]["note"] == "a b"
     assert found["g@x.id"]["note"] == "r"
     assert (await house.ask("suppression.import", rows=[], why="w"))["added"] == 0
+
+
+async def test_a_letter_shows_what_may_have_been_meant(house: House) -> None:
+    for to, hints in (("a@gmial.com", ["a@gmail.com"]), ("b@x.id", None)):
+        entry = await house.put(to)
+        domain = to.rpartition("@")[2]
+        now = house.clock.now()
+        (leased,) = await house.store.claim([domain], 1, now, now)
+        made = attempt(leased, reply=NO_USER, classification=UNKNOWN)
+        bounced = Bounced("no such user", UNKNOWN.category)
+        await house.store.settle([Settlement(leased, bounced, made)], now)
+        (shown,) = (await house.ask("queue.show", id=leased.ref))["deliveries"]
+        assert shown.get("hints") == hints
+        assert entry.message.id == leased.message_id
+
+
+async def test_what_explain_is_told_of_the_list(house: House) -> None:
+    now = house.clock.now()
+    await house.store.strike(struck(now, address=V, is_documented=True))
+    commands = SuppressionCommands(
+        house.store, house.struck.extend, house.clock, SuppressionSettings
+    )
+    assert (await commands.not_tried(V, Urgency.MASSAL)).startswith("not tried: unknown_user")
+    assert await commands.not_tried(V, Urgency.KRITIS) == ""
+    assert await commands.not_tried("b@x.id", Urgency.MASSAL) == ""
