@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import cache
 
 from relay.config.shipped import profile_texts, shipped_classifier
+from relay.config.written import classifier_of
 from relay.lab.virtual_time import VirtualClock
 from relay.mail import address
 from relay.mail import reply as replies
@@ -234,6 +235,7 @@ async def house(
     grace: float = 60.0,
     fallback: FallbackRoute | None = None,
     suppression: SuppressionSettings | None = None,
+    rules: str = "",
 ) -> AsyncIterator[House]:
     """A running scheduler; stopped, with nothing leased, at the end."""
     book = book or profiles()
@@ -254,7 +256,7 @@ async def house(
         router,
         transport,
         shaper,
-        shipped_classifier(),
+        classifier_of({"site.yaml": rules}) if rules else shipped_classifier(),
         clock,
         names,
         events.append,

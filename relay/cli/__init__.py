@@ -26,6 +26,7 @@ from relay.cli import (
     providers,
     queue,
     rehearse,
+    replies,
     requeue,
     returns,
     run,
@@ -58,6 +59,7 @@ app.add_typer(returns.app, name="returns")
 app.add_typer(suppression.app, name="suppression")
 app.command()(alerts.alerts)
 app.command()(classify.classify)
+app.add_typer(replies.app, name="replies")
 app.command()(maillog.maillog)
 app.command()(rehearse.rehearse)
 app.add_typer(keys.app, name="keys")

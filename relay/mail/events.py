@@ -58,6 +58,7 @@ class Attempted:
     provider: str  # the destination's label
     attempt: Attempt
     classification: Classification | None
+    original: Classification | None = None  # what the shipped rules say, where the site's overrule
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ def record(event: Event, masked: bool = True) -> dict[str, Any]:
             shape |= _source(value, hide)
         elif isinstance(value, Attempt):
             shape |= _attempt(value, hide)
+        elif name == "original":
+            shape |= {} if value is None else {name: _classification(value)}
         elif isinstance(value, Classification):
             shape |= _classification(value)
         elif name != "classification":

@@ -110,6 +110,18 @@ class Classifier:
             return made
         return replace(made, action=_softer(made.action), confidence=_DOUBTED)
 
+    def overruled(self, said: Classification, reply: Reply, mx: str = "") -> Classification | None:
+        """What it would be without the site's rules, where one of them decided and changed it."""
+        if said.rule not in self._site:
+            return None
+        shipped = self.shipped(reply, mx)
+        same = (shipped.category, shipped.scope, shipped.action) == (
+            said.category,
+            said.scope,
+            said.action,
+        )
+        return None if same else shipped
+
     def is_guess(self, said: Classification) -> bool:
         """True where no rule knew the words: the codes decided, or nothing did."""
         return said.rule == UNKNOWN or said.rule in self._code_ids

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import re2
@@ -20,6 +20,7 @@ from relay.replies import wording
 MAX_SHAPE: Final = 300  # characters of a shape: longer replies differ in what follows
 MAX_SHAPES: Final = 10_000  # kinds held at once: above it the newcomers are counted as one
 _OTHERS: Final = "(others)"
+_SHORTEST: Final = 3  # letters of a local part that is hidden: `a` stands in every sentence
 _MARKS: Final = (
     (re.compile(r"https?://\S{1,500}"), "<url>"),
     (re.compile(r"a@b"), "<address>"),
@@ -43,6 +44,15 @@ class Kind:
     sample: str
 
 
+def without(reply: Reply, recipient: str) -> Reply:
+    """The reply without the recipient's local part, which servers repeat without its domain."""
+    local = recipient.rpartition("@")[0].strip('"')
+    if len(local) < _SHORTEST or local.lower() not in reply.text.lower():
+        return reply
+    whole = re.compile(rf"(?<![\w.]){re.escape(local)}(?![\w@])", re.IGNORECASE)
+    return replace(reply, text=whole.sub("<name>", reply.text))
+
+
 def shape(reply: Reply) -> str:
     """The sentence of a reply without what differs from one to the next; bounded."""
     text = wording.comparable(reply.text)[: 2 * MAX_SHAPE]
@@ -51,15 +61,19 @@ def shape(reply: Reply) -> str:
     return f"{reply.code} {text[:MAX_SHAPE]}".strip()
 
 
-def kinds(replies: Iterable[tuple[Instant, Reply]]) -> list[Kind]:
-    """The kinds among replies with their times, the most frequent first; bounded in memory."""
-    found: dict[str, Kind] = {}
-    for at, reply in replies:
+class Kinds:
+    """Replies put together by their shape as they come; bounded in memory."""
+
+    def __init__(self) -> None:
+        self._found: Final[dict[str, Kind]] = {}
+
+    def add(self, at: Instant, reply: Reply) -> None:
+        """Count one."""
         key = shape(reply)
-        if key not in found and len(found) >= MAX_SHAPES:
+        if key not in self._found and len(self._found) >= MAX_SHAPES:
             key = _OTHERS
-        known = found.get(key)
-        found[key] = Kind(
+        known = self._found.get(key)
+        self._found[key] = Kind(
             key,
             known.count + 1 if known else 1,
             min(known.first_at, at) if known else at,
@@ -67,17 +81,45 @@ def kinds(replies: Iterable[tuple[Instant, Reply]]) -> list[Kind]:
             reply.code,
             known.sample if known else key,
         )
-    return sorted(found.values(), key=lambda kind: (-kind.count, kind.shape))
+
+    def ordered(self) -> list[Kind]:
+        """The most frequent first."""
+        return sorted(self._found.values(), key=lambda kind: (-kind.count, kind.shape))
 
 
-def draft(kind: Kind) -> str:
+def kinds(replies: Iterable[tuple[Instant, Reply]]) -> list[Kind]:
+    """The kinds among replies with their times, the most frequent first."""
+    found = Kinds()
+    for at, reply in replies:
+        found.add(at, reply)
+    return found.ordered()
+
+
+def drafts(kinds: Iterable[Kind]) -> list[str]:
+    """A draft for each, no name twice."""
+    made: list[str] = []
+    names: dict[str, int] = {}
+    for kind in kinds:
+        name = _name(kind)
+        names[name] = names.get(name, 0) + 1
+        made.append(draft(kind, names[name]))
+    return made
+
+
+def _name(kind: Kind) -> str:
+    return "-".join(re.findall(r"[a-z]{3,}", kind.shape)[:4]) or "unknown"
+
+
+def draft(kind: Kind, number: int = 1) -> str:
     """A rule to paste into a site's file: the shape's words as pattern, the category to choose.
 
     The text comes from strangers: it enters in single quotes only, one line, no control sign.
     """
-    words = (part.strip() for part in re.split(r"<[a-z]+>|#", kind.shape[4:]))
+    # Not over a sign that is not quoted as it is: the pattern would not fit its own reply.
+    plain = "".join(letter if letter.isprintable() else "#" for letter in kind.shape[4:])
+    words = (part.strip() for part in re.split(r"<[a-z]+>|#", plain))
     longest = re2.escape(max(words, key=len, default=""))
-    name = "-".join(re.findall(r"[a-z]{3,}", kind.shape)[:4]) or "unknown"
+    name = _name(kind) if number == 1 else f"{_name(kind)}-{number}"
     return (
         f"  - id: site.{name}\n"
         f"    pattern: {_quoted(longest)}\n"

@@ -47,13 +47,14 @@ def told(
     label: str,
     letter: Letter | None,
     now: Instant,
+    original: Classification | None = None,
 ) -> tuple[Event, ...]:
-    """The events of one settlement."""
+    """The events of one settlement. ``original``: what the shipped rules say, if it differs."""
     name = (now, delivery.message_id, delivery.n)
     to = (delivery.recipient, label)
     found: list[Event] = []
     if attempt is not None:
-        found.append(events.Attempted(*name, *to, attempt, read))
+        found.append(events.Attempted(*name, *to, attempt, read, original))
     match outcome:
         case Delivered():
             assert attempt is not None  # noqa: S101 - only an attempt delivers

@@ -225,6 +225,15 @@ class Outcomes:
         failure = attempt.failure or Failure(FailureKind.LOST, "nothing was said", attempt.stage)
         return self._parts.classifier.classify_failure(failure)
 
+    def _original(
+        self, attempt: Attempt | None, read: Classification | None
+    ) -> Classification | None:
+        """What the shipped rules say, where a rule of the site's overrules them."""
+        if attempt is None or read is None or attempt.reply is None:
+            return None
+        reply = replace(attempt.reply, stage=attempt.stage)
+        return self._parts.classifier.overruled(read, reply, attempt.mx)
+
     async def _settle(
         self,
         delivery: Delivery,
@@ -324,7 +333,8 @@ class Outcomes:
             made = [*past, attempt] if attempt else past
             subject = delivery if made else replace(delivery, why=outcome.why)
             dsn = ending.report(self._parts, letter, subject, made, outcome, now)
-        told = ending.told(delivery, attempt, outcome, read, label, letter, now)
+        original = self._original(attempt, read)
+        told = ending.told(delivery, attempt, outcome, read, label, letter, now, original)
         strike = None
         if said_at and read is not None:
             mx = "" if attempt is None else attempt.mx

@@ -29,6 +29,10 @@ class Classifier(Protocol):
         """See replies.classify."""
         ...
 
+    def overruled(self, said: Classification, reply: Reply, mx: str = "") -> Classification | None:
+        """See replies.classify."""
+        ...
+
     def classify_failure(self, failure: Failure) -> Classification:
         """See replies.classify."""
         ...

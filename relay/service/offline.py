@@ -27,7 +27,7 @@ class NoStore(StoreError):
     """No relay ever kept its state there."""
 
 
-async def _opened(state_dir: Path) -> ReadOnlyStore:
+async def opened(state_dir: Path) -> ReadOnlyStore:
     """Raises NoStore, StoreError."""
     try:
         (state_dir / NAME).stat()
@@ -43,7 +43,7 @@ async def queue_ls(
 ) -> dict[str, Any]:
     """`queue ls` without a relay: providers are known by their own domains only."""
     profiles = profiles_of(read_all(file))
-    store = await _opened(state_dir)
+    store = await opened(state_dir)
     try:
         domains = {depth.domain for depth in await store.depths()}
 
@@ -63,7 +63,7 @@ async def queue_show(file: Path, state_dir: Path, shown: str) -> dict[str, Any]:
     """`queue show` without a relay."""
     message_id, n = ids.read(shown)
     provider_of = profiles_of(read_all(file)).named
-    store = await _opened(state_dir)
+    store = await opened(state_dir)
     try:
         return await listing.letter(store, message_id, n, provider_of)
     finally:
@@ -75,7 +75,7 @@ async def suppression_ls(
 ) -> list[dict[str, Any]]:
     """`suppression ls` without a relay, whole. Raises ValueError, SourceError."""
     settings, now = read_all(file).settings.suppression, SystemClock().now()
-    store = await _opened(state_dir)
+    store = await opened(state_dir)
     try:
         rows: list[dict[str, Any]] = []
         after: str | None = ""
@@ -91,7 +91,7 @@ async def suppression_ls(
 async def suppression_show(file: Path, state_dir: Path, given: str) -> dict[str, Any]:
     """`suppression show` without a relay. Raises SourceError."""
     settings, now = read_all(file).settings.suppression, SystemClock().now()
-    store = await _opened(state_dir)
+    store = await opened(state_dir)
     try:
         return await suppressing.shown(store, given, settings, now)
     finally:
@@ -101,7 +101,7 @@ async def suppression_show(file: Path, state_dir: Path, given: str) -> dict[str,
 async def inbox_ls(state_dir: Path, given: str, limit: int) -> list[dict[str, Any]]:
     """`inbox ls`: always read from the store. Raises NoLetter."""
     key = mailbox_key(given)
-    store = await _opened(state_dir)
+    store = await opened(state_dir)
     try:
         mailbox = await store.mailbox(key)
         if mailbox is None:
@@ -118,7 +118,7 @@ async def inbox_ls(state_dir: Path, given: str, limit: int) -> list[dict[str, An
 async def inbox_raw(state_dir: Path, shown: str) -> bytes:
     """A letter's octets as received. Raises NoLetter, ValueError for a bad id."""
     message_id, n = ids.read(shown)
-    store = await _opened(state_dir)
+    store = await opened(state_dir)
     try:
         if not await store.find(message_id, n):
             raise NoLetter(f"no letter {shown}")
@@ -131,7 +131,7 @@ async def inbox_raw(state_dir: Path, shown: str) -> bytes:
 
 async def returns_ls(state_dir: Path, limit: int) -> list[dict[str, Any]]:
     """`returns ls`: always read from the store."""
-    store = await _opened(state_dir)
+    store = await opened(state_dir)
     try:
         return [shapes.kept(letter) for letter in await store.kept_returns(limit)]
     finally:
@@ -140,7 +140,7 @@ async def returns_ls(state_dir: Path, limit: int) -> list[dict[str, Any]]:
 
 async def returns_raw(state_dir: Path, kept_id: int) -> bytes:
     """A kept letter's octets as received. Raises NoLetter."""
-    store = await _opened(state_dir)
+    store = await opened(state_dir)
     try:
         return await store.kept_return(kept_id)
     except KeyError:

@@ -28,6 +28,7 @@ from relay.store.base import (
 from relay.store.connections import NAME, Readers
 from relay.store.connections import reading as connect
 from relay.store.owed import ReadingOwed
+from relay.store.refusals import FIRST, Hits, Key, Refusal, counted, piece
 from relay.store.sqlite_returning import ReadingReturns
 from relay.store.sqlite_suppressing import ReadingSuppressions
 
@@ -180,6 +181,14 @@ class ReadOnlyStore(Reading):
         """Did one of the latest attempts leave from that address of ours? None: from any. Only the
         latest count: an address that was given up long ago is as good as new."""
         return await self._ask(reading.has_sent_from, source)
+
+    async def refusals(self, since: Instant, after: Key = FIRST) -> list[Refusal]:
+        """A piece of the replies that refused since then; empty where no more come after."""
+        return await self._ask(piece, since, after)
+
+    async def hits(self, since: Instant) -> list[Hits]:
+        """How often each rule decided since then, the busiest first."""
+        return await self._ask(counted, since)
 
     async def close(self) -> None:
         """End its threads."""

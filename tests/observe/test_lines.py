@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.mail import events, ids
+from relay.mail.classification import Action, Category, Classification, Scope
 from relay.mail.events import Event
 from relay.observe.lines import line, mask_address, mask_text, record
 from tests.observe.examples import CLASSIFIED, EVENTS, ID, NOW, WHO, attempt, failed
@@ -66,6 +67,20 @@ def test_an_attempt_is_flattened() -> None:
         "action": "bounce_address",
         "rule": "yahoo.no-account",
         "confidence": 0.98,
+    }
+
+
+def test_what_a_sites_rule_overruled_stands_beside_it() -> None:
+    original = Classification(Category.POLICY, Scope.MESSAGE, Action.BOUNCE_MESSAGE, "text.x", 0.7)
+    event = events.Attempted(NOW, ID, 3, WHO, "yahoo", attempt(), CLASSIFIED, original)
+    shape = record(event)
+    assert (shape["rule"], shape["action"]) == ("yahoo.no-account", "bounce_address")
+    assert shape["original"] == {
+        "category": "policy",
+        "scope": "message",
+        "action": "bounce_message",
+        "rule": "text.x",
+        "confidence": 0.7,
     }
 
 

@@ -140,6 +140,31 @@ rules:
     )
 
 
+def test_what_was_overruled_is_known_where_it_differs(texts: dict[str, str]) -> None:
+    site = """\
+rules:
+  - id: site.other
+    pattern: user unknown here
+    category: unknown_user
+    samples: ["550 user unknown here"]
+  - id: site.keep
+    pattern: user unknown at ours
+    category: policy
+    action: retry_later
+    samples: ["550 user unknown at ours"]
+"""
+    classifier = load({**texts, "site.yaml": site})
+
+    def overruled(text: str) -> str | None:
+        reply = replies.parse(text)
+        original = classifier.overruled(classifier.classify(reply), reply)
+        return None if original is None else original.rule
+
+    assert overruled("550 user unknown at ours") == "text.unknown-user"
+    assert overruled("550 user unknown here") is None  # another rule, the same verdict
+    assert overruled("550 user unknown") is None
+
+
 def test_every_shipped_rule_carries_its_proof(texts: dict[str, str]) -> None:
     rulesets: list[RuleSet] = [parse(text, name) for name, text in texts.items()]
     assert check(Classifier(rulesets)) == []

@@ -1,5 +1,6 @@
 """Replies that no rule knew: one kind a sentence, nobody's address in it, a rule that loads."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +46,37 @@ def test_a_draft_escapes_what_a_pattern_would_read() -> None:
     (kind,) = unknown.kinds([(1, replies.parse("550 (it's [bad]* \\ {really}"))])
     classifier = load({"site.yaml": "rules:\n" + unknown.draft(kind)})
     assert classifier.classify(replies.parse(kind.sample)).rule.startswith("site.")
+
+
+def test_a_draft_fits_a_reply_with_signs_that_cannot_be_quoted() -> None:
+    reply = replies.parse("554 [/foo] [link=x] hm\x1b[2J\u202ehm")
+    (kind,) = unknown.kinds([(1, reply)])
+    classifier = load({"site.yaml": "rules:\n" + unknown.draft(kind)})
+    assert classifier.classify(reply).rule.startswith("site.")
+
+
+def test_two_drafts_have_two_names() -> None:
+    kinds = unknown.kinds(
+        [(1, replies.parse("554 ein Satz: zu")), (1, replies.parse("554 ein Satz!"))]
+    )
+    drafted = unknown.drafts(kinds)
+    assert ["id: site.ein-satz" in text for text in drafted] == [True, True]
+    assert "id: site.ein-satz-2" in drafted[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "recipient", "left"),
+    [
+        ("mailbox Budi.Santoso is asleep", "budi.santoso@x.id", "mailbox <name> is asleep"),
+        ("budi.santoso2 is asleep", "budi.santoso@x.id", "budi.santoso2 is asleep"),
+        ("<budi@x.id> is asleep", "budi@x.id", "<budi@x.id> is asleep"),
+        ("a mailbox is asleep", "a@x.id", "a mailbox is asleep"),
+        ("info sleeps", '"info"@x.id', "<name> sleeps"),
+        ("nobody", "", "nobody"),
+    ],
+)
+def test_the_recipients_name_is_left_out(text: str, recipient: str, left: str) -> None:
+    assert unknown.without(Reply(550, None, text), recipient).text == left
 
 
 @given(st.text(), st.integers(200, 599))

@@ -32,6 +32,9 @@ class Plain:
             return Classification(Category.OTHER, Scope.RECIPIENT, Action.BOUNCE_ADDRESS, rule)
         return Classification(Category.OTHER, Scope.RECIPIENT, Action.RETRY_LATER, rule)
 
+    def overruled(self, said: Classification, reply: Reply, mx: str = "") -> None:
+        """No site has a rule here."""
+
     def classify_failure(self, failure: Failure) -> Classification:
         """See Classifier.classify_failure."""
         return failures.classify(failure)

@@ -95,6 +95,9 @@ class Remembering:
                 self._read[reply, mx] = read
         return read
 
+    def overruled(self, said: Classification, reply: Reply, mx: str = "") -> None:
+        """A rehearsal writes no log in which it would stand."""
+
     def classify_failure(self, failure: Failure) -> Classification:
         """See Classifier.classify_failure."""
         return self._classifier.classify_failure(failure)
