@@ -302,12 +302,15 @@ def _has_gone(session: Session) -> bool:
 def _parcel(job: Job, head: bytes, body: bytes, sender: str) -> Parcel:
     letter = job.letter
     addressees = tuple([Addressee(d.recipient, d.notify, d.orcpt) for d in job.deliveries])
+    options = letter.options
+    if sender != letter.sender:  # what comes back comes to us, and we know the letter
+        options = replace(options, ret="HDRS")
     return Parcel(
         sender,
         addressees,
         head,
         body,
-        letter.options,
+        options,
         letter.is_8bit,
         letter.needs_utf8,
     )

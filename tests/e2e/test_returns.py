@@ -173,6 +173,30 @@ async def test_what_is_refused_and_what_is_kept(tmp_path: Path) -> None:
         assert told[-1]["outcome"] == "failed"
 
 
+async def test_a_complaint_keeps_mass_mail_away_and_nothing_else(tmp_path: Path) -> None:
+    tender = (
+        b"From: LPSE <lpse@lpse.example.go.id>\r\nTo: a@gmail.com\r\n"
+        b"Subject: LPSE Pengumuman Pelelangan\r\nPrecedence: bulk\r\n\r\nKepada Yth.\r\n"
+    )
+    extra = FAST + "classes: [{class: massal, subject: Pelelangan}]\n"
+    async with returning(tmp_path, extra) as door:
+        await door.site.send("a@gmail.com", content=tender)
+        await door.site.arrived(1)
+        await door.site.settled()
+        ours = door.site.internet.ledger.arrivals[0].sender
+        await door.hand_in(f"fbl@{DOMAIN}", wire(reports.ARF.replace(reports.OURS, ours)), "x@y.id")
+        await door.site.logged("returned")
+        await door.site.send("a@gmail.com", "b@gmail.com", content=tender)
+        (skipped,) = await door.site.logged("suppressed")
+        assert skipped["recipient"] == "a@gmail.com"
+        await door.site.send("a@gmail.com")  # another class
+        await door.site.settled()
+        to = [arrival.recipients for arrival in door.site.internet.ledger.arrivals]
+        assert sorted(to[1:]) == [("a@gmail.com",), ("b@gmail.com",)]
+        # Nobody's pause follows from it.
+        assert door.site.events("paused") == []
+
+
 async def test_a_report_of_ours_keeps_the_empty_sender(tmp_path: Path) -> None:
     async with returning(tmp_path) as door:
         await door.site.send("gone@yahoo.com")
