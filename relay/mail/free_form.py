@@ -34,6 +34,13 @@ _MARKS: Final = (("<", 4), (">", 4), ("@", 4), (",", 8))  # more of them on a li
 _UNSAFE: Final = re.compile(r"[^ -~\t]")
 _CODED: Final = re.compile(r"(?<![0-9.])([45])\.([0-9]{1,2})\.([0-9]{1,3})(?![0-9.])")
 _REPLIED: Final = re.compile(r"(?<![0-9.#])[45][0-9]{2}[ -](?=\S)")
+_FOR_GOOD: Final = re.compile(
+    r"(?<![0-9.#])55[0-9][ -](?=\S)|(?<![0-9.])5\.[0-9]{1,2}\.[0-9]{1,3}(?![0-9.])"
+)
+_MAILBOX: Final = re.compile(
+    r"[A-Za-z0-9._+=-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,6}"
+)
+_NEAR: Final = 6  # lines above a reply in which its mailbox may stand
 _BELOW: Final = re.compile(
     r"(?i)-{3,}.{0,20}(?:original|below|returned|forwarded|copy|transcript of message)"
 )
@@ -58,9 +65,11 @@ def read(notice: Notice) -> tuple[ReportedRecipient, ...]:
         delayed, failed = all_failures(_message(notice, lines))
     except Exception:  # a library's fault on foreign words: then they say nothing
         return ()
+    every = [line for part in lines for line in part]
+    if not failed and not delayed:
+        return _unheard(every)
     found = [("failed", one) for one in sorted(failed)]
     found += [("delayed", one) for one in sorted(delayed - failed)]
-    every = [line for part in lines for line in part]
     made = []
     for action, octets in found[:MAX_FOUND]:
         address = octets.decode("ascii", "replace")
@@ -75,6 +84,24 @@ def read(notice: Notice) -> tuple[ReportedRecipient, ...]:
             )
         )
     return tuple(made)
+
+
+def _unheard(lines: Sequence[str]) -> tuple[ReportedRecipient, ...]:
+    """Words that nobody knows, in whatever language, that quote a server's reply for good and name
+    one mailbox beside it."""
+    for n, line in enumerate(lines):
+        if _BELOW.search(line):
+            break
+        if not _FOR_GOOD.search(line):
+            continue
+        reason = _paragraph(lines[n:])
+        near = " ".join([*lines[max(0, n - _NEAR) : n], reason])
+        named = dict.fromkeys(one.lower() for one in _MAILBOX.findall(near))
+        code = _CODED.search(reason)
+        if len(named) == 1:
+            status = EnhancedCode.parse(code[0]) if code is not None else None
+            return (ReportedRecipient(next(iter(named)), "failed", status, reason),)
+    return ()
 
 
 def _lines(octets: bytes) -> Iterator[str]:
@@ -116,22 +143,20 @@ def _message(notice: Notice, parts: Sequence[Sequence[str]]) -> Message:
 
 
 def _reason(address: str, lines: Sequence[str]) -> str:
-    """The words about an address: from its line to the next empty one; else what reads like a
-    server's reply, above the returned letter."""
-    wanted = address.lower()
+    """The words about an address: from its line to the next empty one, where they quote a server's
+    reply; else the first such reply; all of it above the returned letter."""
+    wanted, weak, quoted = address.lower(), "", ""
     for n, line in enumerate(lines):
         if _BELOW.search(line):
             break
+        if not quoted and (_REPLIED.search(line) or _CODED.search(line)):
+            quoted = _paragraph(lines[n:])
         if wanted in line.lower() and not _OF_THE_LETTER.match(line):
             told = _paragraph(lines[n:])
-            if told != line.strip() or _REPLIED.search(told) or _CODED.search(told):
+            if _REPLIED.search(told) or _CODED.search(told):
                 return told
-    for n, line in enumerate(lines):
-        if _BELOW.search(line):
-            break
-        if _REPLIED.search(line) or _CODED.search(line):
-            return _paragraph(lines[n:])
-    return ""
+            weak = weak or (told if told != line.strip() else "")
+    return quoted or weak
 
 
 def _paragraph(lines: Sequence[str]) -> str:

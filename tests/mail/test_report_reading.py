@@ -261,7 +261,14 @@ def all_tags() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "line", ["a" * 200, "a@" * 2 + "b" * 196, "<" * 4 + "x" * 196, ", " * 8 + "y" * 180]
+    "line",
+    [
+        "a" * 200,
+        "a@" * 2 + "b" * 196,
+        "<" * 4 + "x" * 196,
+        ", " * 8 + "y" * 180,
+        "550 5.1.1 " + "a.b-" * 45,
+    ],
 )
 def test_words_that_choke_patterns_are_cut(line: str) -> None:
     text = "\r\n".join(["", *all_tags(), *([line] * 200)])
@@ -309,6 +316,48 @@ def test_a_report_that_was_cut_is_read_as_far_as_it_goes(at: int, text: str) -> 
     """Or taken for something else: never for a worse thing than it was."""
     assert read(wire(text)[:at]).kind in (Kind.FAILED, Kind.COMPLAINT, Kind.OTHER, Kind.AUTO_REPLY,
                                           Kind.DELAYED, Kind.FEEDBACK)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "reason"),
+    [
+        (
+            f"Ihre Nachricht an <{VENDOR}> konnte nicht zugestellt werden:\n"
+            "host mx.x.example said: 550 5.1.1 Empfaenger unbekannt\n\n--- Original ---\n",
+            "5.1.1",
+            "host mx.x.example said: 550 5.1.1 Empfaenger unbekannt",
+        ),
+        (f"{VENDOR}\n\n\n552 quota exceeded\n", None, "552 quota exceeded"),
+        # Whom of two it means, nobody knows; nor what a passing trouble means.
+        (f"{VENDOR} other@example.co.id\n550 5.1.1 no\n", None, ""),
+        (f"{VENDOR}\n451 4.7.1 later\n", None, ""),
+        ("550 5.1.1 no mailbox is named\n", None, ""),
+        (f"{VENDOR}\n\n--- Original message ---\n550 5.1.1 no\n", None, ""),
+        (f"{VENDOR} 5.5 million 2.550 km\n", None, ""),
+    ],
+)
+def test_words_that_nobody_knows(text: str, status: str | None, reason: str) -> None:
+    report = read(wire(f"From: MAILER-DAEMON@x.example\n\n{text}"))
+    assert report.kind is (Kind.FAILED if reason else Kind.OTHER)
+    for one in report.recipients:
+        assert (one.recipient, one.diagnostic) == (VENDOR, reason)
+        assert str(one.status or "") == (status or "")
+
+
+def test_what_gmail_wrote_in_words() -> None:
+    text = (
+        "From: Mail Delivery Subsystem <mailer-daemon@googlemail.com>\n"
+        "Subject: Delivery Status Notification (Failure)\n\n"
+        f"Delivery to the following recipient failed permanently:\n\n     {VENDOR}\n\n"
+        "Technical details of permanent failure: \n"
+        "Google tried to deliver your message, but it was rejected by the server for the\n"
+        "recipient domain example.co.id by mx.example.co.id. [192.0.2.9].\n\n"
+        "The error that the other server returned was:\n550 5.1.1 User unknown\n\n"
+        "----- Original message -----\n"
+    )
+    (one,) = read(wire(text)).recipients
+    assert (one.recipient, one.action) == (VENDOR, "failed")
+    assert "550 5.1.1 User unknown" in one.diagnostic
 
 
 def test_a_detector_that_breaks_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
