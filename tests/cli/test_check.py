@@ -201,6 +201,16 @@ def test_run_refuses_what_check_refuses(site: Site) -> None:
     assert not site.state.exists()
 
 
+def test_a_new_address_without_a_warm_up_is_a_warning(site: Site) -> None:
+    site.write("hostname: relay.dinas.id\nallowed_senders: ['@dinas.id']\nlimits:\n  '*': 5/min\n")
+    answer = site.run("check", "--json", "--state", str(site.state))
+    assert answer.code == 0
+    (row,) = [row for row in answer.json if "no warm-up" in row["message"]]
+    assert (row["file"], row["line"], row["key"]) == (str(site.file), 3, "limits")
+    assert row["message"].startswith("warning: nothing was sent from here yet, and ")
+    assert "warmup: {start: 500/day" in row["suggestion"]
+
+
 def test_warnings_do_not_fail(site: Site) -> None:
     site.write("lab: true\nlimits:\n  gmial.com: 1/min\n")
     answer = site.run("check", "--json")
