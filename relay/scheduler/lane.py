@@ -76,7 +76,8 @@ class Lane:
 
     def open_domains(self, now: Instant) -> dict[str, Urgency]:
         """The domains with ready mail that do not wait for a limit of their own."""
-        self.shut = {domain: until for domain, until in self.shut.items() if until > now}
+        if self.shut:
+            self.shut = {domain: until for domain, until in self.shut.items() if until > now}
         if not self.shut:
             return self.domains
         return {domain: u for domain, u in self.domains.items() if domain not in self.shut}
@@ -88,8 +89,9 @@ class Lane:
 
     def next_urgency(self, now: Instant) -> Urgency:
         """The most urgent class that is leased, or ready in the store."""
-        ready = min(self.open_domains(now).values(), default=NOTHING)
-        return Urgency(min(ready, self.best_of(), Urgency.MASSAL))
+        ready = min(self.open_domains(now).values(), default=Urgency.MASSAL)
+        best = self.first()
+        return ready if best is None else min(ready, best.urgency)
 
     def first(self, only_new: bool = False) -> Delivery | None:
         """The next delivery whose domain may be tried, still leased; `only_new`: none that was

@@ -99,12 +99,13 @@ class MemoryStore(
             self._messages[message.id] = message
             for placement in entry.placements:
                 mailbox = self._mailbox_of(placement.mailbox_address) if entry.has_inbox else 0
-                delivery = replace(placement.delivery, mailbox_id=mailbox)
+                delivery = placement.delivery
                 if not delivery.state.is_final:
                     known = message.particulars
                     turn = self._turns.give(self._lane(delivery), known.flow, known.deadline_at)
-                    delivery = replace(delivery, turn=turn)
+                    delivery = replace(delivery, mailbox_id=mailbox, turn=turn)
                 else:
+                    delivery = replace(delivery, mailbox_id=mailbox)
                     delivery = ended(delivery, message.received_at)
                 key = (message.id, delivery.n)
                 self._records[key] = Record(

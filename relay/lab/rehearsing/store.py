@@ -75,9 +75,13 @@ class _Records(dict[Key, Record]):
 
     def head(self, heap: list[tuple[int, Key]]) -> tuple[int, Key] | None:
         """The first ready one of a heap."""
-        while heap and not self.is_ready(*heap[0]):
+        while heap:
+            first = turn, key = heap[0]
+            delivery = self[key].delivery
+            if delivery.state is State.READY and delivery.turn == turn:
+                return first
             heapq.heappop(heap)
-        return heap[0] if heap else None
+        return None
 
 
 class IndexedStore(MemoryStore):
@@ -145,8 +149,9 @@ class IndexedStore(MemoryStore):
         by_class: dict[int, list[tuple[Lane, list[tuple[int, Key]]]]] = {}
         for domain in dict.fromkeys(domains):
             for urgency, heap in self._found.ready.get(domain, {}).items():
-                lane = (self._domains[domain], urgency)
-                by_class.setdefault(urgency, []).append((lane, heap))
+                if heap:
+                    lane = (self._domains[domain], urgency)
+                    by_class.setdefault(urgency, []).append((lane, heap))
         for urgency in sorted(one for one in by_class if least <= one <= down_to):
             self._choose(by_class[urgency], limit, keys)
         chosen = self._keep(self._found[key].delivery.moved(State.LEASED) for key in keys)
@@ -163,12 +168,12 @@ class IndexedStore(MemoryStore):
     ) -> None:
         """Take from the lanes of one class, the best rank first, until there are `limit`."""
         heads: list[tuple[int, Key, Lane, list[tuple[int, Key]]]] = []
+        head_of, rank_of = self._found.head, self._turns.rank
 
         def offer(lane: Lane, heap: list[tuple[int, Key]]) -> None:
-            while (head := self._found.head(heap)) is not None:
+            while (head := head_of(heap)) is not None:
                 if head[1] not in keys:
-                    rank = self._turns.rank(lane, head[0])
-                    heapq.heappush(heads, (rank, head[1], lane, heap))
+                    heapq.heappush(heads, (rank_of(lane, head[0]), head[1], lane, heap))
                     return
                 heapq.heappop(heap)
 
