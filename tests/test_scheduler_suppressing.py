@@ -228,6 +228,8 @@ def test_no_address_is_suppressed_by_a_false_dead_hour() -> None:
             await asyncio.sleep(HOURS)
             strikes = [one for e in await h.store.histories() for one in e.strikes]
             assert {one.pending for one in strikes} == {"fuse:gmail"}
+            (fuse,) = await deciding(h).undecided()
+            assert fuse.addresses == 20
             before = len(suppressed(h))
             for n in range(40):  # nothing of it is in force
                 await h.put(f"v{n % 20}@gmail.com", body=own(n), urgency=MASSAL, sender="")

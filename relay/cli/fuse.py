@@ -15,7 +15,7 @@ app = typer.Typer(
     " bad hour, or one bad letter. Without a command it is listed."
 )
 
-COLUMNS = ("fuse", "state", "since", "held", "bounced before", "why")
+COLUMNS = ("fuse", "state", "since", "held", "bounced before", "addresses", "why")
 
 NameArgument = Annotated[str, typer.Argument(metavar="FUSE", help="gmail, gmail:content, …")]
 YesOption = Annotated[bool, typer.Option("--yes", help="do it; without it only a preview is shown")]
@@ -62,6 +62,7 @@ def ls(
                 shown(one["blown_at"]),
                 one["held"],
                 one["pending"],
+                one["addresses"],
                 one["why"],
             ]
             for one in answer

@@ -34,13 +34,15 @@ class NoFuse(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """A fuse with what it left to the operator: held deliveries, and bounces before it blew."""
+    """A fuse with what it left to the operator: held deliveries, bounces before it blew, and the
+    addresses whose suppression waits for his word."""
 
     name: str  # gmail, gmail:content
     blown_at: Instant | None  # None: it is whole again
     why: str
     held: int
     pending: int
+    addresses: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,10 @@ class Deciding:
             for row in rows:
                 name = row.delivery.why.partition(": ")[0]
                 held[name] = held.get(name, 0) + 1
+        struck = await self._parts.store.pending()
         return [
-            _undecided(name, found.get(name), held.get(name, 0))
-            for name in sorted(found.keys() | held.keys())
+            _undecided(name, found.get(name), held.get(name, 0), struck.get(name, 0))
+            for name in sorted(found.keys() | held.keys() | struck.keys())
         ]
 
     async def confirm(self, name: str, who: str, reason: str) -> Decided:
@@ -172,10 +175,10 @@ class Deciding:
         return self._ledger.write(Settlement(delivery, outcome, None, report), told)
 
 
-def _undecided(name: str, blown: Blown | None, held: int) -> Undecided:
+def _undecided(name: str, blown: Blown | None, held: int, addresses: int) -> Undecided:
     short = name.removeprefix(PREFIX)
     if blown is None:
-        return Undecided(short, None, "", held, 0)
+        return Undecided(short, None, "", held, 0, addresses)
     return Undecided(
-        short, blown.blown_at, blown.why.removeprefix(f"{name}: "), held, blown.pending
+        short, blown.blown_at, blown.why.removeprefix(f"{name}: "), held, blown.pending, addresses
     )

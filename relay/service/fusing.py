@@ -50,6 +50,7 @@ class FuseCommands:
                     "blown_at": None if one.blown_at is None else iso(one.blown_at),
                     "held": one.held,
                     "pending": one.pending,
+                    "addresses": one.addresses,
                     "why": one.why,
                 }
                 for one in await self._deciding.undecided()

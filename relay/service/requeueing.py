@@ -68,6 +68,10 @@ class Letters(Protocol):
         """See Queue.requeue."""
         ...
 
+    async def forgive(self, refs: list[tuple[int, int]], now: Instant) -> None:
+        """See Suppressions.forgive."""
+        ...
+
     async def letter(self, message_id: int) -> Letter:
         """See Queue.letter."""
         ...
@@ -140,6 +144,7 @@ class RequeueCommands:
         while rows := await self._store.unsent(wanted, PIECE, after):
             refs = [(row.delivery.message_id, row.delivery.n) for row in rows]
             now = self._clock.now()
+            await self._store.forgive(refs, now)
             changed = await self._store.requeue(refs, "requeue", who, why or subject, now, subject)
             moved, seen, after = moved + changed.moved, seen + len(refs), refs[-1]
         return moved, seen - moved

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from relay.mail.instant import Instant
-from relay.mail.strike import MOST_STRIKES, Cause, Doubt, History, Listed, Ref, Resent, Strike
-from relay.store.terms import Changed
+from relay.mail.strike import (
+    MOST_STRIKES,
+    Cause,
+    Doubt,
+    History,
+    Listed,
+    Ref,
+    Resent,
+    Strike,
+    key_of,
+)
+from relay.store.terms import Changed, QueueRow
 
 _ABOUT_THE_ADDRESS = (Cause.UNKNOWN, Cause.INACTIVE)
 _PROVED_WRONG = (*_ABOUT_THE_ADDRESS, Cause.FULL)
@@ -22,6 +33,10 @@ class MemorySuppressing:
         self._noted: set[tuple[object, ...]] = set()  # healed ones too: none comes twice
         self._listed: dict[str, Listed] = {}
         self._resent: list[tuple[str, Instant, Ref]] = []
+
+    async def find(self, message_id: int, n: int | None = None) -> list[QueueRow]:
+        """See Queue.find."""
+        raise NotImplementedError
 
     async def last_accepted_at(self, address: str) -> Instant | None:
         """See Queue.last_accepted_at."""
@@ -132,6 +147,25 @@ class MemorySuppressing:
             firm = [replace(one, pending="") if one.pending == fuse else one for one in kept]
             self._left(address, firm)
         return sorted(decided)
+
+    async def pending(self) -> dict[str, int]:
+        """See Suppressions.pending."""
+        named = Counter(
+            fuse
+            for strikes in self._strikes.values()
+            for fuse in {one.pending for one in strikes if one.pending}
+        )
+        return dict(named)
+
+    async def forgive(self, refs: Sequence[Ref], now: Instant) -> None:
+        """See Suppressions.forgive."""
+        for ref in dict.fromkeys(refs):
+            for row in await self.find(*ref):
+                address = key_of(row.delivery.recipient)
+                strikes = self._strikes.get(address, [])
+                left = [one for one in strikes if one.ref != ref or one.source != "reply"]
+                self._left(address, left)
+                self._resent.append((address, 0, ref))
 
     async def resend(
         self, address: str, ref: Ref, most: int, since: Instant, who: str, now: Instant

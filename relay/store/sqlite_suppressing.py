@@ -21,6 +21,10 @@ class ReadingSuppressions:
         """See Suppressions.struck."""
         return await self._readers.ask(striking.struck)
 
+    async def pending(self) -> dict[str, int]:
+        """See Suppressions.pending."""
+        return await self._readers.ask(striking.pending)
+
     async def history(self, address: str) -> History:
         """See Suppressions.history."""
         return await self._readers.ask(striking.history, address)
@@ -55,6 +59,11 @@ class WritingSuppressions:
     async def decide(self, fuse: str, is_right: bool) -> list[str]:
         """See Suppressions.decide."""
         return await self._writer.call(striking.decide(fuse, is_right))
+
+    async def forgive(self, refs: Sequence[Ref], now: Instant) -> None:
+        """See Suppressions.forgive."""
+        if refs:
+            await self._writer.call(striking.forgive(refs, now))
 
     async def resend(
         self, address: str, ref: Ref, most: int, since: Instant, who: str, now: Instant

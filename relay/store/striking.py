@@ -17,9 +17,11 @@ from relay.mail.strike import (
     Ref,
     Resent,
     Strike,
+    key_of,
 )
 from relay.store.changing import audit
 from relay.store.codec import Row, text
+from relay.store.leasing import for_each
 from relay.store.names import Names
 from relay.store.reading import last_accepted_at
 from relay.store.requeueing import requeue
@@ -55,6 +57,18 @@ _HEAL: Final = (
 _PROVED_WRONG: Final = "DELETE FROM suppression WHERE address = ? AND cause IN (1, 2, 3)"
 _HEAL_ALL: Final = "UPDATE strike SET healed_at = ? WHERE address = ? AND healed_at IS NULL"
 _UNLIST: Final = "DELETE FROM suppression WHERE address = ?"
+_FORGIVE: Final = (
+    "UPDATE strike SET healed_at = ? WHERE address = ? AND message_id = ? AND n = ?"
+    " AND source = 1 AND healed_at IS NULL"
+)
+_RECIPIENTS: Final = (
+    "SELECT i.message_id, i.n, coalesce(i.address, i.as_given) FROM wanted w"
+    " CROSS JOIN inbox i ON i.message_id = w.m AND i.n = w.n"
+)
+_PENDING: Final = (
+    "SELECT pending, count(DISTINCT address) FROM strike"
+    " WHERE pending IS NOT NULL AND healed_at IS NULL GROUP BY pending"
+)
 _DOUBT: Final = (
     "UPDATE strike SET pending = ? WHERE route_key = ? AND at >= ? AND source = 1"
     " AND healed_at IS NULL AND pending IS NULL AND cause IN (1, 2)"
@@ -164,6 +178,20 @@ def heal(
     return run
 
 
+def forgive(refs: Sequence[Ref], now: Instant) -> Callable[[Transaction], None]:
+    """See Suppressions.forgive."""
+    keys = list(dict.fromkeys(refs))
+
+    def run(transaction: Transaction) -> None:
+        found = for_each(transaction.connection, _RECIPIENTS, keys)
+        named = [(key_of(recipient), message_id, n) for message_id, n, recipient in found]
+        run_many = transaction.connection.executemany
+        run_many(_FORGIVE, [(now, *one) for one in named])
+        run_many("INSERT OR IGNORE INTO resent VALUES (?, 0, ?, ?)", named)
+
+    return run
+
+
 def resend(
     address: str, ref: Ref, most: int, since: Instant, who: str, now: Instant, names: Names
 ) -> Callable[[Transaction], Resent]:
@@ -191,6 +219,11 @@ def resend(
 def struck(connection: sqlite3.Connection) -> set[str]:
     """See Suppressions.struck."""
     return {address for (address,) in connection.execute(_STRUCK)}
+
+
+def pending(connection: sqlite3.Connection) -> dict[str, int]:
+    """See Suppressions.pending."""
+    return dict(connection.execute(_PENDING).fetchall())
 
 
 def history(connection: sqlite3.Connection, address: str) -> History:

@@ -48,6 +48,15 @@ class Suppressions(Protocol):
         StoreError."""
         ...
 
+    async def pending(self) -> dict[str, int]:
+        """How many addresses wait for a word on what a fuse left pending, by its name."""
+        ...
+
+    async def forgive(self, refs: Sequence[Ref], now: Instant) -> None:
+        """These deliveries failed for no fault of their addresses: what replies said with them
+        counts no more, and each is tried once more whatever the list says. Raises StoreError."""
+        ...
+
     async def resend(
         self, address: str, ref: Ref, most: int, since: Instant, who: str, now: Instant
     ) -> Resent:

@@ -12,7 +12,7 @@ from tests.cli.house import Running, Site
 from tests.service.fused import Fused
 
 YES = ("--yes", "--reason", "daftar lama")
-KEYS = ["fuse", "state", "blown_at", "held", "pending", "why"]
+KEYS = ["fuse", "state", "blown_at", "held", "pending", "addresses", "why"]
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ async def test_ls_has_the_fixed_shape(fused: Fused) -> None:
                 "blown_at": iso(fused.clock.at),
                 "held": 3,
                 "pending": 29,
+                "addresses": 0,
                 "why": "30 of 30 attempts refused there within an hour as unknown or inactive,"
                 " more than is normal",
             }

@@ -194,6 +194,31 @@ class Suppressing:
         assert (await store.history(ADDRESS)).strikes == (struck(),)
         assert await store.struck() == {ADDRESS}
 
+    async def test_how_many_addresses_wait_for_a_word(self, store: Store) -> None:
+        assert await store.pending() == {}
+        other = struck(address="a@example.co.id", pending=FUSE)
+        twice = struck(NOW + 1, address="a@example.co.id", pending=FUSE)
+        yahoo = struck(NOW + 2, address="a@example.co.id", pending="fuse:yahoo")
+        await store.strike(struck(), struck(NOW + 1, pending=FUSE), other, twice, yahoo)
+        assert await store.pending() == {FUSE: 2, "fuse:yahoo": 1}
+
+    async def test_who_is_forgiven_is_tried_once_more(self, store: Store) -> None:
+        post = Post()
+        one = await failed(store, post, GONE)
+        two = await failed(store, post, Suppressed("w", "r", NOW))
+        own = struck(message_id=one.message_id)
+        late = struck(message_id=one.message_id, source="late")
+        other = struck(NOW + 1, message_id=7)
+        await store.strike(own, late, other)
+        refs = [(made.message_id, made.n) for made in (one, two)]
+        await store.forgive([*refs, (99, 1)], NOW)
+        await store.forgive(refs, NOW)
+        history = await store.history(ADDRESS)
+        assert set(history.strikes) == {late, other}
+        assert history.resent == frozenset(refs)
+        # An owner's three a day are his own.
+        assert await store.resend(ADDRESS, refs[0], 1, NOW - DAY, "pemilik", NOW) == "again"
+
     async def test_not_tried_is_an_end_that_says_why(self, store: Store) -> None:
         why = "not tried: unknown_user"
         one = await failed(store, Post(), Suppressed(why, "gmail-5.1.1", NOW, UNKNOWN.category))
