@@ -83,6 +83,10 @@ bench-maillog: $(VENV)/.dev  ## how many lines of a mail log are read a second: 
 bench-shaping: $(VENV)/.dev  ## score the shaping on drawn providers: DRAWS=200 is the whole of it
 	$(BIN)/python -m tests.bench.shaping --draws $(or $(DRAWS),3) $(BENCH)
 
+.PHONY: bench-destinations
+bench-destinations: $(VENV)/.dev  ## what ten thousand destinations with waiting mail cost: CPU, memory
+	$(BIN)/python -m tests.bench.destinations $(BENCH)
+
 .PHONY: chaos
 chaos: $(VENV)/.dev  ## the long form of the crash test: KILLS=200 kills under load
 	LPSE_KILLS=$(or $(KILLS),200) $(BIN)/pytest --timeout 3600 tests/e2e/test_crash.py

@@ -160,4 +160,4 @@ def _remember(lane: Lane, delivery: Delivery, read: Classification | None) -> No
         and read.scope not in (Scope.RECIPIENT, Scope.MESSAGE)
         and len(lane.refused) < MAX_REFUSED
     ):
-        lane.refused.add((delivery.message_id, delivery.n))
+        lane.refused[delivery.message_id, delivery.n] = None

@@ -35,8 +35,8 @@ class Lane:
     is_fallback: bool = False  # it carries kritis of other destinations, and nothing else
     domains: dict[str, Urgency] = field(default_factory=dict)
     leased: list[Entry] = field(default_factory=list)
-    flying: set[asyncio.Task[None]] = field(default_factory=set)
-    refused: set[tuple[int, int]] = field(default_factory=set)
+    flying: list[asyncio.Task[None]] = field(default_factory=list)  # few; a set is four times it
+    refused: dict[tuple[int, int], None] = field(default_factory=dict)
     shut: dict[str, Instant] = field(default_factory=dict)
     unadmitted: int = 0  # units flying whose RCPT was not yet written
     claiming: asyncio.Task[None] | None = None
@@ -71,7 +71,7 @@ class Lane:
         """Take leased deliveries in."""
         for delivery in deliveries:
             if delivery.why[:1] == "5" and len(self.refused) < MAX_REFUSED:
-                self.refused.add((delivery.message_id, delivery.n))  # before a restart, perhaps
+                self.refused[delivery.message_id, delivery.n] = None  # before a restart, perhaps
             heapq.heappush(self.leased, (self._turn(delivery), delivery))
 
     def open_domains(self, now: Instant) -> dict[str, Urgency]:

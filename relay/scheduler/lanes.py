@@ -9,6 +9,7 @@ in order, so ten thousand destinations share what there is.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from functools import partial
@@ -59,6 +60,8 @@ class Lanes:
         self._flights = 0
         self._claims = 0
         self._giving: set[asyncio.Task[None]] = set()
+        self._bell = self._ring  # one for all timers, as their context: there may be ten thousand
+        self._context = contextvars.copy_context()
         self.is_halted = False
 
     @property
@@ -220,8 +223,8 @@ class Lanes:
         """Pump again at `until`; leases that would wait long go back to the queue."""
         wait = until - self._steady.now()
         lane.rest()
-        delay = max(FLOOR, wait / 1000)
-        lane.timer = asyncio.get_running_loop().call_later(delay, self._ring, lane)
+        later = asyncio.get_running_loop().call_later
+        lane.timer = later(max(FLOOR, wait / 1000), self._bell, lane, context=self._context)
         if lane.leased:
             lane.appetite = max(APPETITE, lane.appetite // 2)
             if wait > PATIENT or self._is_paused(lane):
@@ -353,11 +356,11 @@ class Lanes:
         lane.massal += deliveries[0].urgency is Urgency.MASSAL
         self._flights += 1
         task = asyncio.create_task(self._carry(lane, deliveries), name="carry")
-        lane.flying.add(task)
+        lane.flying.append(task)
         task.add_done_callback(partial(self._landed, lane, deliveries))
 
     def _landed(self, lane: Lane, deliveries: Sequence[Delivery], task: asyncio.Task[None]) -> None:
-        lane.flying.discard(task)
+        lane.flying.remove(task)
         lane.massal -= deliveries[0].urgency is Urgency.MASSAL
         self._flights -= 1
         error = None if task.cancelled() else task.exception()

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain, islice
 from typing import Final
 
 from relay.mail.delivery import Delivery, Failure
@@ -28,6 +29,36 @@ Found = Callable[[Route, str, Urgency], None]
 logger = logging.getLogger(__name__)
 
 
+class Wanted:
+    """Domains to be looked up, the most urgent first; none of them is looked at to find the
+    first."""
+
+    def __init__(self) -> None:
+        """None is wanted yet."""
+        self._by_class: dict[Urgency, dict[str, None]] = {urgency: {} for urgency in Urgency}
+
+    def add(self, domain: str, urgency: Urgency) -> None:
+        """Wanted, as urgently as it ever was said."""
+        for one, domains in self._by_class.items():
+            if domain in domains:
+                if one <= urgency:
+                    return
+                del domains[domain]
+        self._by_class[urgency][domain] = None
+
+    def take(self, domain: str) -> Urgency:
+        """No longer wanted; how urgent it was."""
+        for urgency, domains in self._by_class.items():
+            if domain in domains:
+                del domains[domain]
+                return urgency
+        return Urgency.MASSAL
+
+    def first(self, most: int) -> list[str]:
+        """So many of them."""
+        return list(islice(chain(*self._by_class.values()), most))
+
+
 class Routing:
     """Looks domains up, the most urgent first, each once at a time."""
 
@@ -36,7 +67,7 @@ class Routing:
         self._parts = parts
         self._outcomes = outcomes
         self._found = found
-        self._wanted: dict[str, Urgency] = {}
+        self._wanted = Wanted()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failing: set[asyncio.Task[bool]] = set()  # these hold leases
         self.is_halted = False
@@ -51,7 +82,7 @@ class Routing:
 
     def look_up(self, domain: str, urgency: Urgency) -> None:
         """Its route is not known, or no longer."""
-        self._wanted[domain] = min(urgency, self._wanted.get(domain, urgency))
+        self._wanted.add(domain, urgency)
         if len(self._tasks) < AT_ONCE:
             self.more()
 
@@ -59,7 +90,7 @@ class Routing:
         """Begin as many look-ups as may run."""
         if self.is_halted or len(self._tasks) >= AT_ONCE:
             return
-        for domain in sorted(self._wanted, key=self._wanted.__getitem__):
+        for domain in self._wanted.first(AT_ONCE + len(self._tasks)):
             if len(self._tasks) >= AT_ONCE:
                 return
             if domain not in self._tasks:
@@ -80,14 +111,14 @@ class Routing:
         self._tasks.pop(domain, None)
         if not task.cancelled() and (error := task.exception()):
             logger.error("mail for %s could not be routed: %s", domain, error)
-            self._wanted.setdefault(domain, Urgency.MASSAL)
+            self._wanted.add(domain, Urgency.MASSAL)
             asyncio.get_running_loop().call_later(AGAIN, self.more)
             return
         self.more()
 
     async def _route(self, domain: str) -> None:
         found = await self._parts.router.route(domain)
-        urgency = self._wanted.pop(domain, Urgency.MASSAL)
+        urgency = self._wanted.take(domain)
         if isinstance(found, Route):
             self._found(found, domain, urgency)
         elif not self.is_halted:
@@ -95,7 +126,7 @@ class Routing:
             self._failing.add(failing)
             failing.add_done_callback(self._failing.discard)
             if await asyncio.shield(failing):
-                self._wanted.setdefault(domain, urgency)
+                self._wanted.add(domain, urgency)
 
     async def _fail(self, domain: str, failure: Failure) -> bool:
         """An attempt for each ready letter of the domain; True where there may be more. What comes

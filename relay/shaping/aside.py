@@ -110,6 +110,9 @@ class Aside:
         for changed in self._changed:
             changed.units = changed.used
         self._changed = []
+        if rows:  # what holds nothing leaves the store by these; the last one keeps moments apart
+            last = self._blocks[-1]
+            self._blocks = [b for b in self._blocks if b.units or b is last]
         gone = 0
         for old in self._blocks:
             if old.at >= now - self._span or old is self._current or old is self._asked:

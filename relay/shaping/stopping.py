@@ -28,6 +28,9 @@ from relay.shaping.ourselves import Ourselves, accusation
 
 KEPT: Final = "ourselves"
 LATER: Final = 10 * SECOND  # how soon is asked again where no moment is known
+BY_HAND: Final = (
+    MINUTE  # the same of a pause by hand: `resume` wakes all, and ten thousand may wait
+)
 FIRST: Final = HOUR  # for which only a provider is asked
 PATIENCE: Final = 30 * MINUTE  # a probe that was never heard of again counts as gone
 
@@ -46,7 +49,7 @@ class Stopping(Operating):
         if state is None or state.mode is Mode.OK:
             return None
         if self.is_paused(EVERYTHING, now):
-            until = now + LATER if state.by_hand else state.until
+            until = now + BY_HAND if state.by_hand else state.until
             return Wait(until, f"everything is paused: {state.why}", reason=Reason.PAUSE)
         if not state.kind:
             return None  # one by hand whose time is over

@@ -11,7 +11,7 @@ from relay.shaping.base import NOBODY, Identity, Reason, Wait
 from relay.shaping.destination import Destination
 from relay.shaping.feedback import Mode, Standing
 from relay.shaping.operating import UNLIMITED
-from relay.shaping.stopping import LATER, PATIENCE, Stopping
+from relay.shaping.stopping import BY_HAND, PATIENCE, Stopping
 
 URGENT: Final = (Urgency.KRITIS, Urgency.MENDESAK)
 
@@ -43,7 +43,7 @@ class Waiting(Stopping):
         if state is None or state.mode in (Mode.OK, Mode.SLOW):
             return None
         if state.mode is Mode.PAUSED:
-            until = now + LATER if state.by_hand else state.until
+            until = now + BY_HAND if state.by_hand else state.until
             return Wait(until, f"{key} is paused: {state.why}", reason=Reason.PAUSE)
         if state.is_asked and now - state.asked_at < PATIENCE:
             why = f"{key} is asked with one letter"

@@ -151,3 +151,19 @@ def test_what_comes_back_of_an_earlier_block_is_not_spent_again_of_this_one() ->
     assert not made.has(1, NOW + 30 * SECOND)
     made.take_back(1, NOW + 30 * SECOND)
     assert made.has(1, NOW + 30 * SECOND)
+
+
+def test_blocks_that_came_too_late_to_be_spent_are_not_kept_in_memory() -> None:
+    made, now = Aside("gmail", SLOW), NOW
+    moments = set()
+    for _ in range(20):
+        made.want(1)
+        row = made.ask(SLOW, now)
+        assert row is not None
+        assert row.at not in moments  # so that a correction never meets another row
+        moments.add(row.at)
+        made.kept(row, row.at + 1)  # its commit took too long
+        now = row.at + 1
+        made.corrections(now)
+    assert sum(row.units for row in made.rows()) <= 1
+    assert len(made.rows()) == 1

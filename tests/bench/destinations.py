@@ -1,0 +1,221 @@
+"""What it costs to hold ten thousand destinations with mail: CPU of a core, and memory.
+
+`python -m tests.bench.destinations [--destinations N] [--seconds S] [--json] [CASE …]`: the real
+scheduler, shaper, settle, classifier and SQLite store, in real time; only the other side is a
+function. Each destination has mail that may not leave yet:
+
+limited   its limit (1/hour) is spent
+throttled it was refused (421 4.7.0 …), and rests
+stopped   everything is paused by hand
+trickle   a limit of 1/min: 167 letters a second leave, and their carriage is in the figure
+
+Each case runs in a process of its own. The CPU is the whole process' (user and system, the
+store's threads too) from when nothing moves any more; the memory is what the process grew by from
+when the letters lay in the store.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from relay.clock import Clock, SystemClock
+from relay.config.shipped import shipped_classifier
+from relay.mail import reply as replies
+from relay.mail.delivery import Attempt, Failure
+from relay.mail.ids import Ids
+from relay.mail.reply import Stage
+from relay.scheduler import Parts, Scheduler, Tuning
+from relay.shaping.profiles import Layer, Profiles
+from relay.shaping.settings import LimitSettings, PauseSettings
+from relay.shaping.shaper import Shaper
+from relay.store import sqlite
+from relay.transports.base import Host, Job, NotYet, Permits, Route
+from tests.scheduling import shipped_profiles
+from tests.store.letters import Post
+
+MARK: Final = (2.0, 20.0)  # percent of a core, MB: the marks for 10,000 destinations
+OK: Final = "250 2.0.0 OK"
+THROTTLED: Final = "421 4.7.0 Too many messages from your host, slow down. Try again later"
+CASES: Final = {
+    "limited": ("1/hour", OK),
+    "throttled": ("10/min", THROTTLED),
+    "stopped": ("1/hour", OK),
+    "trickle": ("1/min", OK),
+}
+
+
+class Routes:
+    """Each domain is a site of its own."""
+
+    def __init__(self, book: Profiles) -> None:
+        self._book = book
+        self._routes: dict[str, Route] = {}
+
+    def known(self, domain: str) -> Route | None:
+        return self._routes.get(domain)
+
+    async def route(self, domain: str) -> Route | Failure:
+        host = f"mx.{domain}"
+        route = Route(self._book.destination_of(domain, [host]), (Host(host, 25),))
+        self._routes[domain] = route
+        return route
+
+
+class OtherSide:
+    """Asks for both permits and says always the same."""
+
+    def __init__(self, says: str, clock: Clock) -> None:
+        self._reply = replies.parse(says, Stage.EOD)
+        self._clock = clock
+        self.written = 0
+
+    async def deliver(self, job: Job, permits: Permits) -> Sequence[Attempt] | NotYet:
+        not_yet = permits.connect()
+        if not_yet is not None:
+            return not_yet
+        try:
+            not_yet = await permits.admit(len(job.deliveries), job.deliveries[0].domain)
+            if not_yet is not None:
+                return not_yet
+            self.written += len(job.deliveries)
+            return [self._attempt(job, one.message_id, one.n, one.tries) for one in job.deliveries]
+        finally:
+            permits.disconnected()
+
+    def _attempt(self, job: Job, message_id: int, n: int, tries: int) -> Attempt:
+        mx, key = job.route.hosts[0].name, job.route.destination.key
+        return Attempt(
+            *(message_id, n, tries + 1, self._clock.now(), 1, "192.0.2.1", mx, "192.0.2.9"),
+            *(None, Stage.EOD, self._reply, None),
+            route_key=key,
+        )
+
+    async def hang_up(self, destination: str) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+
+def resident() -> float:
+    """MB of this process in memory."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+async def settled(other: OtherSide, scheduler: Scheduler, is_trickle: bool) -> None:
+    """Until nothing moves any more; of what never ends, the first round."""
+    before, calm = -1, 0
+    while calm < 4:
+        await asyncio.sleep(0.5)
+        is_calm = is_trickle or (other.written == before and not scheduler.flying())
+        calm = calm + 1 if is_calm and other.written else 0
+        before = other.written
+
+
+async def measured(case: str, destinations: int, seconds: float, folder: Path) -> dict[str, Any]:
+    """One case."""
+    rate, says = CASES[case]
+    clock = SystemClock()
+    post = Post(clock.now())
+    store = await sqlite.open(folder, clock)
+    for first in range(0, destinations, 500):
+        await store.put(
+            *(
+                post.entry((f"a@d{n}.example", f"b@d{n}.example"), body=b"Isi.\r\n")
+                for n in range(first, min(first + 500, destinations))
+            )
+        )
+    limit = LimitSettings.model_validate({"rate": rate, "connections": 1})
+    book = Profiles(shipped_profiles(), [Layer({"*": limit}, {}, "relay.yaml")])
+    other = OtherSide(says, clock)
+    shaper = Shaper(PauseSettings(), book.within, is_ramping=False)
+    parts = Parts(
+        store,
+        Routes(book),
+        other,
+        shaper,
+        shipped_classifier(),
+        clock,
+        Ids(),
+        lambda event: None,
+        Tuning("relay.lpse.example.go.id"),
+    )
+    scheduler = Scheduler(parts)
+    before = resident()
+    await scheduler.start()
+    running = asyncio.create_task(scheduler.run())
+    await settled(other, scheduler, case == "trickle")
+    if case == "stopped":
+        shaper.pause("*", None, "by hand", clock.now())
+        scheduler.nudge()
+        await asyncio.sleep(5)
+    written, cpu, began = other.written, time.process_time(), time.perf_counter()
+    await asyncio.sleep(max(seconds, 60) if case == "trickle" else seconds)
+    took, cpu = time.perf_counter() - began, time.process_time() - cpu
+    found = {
+        "case": case,
+        "destinations": destinations,
+        "lanes": len(scheduler._lanes),
+        "cpu_percent": round(100 * cpu / took, 2),
+        "grown_mb": round(resident() - before, 1),
+        "letters": other.written - written,
+        "seconds": round(took, 1),
+    }
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await scheduler.stop(5)
+    await store.close()
+    return found
+
+
+def _run(case: str, destinations: int, seconds: float, answers: Any) -> None:
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        answers.put(asyncio.run(measured(case, destinations, seconds, Path(folder))))
+
+
+def main() -> None:
+    """Print each case as it is found."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
+    parser.add_argument("--destinations", type=int, default=10_000)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    unknown = [case for case in asked.cases if case not in CASES]
+    if unknown:
+        parser.error(f"{unknown[0]}: no such case; there are {', '.join(CASES)}")
+    context = multiprocessing.get_context("spawn")
+    for case in asked.cases or CASES:
+        answers = context.Queue()
+        process = context.Process(
+            target=_run, args=(case, asked.destinations, asked.seconds, answers)
+        )
+        process.start()
+        found = answers.get(timeout=900 + asked.seconds)
+        process.join()
+        if asked.json:
+            print(json.dumps(found), flush=True)
+            continue
+        print(
+            f"{case:9} {found['cpu_percent']:6.2f} % of a core, {found['grown_mb']:6.1f} MB for"
+            f" {found['destinations']} destinations; {found['letters']} letters left in"
+            f" {found['seconds']} s (marks: {MARK[0]:g} %, {MARK[1]:g} MB)",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
