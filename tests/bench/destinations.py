@@ -44,6 +44,7 @@ from tests.scheduling import shipped_profiles
 from tests.store.letters import Post
 
 MARK: Final = (2.0, 20.0)  # percent of a core, MB: the marks for 10,000 destinations
+SAVED: Final = 65.0  # seconds: what was learned is written once a minute, and once more after it
 OK: Final = "250 2.0.0 OK"
 THROTTLED: Final = "421 4.7.0 Too many messages from your host, slow down. Try again later"
 CASES: Final = {
@@ -115,13 +116,16 @@ def resident() -> float:
 
 
 async def settled(other: OtherSide, scheduler: Scheduler, is_trickle: bool) -> None:
-    """Until nothing moves any more; of what never ends, the first round."""
+    """Until nothing moves any more, and what was learned of it is written; of what never ends, the
+    first round."""
     before, calm = -1, 0
     while calm < 4:
         await asyncio.sleep(0.5)
         is_calm = is_trickle or (other.written == before and not scheduler.flying())
         calm = calm + 1 if is_calm and other.written else 0
         before = other.written
+    if not is_trickle:
+        await asyncio.sleep(SAVED)
 
 
 async def measured(case: str, destinations: int, seconds: float, folder: Path) -> dict[str, Any]:

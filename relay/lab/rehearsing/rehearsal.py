@@ -128,7 +128,8 @@ def _side(config: Config | None) -> Side:
 
     def make(setting: Setting) -> Shaping:
         book = setting.book
-        return Shaper(settings.pause, book.within, book.names, book.sums(), setting.source)
+        limits = (book.within, book.names, book.sums())
+        return Shaper(settings.pause, *limits, setting.source, reactions=config.reactions)
 
     return Side("ours", make, config.classifier, settings.retry)
 

@@ -1,0 +1,33 @@
+"""A rehearsal of a configuration plays its reactions, too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from relay.config import load
+from relay.lab.rehearsing.rehearsal import Asked, Line, rehearse
+
+LIMITS = "lab: true\nlimits: {gmail.com: 600/min}\n"
+REACTION = """\
+reactions:
+  - id: gmail.rest
+    provider: gmail
+    pattern: "unusual rate"
+    action: pause 11h
+    samples:
+      - "421 4.7.28 Gmail has detected an unusual rate of email. To protect our users from spam,\
+ email has been temporarily rate limited."
+"""
+
+
+def played(folder: Path, text: str) -> Line:
+    (folder / "relay.yaml").write_text(text)
+    asked = Asked(2_000, ("gmail",), "steady", 7, 6, 0, load(folder / "relay.yaml"))
+    return next(line for line in rehearse(asked) if line.urgency is None)
+
+
+def test_a_reaction_of_the_site_changes_what_is_played(tmp_path: Path) -> None:
+    without, reacted = played(tmp_path, LIMITS), played(tmp_path, LIMITS + REACTION)
+    assert without.throttled or without.blocks  # else there is nothing to react to
+    assert without.taken > reacted.taken
+    assert reacted.waiting >= 1_900  # it rests until after the hours played
