@@ -27,6 +27,7 @@ from relay.cli import (
     queue,
     rehearse,
     replies,
+    report,
     requeue,
     returns,
     run,
@@ -57,6 +58,7 @@ app.add_typer(fuse.app, name="fuse")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(returns.app, name="returns")
 app.add_typer(suppression.app, name="suppression")
+app.add_typer(report.app, name="report")
 app.command()(alerts.alerts)
 app.command()(classify.classify)
 app.add_typer(replies.app, name="replies")

@@ -21,6 +21,12 @@ def by_host(profiles: Profiles) -> Callable[[str, str], str]:
     return name_of
 
 
+def labels(profiles: Profiles) -> frozenset[str]:
+    """The domains and destinations' keys that :func:`by_route` tells from `other`."""
+    domains = (profile.domains for profile in profiles.items().values())
+    return profiles.names.union(*domains)
+
+
 def by_route(profiles: Profiles) -> Callable[[str, str], str]:
     """(domain, destination's key of the last attempt) → the same, from what the store keeps."""
     names: Final = profiles.names

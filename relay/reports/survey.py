@@ -31,6 +31,7 @@ class Waiting(NamedTuple):
     refused: Refused
     category: Category
     rule: str
+    is_documented: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Survey:
         self.said[said.category.value, said.action.value, said.rule] += 1
         if verdict.is_guess:
             self._note_unknown(entry.at, verdict)
-        waiting = Waiting(entry, said.category, said.rule)
+        waiting = Waiting(entry, said.category, said.rule, verdict.is_documented)
         if entry.is_final:
             before = self._landed(entry.queue_id, entry.to)
             if b"retry timeout exceeded" in entry.text and before is not None:
@@ -153,7 +154,9 @@ class Survey:
         word = category_word(waiting.category)
         self._group(refused.at, took, provider, word).failed += 1
         if is_sure:
-            failure = Failure(at, waiting.category, waiting.rule, self.failed)
+            failure = Failure(
+                at, waiting.category, waiting.rule, self.failed, waiting.is_documented
+            )
             self.addresses.failed(refused, failure, provider)
 
     def finish(self) -> None:

@@ -25,12 +25,14 @@ _ID: Final = re.compile(rb"(?<![\w.-])(?=(?:[A-Za-z_.-]{0,40}[0-9]){4})[\w.-]{16
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One refusal, read; ``is_guess``: no rule knew its words."""
+    """One refusal, read; ``is_guess``: no rule knew its words; ``is_documented``: the provider
+    publishes that it means just that."""
 
     said: Classification
     reply: Reply
     mx: str
     is_guess: bool
+    is_documented: bool
 
 
 class Verdicts:
@@ -54,7 +56,9 @@ class Verdicts:
         read = logline.read(refused.text.decode("utf-8", "replace"))
         mx = read.mx or refused.host.decode("ascii", "replace").lower()
         said = self._classifier.classify(read.reply, mx)
-        return Verdict(said, read.reply, mx, self._classifier.is_guess(said))
+        is_guess = self._classifier.is_guess(said)
+        is_documented = self._classifier.is_documented(said, mx)
+        return Verdict(said, read.reply, mx, is_guess, is_documented)
 
 
 def kind_of(refused: Refused) -> bytes:

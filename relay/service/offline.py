@@ -28,7 +28,7 @@ class NoStore(StoreError):
 
 
 async def opened(state_dir: Path) -> ReadOnlyStore:
-    """Raises NoStore, StoreError."""
+    """The store of a state directory, to be closed. Raises NoStore, StoreError."""
     try:
         (state_dir / NAME).stat()
     except FileNotFoundError:

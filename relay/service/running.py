@@ -42,6 +42,7 @@ from relay.service.commands import Commands
 from relay.service.explaining import Explainer
 from relay.service.fusing import FuseCommands
 from relay.service.reasons import Reasons
+from relay.service.reporting import ReportCommands
 from relay.service.requeueing import RequeueCommands
 from relay.service.returning import ReturnCommands, Returning, path_of
 from relay.service.secrets import link_key
@@ -256,6 +257,7 @@ class Running:
         table |= fuses.table()
         table |= self._requeueing().table()
         table |= suppressions.table()
+        table |= ReportCommands(self._store, self._clock).table()
         control = ControlServer(self.config.control, table)
         await control.start()
         stack.push_async_callback(control.stop)

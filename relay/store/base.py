@@ -29,6 +29,7 @@ from relay.mail.letter import Letter
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.store.owing import Owed, Owing
+from relay.store.reports import Reports
 from relay.store.returns import Returns
 from relay.store.suppressing import Suppressions
 from relay.store.terms import (
@@ -366,7 +367,7 @@ class Accounts(Protocol):
         ...
 
 
-class Store(Queue, Inbox, Accounts, Suppressions, Returns, Protocol):
+class Store(Queue, Inbox, Accounts, Suppressions, Returns, Reports, Protocol):
     """All of it, opened once."""
 
     async def close(self) -> None:

@@ -39,6 +39,7 @@ from relay.store.changing import movable
 from relay.store.memory_inbox import Key, MemoryInbox, Record
 from relay.store.memory_kept import MemoryKept
 from relay.store.memory_owed import MemoryOwed
+from relay.store.memory_reporting import MemoryReporting
 from relay.store.memory_returning import MemoryReturning
 from relay.store.memory_suppressing import MemorySuppressing
 from relay.store.memory_unsent import MemoryUnsent
@@ -49,7 +50,13 @@ from relay.store.turns import Lane, Turns, deadline_of, stretch_of
 
 
 class MemoryStore(
-    MemoryKept, MemoryUnsent, MemoryOwed, MemoryInbox, MemorySuppressing, MemoryReturning
+    MemoryKept,
+    MemoryUnsent,
+    MemoryOwed,
+    MemoryInbox,
+    MemorySuppressing,
+    MemoryReturning,
+    MemoryReporting,
 ):
     """Implements Store."""
 

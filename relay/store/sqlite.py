@@ -51,6 +51,7 @@ from relay.store.names import Names
 from relay.store.owed import WritingOwed
 from relay.store.reader import Reading
 from relay.store.settling import Settle
+from relay.store.sqlite_reporting import WritingReports
 from relay.store.sqlite_returning import WritingReturns
 from relay.store.sqlite_suppressing import WritingSuppressions
 from relay.store.writer import Call, Operation, Transaction, Writer
@@ -100,7 +101,7 @@ def _prepared(path: Path, steps: Sequence[migrations.Migration]) -> sqlite3.Conn
     return connection
 
 
-class SqliteStore(Reading, WritingSuppressions, WritingReturns, WritingOwed):
+class SqliteStore(Reading, WritingSuppressions, WritingReturns, WritingOwed, WritingReports):
     """Implements Store. Made by :func:`open`; called from the loop's thread only."""
 
     def __init__(

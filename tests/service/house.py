@@ -11,6 +11,7 @@ from relay.mail.delivery import Failure, FailureKind
 from relay.mail.events import Event
 from relay.mail.instant import Instant
 from relay.service.commands import Commands
+from relay.service.reporting import ReportCommands
 from relay.service.requeueing import RequeueCommands
 from relay.service.suppressing import SuppressionCommands
 from relay.shaping.destination import Destination, Profile, Rate
@@ -122,7 +123,8 @@ class House:
         suppressing = SuppressionCommands(
             self.store, self.struck.extend, self.clock, SuppressionSettings
         )
-        return self.commands.table() | requeueing.table() | suppressing.table()
+        reports = ReportCommands(self.store, self.clock)
+        return self.commands.table() | requeueing.table() | suppressing.table() | reports.table()
 
     async def ask(self, command: str, /, **params: Any) -> dict[str, Any]:
         return await self.table()[command](params, "siti")

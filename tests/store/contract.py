@@ -7,6 +7,7 @@ from tests.store.contract_leasing import Leasing
 from tests.store.contract_operating import Operating
 from tests.store.contract_owing import OwingOnce
 from tests.store.contract_putting import Putting
+from tests.store.contract_reports import Reporting
 from tests.store.contract_requeueing import Requeueing
 from tests.store.contract_returns import Returning
 from tests.store.contract_settling import Settling
@@ -22,6 +23,7 @@ class Contract(
     Requeueing,
     Suppressing,
     Returning,
+    Reporting,
     Unsents,
     OwingOnce,
     Inbox,
