@@ -21,10 +21,19 @@ class Wording(StrEnum):
     SPAM = "dianggap sebagai spam"
 
 
+def told_as(category: Category, was_accepted: bool) -> Category:
+    """What a vendor is told of a rejection: an address that once took our mail was no typing error,
+    so `unknown_user` there means that it is gone. ``was_accepted``: whether it ever did."""
+    if category is Category.UNKNOWN_USER and was_accepted:
+        return Category.INACTIVE_USER
+    return category
+
+
 def wording(category: Category, last_success_at: Instant | None) -> Wording | None:
     """The notice's wording; None where it has none. ``last_success_at``: the address' history."""
+    category = told_as(category, last_success_at is not None)
     if category is Category.UNKNOWN_USER:
-        return Wording.INACTIVE if last_success_at is not None else Wording.UNREGISTERED
+        return Wording.UNREGISTERED
     if category is Category.INACTIVE_USER:
         return Wording.INACTIVE
     if category in (Category.SENDER_BLOCKED, Category.RATE_LIMITED, Category.SPAM_CONTENT):

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 from relay.mail.classification import Category
 from relay.mail.delivery import State
 from relay.mail.instant import Instant
+from relay.replies import notice
 from relay.web import dates
 from relay.web.dates import Language, Zone
 from relay.web.returned import RETURNED
@@ -164,12 +165,9 @@ def cause(facts: Facts, category: Category | None, language: Language = "id") ->
 
 
 def _category(facts: Facts) -> Category | None:
-    """An address that once took our mail was not mistyped: it died."""
-    if facts.category is Category.UNKNOWN_USER and facts.accepted_before:
-        return Category.INACTIVE_USER
-    if facts.category is None and facts.state is State.BOUNCED:
-        return Category.OTHER
-    return facts.category
+    if facts.category is None:
+        return Category.OTHER if facts.state is State.BOUNCED else None
+    return notice.told_as(facts.category, facts.accepted_before)
 
 
 def _phrase(facts: Facts, category: Category | None, language: Language) -> Phrase:

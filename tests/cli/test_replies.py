@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.mail import ids
 from tests.cli.house import Site
 from tests.service.test_rereading import KNOWN, RULES, SAME, STRANGE, put
 
@@ -31,7 +32,10 @@ def test_unknown_is_a_table_and_rules_to_paste(site: Site) -> None:
 
 
 def test_foreign_text_is_escaped(site: Site) -> None:
-    put(site.state, HOSTILE)
+    (letter,) = put(site.state, HOSTILE)
+    told = site.run("queue", "show", ids.show(letter))
+    assert "[/foo] [link=x] hm\\x1b[2J\\u202ehm" in told.out
+    assert not {"\x1b", "\u202e"} & set(told.out)
     shown = site.run("replies", "unknown", *SINCE)
     assert "[/foo] [link=x] hm" in shown.out
     assert not {"\x1b", "\u202e"} & set(shown.out)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from relay.mail import events, ids
 from relay.mail.classification import Action, Category, Classification, Scope
 from relay.mail.events import Event
+from relay.mail.reply import EnhancedCode, Reply
 from relay.observe.lines import line, mask_address, mask_text, record
 from tests.observe.examples import CLASSIFIED, EVENTS, ID, NOW, WHO, attempt, failed
 
@@ -111,6 +113,16 @@ def test_foreign_text_is_escaped() -> None:
     assert b"\x1b" not in octets
     assert b"\x07" not in octets
     assert json.loads(octets)["detail"] == nasty
+
+
+def test_a_foreign_reply_is_escaped() -> None:
+    said = "[/foo] [link=https://x.example]klik[/link] \x1b[2J \u202ekanan"
+    nasty = replace(attempt(), reply=Reply(550, EnhancedCode(5, 1, 1), said))
+    octets = line(events.Attempted(NOW, ID, 3, WHO, "yahoo", nasty, CLASSIFIED))
+    assert octets.isascii()
+    assert b"\x1b" not in octets
+    assert b"[/foo] [link=https://x.example]klik[/link]" in octets
+    assert json.loads(octets)["text"] == said
 
 
 @pytest.mark.parametrize(

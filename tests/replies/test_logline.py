@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from relay.mail.classification import Action, Category, Scope
 from relay.mail.reply import Stage
 from relay.replies import Classifier, logline
-from relay.replies.notice import Wording, wording
+from relay.replies.notice import Wording, told_as, wording
 
 HERE = Path(__file__).parent
 
@@ -62,6 +62,9 @@ def test_only_the_history_tells_kind_1_from_kind_2() -> None:
     assert wording(Category.INACTIVE_USER, None) is Wording.INACTIVE
     assert wording(Category.SENDER_BLOCKED, None) is Wording.SPAM
     assert wording(Category.MAILBOX_FULL, None) is None
+    assert told_as(Category.UNKNOWN_USER, True) is Category.INACTIVE_USER
+    assert told_as(Category.UNKNOWN_USER, False) is Category.UNKNOWN_USER
+    assert told_as(Category.POLICY, True) is Category.POLICY
 
 
 @pytest.mark.parametrize(

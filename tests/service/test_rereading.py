@@ -44,13 +44,15 @@ def file(tmp_path: Path) -> Path:
 POST = Post()  # one for all: its ids grow
 
 
-def put(state: Path, *said: str, to: str = "budi@example.co.id", rule: str = "code.x") -> None:
-    """Each reply as an attempt of its own letter, a second apart."""
+def put(state: Path, *said: str, to: str = "budi@example.co.id", rule: str = "code.x") -> list[int]:
+    """Each reply as an attempt of its own letter, a second apart; returns the letters' ids."""
+    letters: list[int] = []
 
     async def main() -> None:
         async with opened(state) as store:
             for n, text in enumerate(said):
                 entry = POST.entry((to,))
+                letters.append(entry.message.id)
                 await store.put(entry)
                 delivery = entry.placements[0].delivery
                 (leased,) = await store.claim((delivery.domain,), 1, START, START + 1000)
@@ -66,6 +68,7 @@ def put(state: Path, *said: str, to: str = "budi@example.co.id", rule: str = "co
                 await store.settle([Settlement(leased, Bounced("no", Category.OTHER), made)], START)
 
     asyncio.run(main())
+    return letters
 
 
 def ask(question: Any) -> Any:

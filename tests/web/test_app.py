@@ -377,6 +377,18 @@ async def test_a_foreign_reply_is_escaped(client: httpx.AsyncClient) -> None:
     assert "Email tidak terdaftar" in page
 
 
+async def test_markup_control_and_bidi_signs_of_a_foreign_reply_are_harmless(
+    site: Site, client: httpx.AsyncClient
+) -> None:
+    made = next(row for row in site.shelf.rows[1] if row.state is State.BOUNCED)
+    said = "550 5.1.1 [/foo] [link=https://x.example]klik[/link] \x1b[2J \u202ekanan <b>\x07"
+    site.shelf.tried[made.message_id, 0] = [attempt(made, said, category=Category.UNKNOWN_USER)]
+    page = (await client.get(f"/inbox/{ids.show(made.message_id, 0)}")).text
+    assert "[/foo] [link=https://x.example]klik[/link]" in page
+    assert "&lt;b&gt;" in page
+    assert not {"\x1b", "\x07", "\u202e"} & set(page)
+
+
 async def test_an_id_without_its_number_is_the_last_copy(client: httpx.AsyncClient) -> None:
     page = await client.get(f"/inbox/{INVITATION.partition('.')[0].lower()}")
     assert "Undangan Pembuktian Kualifikasi" in page.text

@@ -9,6 +9,7 @@ import pytest
 from relay.mail.classification import Category
 from relay.mail.delivery import State
 from relay.mail.instant import DAY, HOUR, MINUTE
+from relay.replies import notice
 from relay.web.dates import Language
 from relay.web.wording import Facts, cause, deadline, provider_words, wording
 from relay.web.words import FAILED, PLACEHOLDERS, STATES, WAITING, Phrase
@@ -90,6 +91,15 @@ def test_an_unknown_user_that_once_took_our_mail_is_inactive() -> None:
         State.BOUNCED, Category.UNKNOWN_USER, accepted_before=True, can_resend=True
     )
     assert "tekan <strong>Kirim ulang</strong>" in with_button[3]
+
+
+@pytest.mark.parametrize("accepted_before", [True, False])
+@pytest.mark.parametrize("category", [Category.UNKNOWN_USER, Category.INACTIVE_USER])
+def test_the_page_says_what_the_notice_says(category: Category, accepted_before: bool) -> None:
+    label = _words(State.BOUNCED, category, accepted_before=accepted_before)[1]
+    told = notice.wording(category, 1 if accepted_before else None)
+    assert told is not None
+    assert told in label
 
 
 def test_a_block_of_ours_is_not_the_vendors_fault() -> None:
