@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -438,6 +440,29 @@ async def test_low_on_disk() -> None:
         door.store.free = (1, 10**12)
         await client.ask("EHLO x")
         assert (await client.ask("MAIL FROM:<>")).startswith("452 4.3.1")
+
+
+async def test_a_socket_that_systemd_hands_in() -> None:
+    log, store, clock = Log(), Store(), SystemClock()
+    path = ReturnPath([KEY], DOMAIN)
+    noting = Noting(
+        store, path, shipped_classifier(), clock, Ids(), log.emit, log, list[str]().extend,
+        houses.HOST, LifeSettings(),
+    )  # fmt: skip
+    wanted = ReturnPathSettings(domain=DOMAIN, listen=("systemd:returns",))
+    policy = houses.policy(log)
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        handed_in = {"returns": [held.dup()]}
+        parts = (policy, wanted, path, store, clock, Ids(), log.emit, log, noting)
+        door = ReturnDoor(*parts, handed_in)
+        await door.start()
+        assert door.addresses == [held.getsockname()]
+        reader, writer = await asyncio.open_connection(*held.getsockname())
+        assert (await reader.readline()).startswith(b"220 ")
+        writer.close()
+        await door.drain()
+        with pytest.raises(OSError, match="systemd:returns: no socket of that name"):
+            await ReturnDoor(*parts).start()
 
 
 async def test_a_reload_takes_no_certificate_away() -> None:
