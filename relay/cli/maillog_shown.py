@@ -19,6 +19,7 @@ ADDRESS: Final = (
     "address",
     "category",
     "wording",
+    "hint",
     "missed",
     "first_failure_at",
     "last_failure_at",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SPAN = 30  # days, where none are named
 LONGEST = 3700  # days of one report
-SHOWN = ("address", "category", "wording", "missed", "first_failure_at", "last_failure_at")
+SHOWN = ("address", "category", "wording", "hint", "missed", "first_failure_at", "last_failure_at")
 ADDRESS = (
     *SHOWN,
     "last_success_at",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from relay.mail import misspelt
 from relay.mail.classification import Category
 from relay.mail.instant import Instant, iso
 from relay.replies import notice
@@ -43,6 +44,13 @@ class AddressLine:
     def wording(self) -> str:
         """The notice's words for it; empty where it has none."""
         return notice.wording(self.category, self.accepted_at) or ""
+
+    @property
+    def hint(self) -> str:
+        """The address that may have been meant, where this one does not exist; else empty. For
+        whoever asks the vendor, never a correction."""
+        is_missing = self.category in (Category.UNKNOWN_USER, Category.BAD_DOMAIN)
+        return next(iter(misspelt.meant(self.address)), "") if is_missing else ""
 
     @property
     def is_healed(self) -> bool:
@@ -92,6 +100,7 @@ def address_shape(line: AddressLine) -> dict[str, object]:
         "address": line.address,
         "category": line.category.value,
         "wording": line.wording,
+        "hint": line.hint,
         "first_failure_at": iso(line.first_at),
         "last_failure_at": iso(line.last_at),
         "missed": line.missed,

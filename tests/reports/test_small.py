@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.mail.classification import Category
 from relay.reports import cells, grouped
 from relay.reports.grouped import Group
+from relay.reports.lines import AddressLine, address_shape
 from relay.reports.providers import by_host, by_route
 from relay.reports.spread import SMALLEST, Spread
 from tests.reports.logs import shipped
@@ -91,3 +93,17 @@ def test_providers_by_who_answered() -> None:
     assert named("dinas.go.id", "gmail") == "gmail"
     assert named("cv.co.id", "mx.cv.co.id") == "other"
     assert named("gmail.com", "") == "gmail"
+
+
+@pytest.mark.parametrize(
+    ("address", "category", "hint"),
+    [
+        ("budi@gmial.com", Category.BAD_DOMAIN, "budi@gmail.com"),
+        ("budi@gmial.com", Category.MAILBOX_FULL, ""),
+        ("budi@gmail.com", Category.UNKNOWN_USER, ""),
+    ],
+)
+def test_what_may_have_been_meant(address: str, category: Category, hint: str) -> None:
+    line = AddressLine(address, category, 0, 0, 1, None)
+    assert line.hint == hint
+    assert address_shape(line)["hint"] == hint
