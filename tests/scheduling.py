@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import timedelta, timezone
 from functools import cache
 
 from relay.config.shipped import profile_texts, shipped_classifier
@@ -32,9 +32,11 @@ from relay.shaping.settings import LimitSettings, PauseSettings, RetrySettings
 from relay.shaping.shaper import Shaper
 from relay.store.base import Entry, Placement
 from relay.store.memory import MemoryStore
+from relay.store.settings import DsnSettings
 from relay.suppression import SuppressionSettings
 from relay.transports.base import Host, Job, NotYet, Permits, Route
 
+WIB = timezone(timedelta(hours=7))
 SENDER = "panitia@lpse.example.go.id"
 OK = "250 2.0.0 OK"
 BLOCKED = (
@@ -171,6 +173,7 @@ class House:
         is_fixed: bool = False,
         deadline_at: Instant | None = None,
         body: bytes = b"Isi.\r\n",
+        subject: str = "Uji",
     ) -> int:
         now = self.clock.now()
         message_id = self.names.next(now)
@@ -183,7 +186,12 @@ class House:
             Content(head, body, hash_body(body), b"0" * 32),
             Source("127.0.0.1", "spse", None, None, "lan", is_trusted=True),
             now,
-            Particulars(subject="Uji", urgency=urgency, flow=sender, deadline_at=deadline_at),
+            Particulars(
+                subject=subject,
+                urgency=urgency,
+                flow=sender if subject == "Uji" else f"{sender} {subject}",
+                deadline_at=deadline_at,
+            ),
         )
         placements = tuple(
             Placement(
@@ -236,6 +244,7 @@ async def house(
     fallback: FallbackRoute | None = None,
     suppression: SuppressionSettings | None = None,
     rules: str = "",
+    dsn: DsnSettings | None = None,
 ) -> AsyncIterator[House]:
     """A running scheduler; stopped, with nothing leased, at the end."""
     book = book or profiles()
@@ -250,6 +259,8 @@ async def house(
         retry or RetrySettings(),
         fallback=fallback,
         suppression=suppression or SuppressionSettings(),
+        dsn=dsn or DsnSettings(),
+        zone=WIB,
     )
     parts = Parts(
         store,

@@ -211,7 +211,7 @@ def test_a_null_mx_bounces_at_once_with_a_report() -> None:
     async def main(clock: VirtualClock) -> None:
         async with house(clock, accept) as h:
             h.router.failures["nomail.example.co.id"] = Failure(FailureKind.NULL_MX, "null MX")
-            one = await h.put("vendor@nomail.example.co.id")
+            one = await h.put("vendor@nomail.example.co.id", urgency=Urgency.MENDESAK)
             await asyncio.sleep(10)
             assert await h.state(one) is State.BOUNCED
             sent = [d for _, d in h.transport.written]
@@ -239,7 +239,9 @@ def test_who_is_told_of_a_bounce(sender: str, notify: frozenset[str] | None, rep
 
     async def main(clock: VirtualClock) -> None:
         async with house(clock, everywhere) as h:
-            one = await h.put("dead@gmail.com", sender=sender, notify=notify)
+            one = await h.put(
+                "dead@gmail.com", sender=sender, notify=notify, urgency=Urgency.MENDESAK
+            )
             await asyncio.sleep(60)
             assert await h.state(one) is State.BOUNCED
             told = [d for _, d in h.transport.written if d.message_id != one]

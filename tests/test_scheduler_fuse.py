@@ -17,6 +17,7 @@ from relay.mail.urgency import Urgency
 from relay.scheduler.deciding import Deciding, NoFuse
 from relay.store.base import StoreError
 from relay.store.memory import MemoryStore
+from relay.store.settings import DsnSettings
 from tests.scheduling import OK, Answer, House, house, per_minute, profiles
 
 UNKNOWN = "550-5.1.1 The email account that you tried to reach does not exist. gsmtp"
@@ -151,7 +152,7 @@ def test_one_bad_letter_and_only_that() -> None:
 
 def test_what_is_confirmed_is_reported_and_nothing_flies_again() -> None:
     async def main(clock: VirtualClock) -> None:
-        async with house(clock, Dead(), book=FAST) as h:
+        async with house(clock, Dead(), book=FAST, dsn=DsnSettings(mode="single")) as h:
             ones = [await h.put(f"v{n}@gmail.com", body=own(n)) for n in range(33)]
             await asyncio.sleep(600)
             reports = h.written("lpse.example.go.id")

@@ -11,6 +11,7 @@ import pytest
 from relay.lab.virtual_time import VirtualClock, run
 from relay.mail.delivery import State
 from relay.mail.spent import Spent
+from relay.mail.urgency import Urgency
 from relay.store.base import Settlement, StoreDead, StoreError
 from relay.store.memory import MemoryStore
 from tests.scheduling import (
@@ -78,7 +79,7 @@ def test_a_settlement_is_one_transaction_with_its_report() -> None:
         store = Watching()
         store.batches = []
         async with house(clock, lambda d, now: UNKNOWN, store=store) as h:
-            await h.put("dead@gmail.com")
+            await h.put("dead@gmail.com", urgency=Urgency.MENDESAK)
             await asyncio.sleep(5)
             first = store.batches[0][0]
             assert first.dsn is not None

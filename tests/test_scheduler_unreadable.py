@@ -118,7 +118,9 @@ def test_a_store_that_reads_it_the_second_time_keeps_the_report() -> None:
         store = Busy()
         async with house(clock, accept, store=store) as h:
             h.shaper.pause("*", None, "root", clock.now())
-            one = await h.put("vendor@gmail.com", life=HOUR, is_fixed=True)
+            one = await h.put(
+                "vendor@gmail.com", life=HOUR, is_fixed=True, urgency=Urgency.MENDESAK
+            )
             await asyncio.sleep(3000)
             store.is_over = True
             await asyncio.sleep(700)

@@ -243,7 +243,9 @@ class Handler:
         for start in range(0, count, CHUNK):
             if start:
                 await asyncio.sleep(0)
-            placed += placing.placements(message, start, start + CHUNK, policy.life)
+            placed += placing.placements(
+                message, start, start + CHUNK, policy.life, policy.dsn.mode
+            )
         return tuple(placed)
 
     async def _report(
@@ -253,7 +255,8 @@ class Handler:
         if not bounced:
             return None
         name = self._ids.next(message.received_at)
-        make = partial(placing.report, message, bounced, policy.hostname, name, policy.life)
+        terms = (policy.hostname, name, policy.life, policy.dsn.mode)
+        make = partial(placing.report, message, bounced, *terms)
         if len(bounced) <= CHUNK // 10:
             return make()
         return await asyncio.get_running_loop().run_in_executor(self._executor, make)

@@ -1,7 +1,8 @@
 """Placing: an accepted letter's recipients as deliveries, and the report on those that are none.
 
-A recipient that is no mailbox gets its inbox row and a delivery that is born bounced; the sender
-gets one report on all of them, in the same commit, unless it is `<>` or NOTIFY forbids it.
+A recipient that is no mailbox gets its inbox row and a delivery that is born bounced. Its sender
+hears of it as of any failure (`mail.reporting.telling`): in the day's digest, or by one report on
+all of the letter's, in the same commit.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from relay.mail.envelope import (
 )
 from relay.mail.instant import Instant
 from relay.mail.reply import Stage
+from relay.mail.reporting import Mode, Telling, telling
 from relay.shaping.settings import LifeSettings
 from relay.store.base import Entry, Placement
 
@@ -42,8 +44,11 @@ def key(recipient: Recipient) -> str:
     return recipient.address.key if recipient.address else recipient.as_given.lower()
 
 
-def placements(message: Message, start: int, stop: int, life: LifeSettings) -> Iterator[Placement]:
-    """Deliveries `start` to `stop` of the message; due at once, held where it is held."""
+def placements(
+    message: Message, start: int, stop: int, life: LifeSettings, mode: Mode = "digest"
+) -> Iterator[Placement]:
+    """Deliveries `start` to `stop` of the message; due at once, held where it is held. `mode` says
+    how their sender hears of those that are born bounced."""
     particulars, now = message.particulars, message.received_at
     state = State.HELD if particulars.is_held else State.READY
     expires = expires_at(particulars.urgency, particulars.deadline_at, now, life)
@@ -69,7 +74,9 @@ def placements(message: Message, start: int, stop: int, life: LifeSettings) -> I
         if address:
             yield Placement(delivery, address.key)
         else:
-            yield Placement(delivery, key(recipient), _attempt(delivery, now), Category.BAD_DOMAIN)
+            is_owed = _telling(message, delivery, mode) is Telling.DAILY
+            made = _attempt(delivery, now)
+            yield Placement(delivery, key(recipient), made, Category.BAD_DOMAIN, is_owed)
 
 
 def _attempt(delivery: Delivery, now: Instant) -> Attempt:
@@ -91,15 +98,21 @@ def _attempt(delivery: Delivery, now: Instant) -> Attempt:
 
 
 def report(
-    message: Message, placed: Sequence[Placement], hostname: str, report_id: int, life: LifeSettings
+    message: Message,
+    placed: Sequence[Placement],
+    hostname: str,
+    report_id: int,
+    life: LifeSettings,
+    mode: Mode = "digest",
 ) -> Entry | None:
-    """The report on the born bounced among `placed`; None where none is due."""
+    """The report at once on the born bounced among `placed`; None where none is due now."""
     undelivered = [
         dsn.Undelivered(placement.delivery, (placement.attempt,), Category.BAD_DOMAIN)
         for placement in placed
-        if placement.attempt is not None and _wants_report(placement.delivery)
+        if placement.attempt is not None
+        and _telling(message, placement.delivery, mode) is Telling.NOW
     ]
-    if not undelivered or not message.envelope.sender:
+    if not undelivered:
         return None
     try:
         to = parse(message.envelope.sender)
@@ -113,5 +126,5 @@ def report(
     return Entry(reporting, tuple(placements(reporting, 0, 1, life)), has_inbox=False)
 
 
-def _wants_report(delivery: Delivery) -> bool:
-    return delivery.notify is None or "FAILURE" in delivery.notify
+def _telling(message: Message, delivery: Delivery, mode: Mode) -> Telling:
+    return telling(message.envelope.sender, delivery.notify, delivery.urgency, mode)

@@ -12,7 +12,7 @@ from pathlib import Path
 from relay.filters.pipeline import Pipeline
 from relay.ingress.settings import AuthSettings, IngressSettings, Network
 from relay.shaping.settings import LifeSettings
-from relay.store.settings import DiskSettings
+from relay.store.settings import DiskSettings, DsnSettings
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Policy:
     life: LifeSettings = field(default_factory=LifeSettings)
     disk: DiskSettings = field(default_factory=DiskSettings)
     tls: ssl.SSLContext | None = None
+    dsn: DsnSettings = field(default_factory=DsnSettings)
 
     def __post_init__(self) -> None:
         networks = tuple(self.trusted_networks)

@@ -16,7 +16,8 @@ from relay.mail.classification import Category
 from relay.mail.delivery import Bounced, Delivery, State
 from relay.mail.events import Released
 from relay.mail.instant import Instant
-from relay.scheduler import ending, reports
+from relay.mail.reporting import Telling
+from relay.scheduler import ending
 from relay.scheduler.ledger import Ledger
 from relay.scheduler.parts import Parts
 from relay.shaping.fuse import PREFIX, Blown
@@ -167,12 +168,15 @@ class Deciding:
         said = past[-1].said() if past else row.delivery.why
         why = f"{said} (held by a fuse; confirmed by {who}: {reason})"
         outcome = Bounced(why, row.category or Category.OTHER)
+        telling = ending.telling(self._parts.tuning, letter, delivery, outcome)
         report = None
-        if reports.is_wanted(letter, delivery):
+        if telling is Telling.NOW:
             report = ending.report(self._parts, letter, delivery, past, outcome, now)
         label = self._label_of(delivery.domain) or "other"
         told = ending.told(delivery, None, outcome, None, label, letter, now)
-        return self._ledger.write(Settlement(delivery, outcome, None, report), told)
+        is_owed = telling is Telling.DAILY
+        settlement = Settlement(delivery, outcome, None, report, owes_report=is_owed)
+        return self._ledger.write(settlement, told)
 
 
 def _undecided(name: str, blown: Blown | None, held: int, addresses: int) -> Undecided:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from relay.mail import events
+from relay.mail import events, reporting
 from relay.mail.classification import Classification
 from relay.mail.delivery import (
     Attempt,
@@ -19,9 +20,23 @@ from relay.mail.delivery import (
 from relay.mail.events import Event
 from relay.mail.instant import Instant, millis
 from relay.mail.letter import Letter
+from relay.mail.reporting import Telling
 from relay.scheduler import reports
-from relay.scheduler.parts import Parts
+from relay.scheduler.parts import Parts, Tuning
 from relay.store.base import Entry
+
+
+def telling(tuning: Tuning, letter: Letter | None, delivery: Delivery, outcome: Outcome) -> Telling:
+    """When the sender hears of it. Where the letter cannot be read now, its digest can still; and
+    of an address that is not tried any more a digest is enough, unless the letter was urgent or
+    asks."""
+    if not isinstance(outcome, Bounced | Expired | Suppressed):
+        return Telling.NEVER
+    sender = "unread" if letter is None else letter.sender
+    when = reporting.telling(sender, delivery.notify, delivery.urgency, tuning.dsn.mode)
+    is_calm = delivery.notify is None and delivery.urgency not in reporting.URGENT
+    can_wait = letter is None or (is_calm and isinstance(outcome, Suppressed))
+    return Telling.DAILY if when is Telling.NOW and can_wait else when
 
 
 def report(
@@ -29,13 +44,16 @@ def report(
     letter: Letter,
     delivery: Delivery,
     attempts: Sequence[Attempt],
-    outcome: Bounced | Expired | Suppressed,
+    outcome: Outcome,
     now: Instant,
 ) -> Entry | None:
     """The report as an entry of the queue; None where nobody could be told."""
+    assert isinstance(outcome, Bounced | Expired | Suppressed)  # noqa: S101 - see `telling`
     tuning = parts.tuning
     life = millis(tuning.life.transaksi)
     number = parts.names.next(now)
+    if not attempts:
+        delivery = replace(delivery, why=outcome.why)
     return reports.report(letter, delivery, attempts, outcome, tuning.hostname, number, now, life)
 
 

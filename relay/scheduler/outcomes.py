@@ -29,8 +29,9 @@ from relay.mail.events import Event
 from relay.mail.instant import MINUTE, Instant
 from relay.mail.letter import Letter
 from relay.mail.reply import Stage
+from relay.mail.reporting import Telling
 from relay.mail.strike import Doubt
-from relay.scheduler import ending, hops, reports
+from relay.scheduler import ending, hops
 from relay.scheduler.asking import asked
 from relay.scheduler.identity import identity_of
 from relay.scheduler.ledger import Ledger
@@ -324,15 +325,11 @@ class Outcomes:
         say nothing about the address."""
         now = self._parts.clock.now()
         dsn = None
-        if (
-            letter
-            and isinstance(outcome, Bounced | Expired | Suppressed)
-            and reports.is_wanted(letter, delivery, is_tried=not isinstance(outcome, Suppressed))
-        ):
+        telling = ending.telling(self._parts.tuning, letter, delivery, outcome)
+        if telling is Telling.NOW and letter is not None:
             past = await self._past(delivery)
             made = [*past, attempt] if attempt else past
-            subject = delivery if made else replace(delivery, why=outcome.why)
-            dsn = ending.report(self._parts, letter, subject, made, outcome, now)
+            dsn = ending.report(self._parts, letter, delivery, made, outcome, now)
         original = self._original(attempt, read)
         told = ending.told(delivery, attempt, outcome, read, label, letter, now, original)
         strike = None
@@ -343,7 +340,8 @@ class Outcomes:
             strike = strike_of(delivery, read, outcome, is_documented, said_at, fuse, now)
         suppressing = self._parts.suppressing
         healed = suppressing.healed(delivery, outcome)
-        settlement = Settlement(delivery, outcome, attempt, dsn, strike, healed, doubt)
+        is_owed = telling is Telling.DAILY
+        settlement = Settlement(delivery, outcome, attempt, dsn, strike, healed, doubt, is_owed)
         written = self._ledger.write(settlement, told)
         suppressing.written(settlement, written)
         return written

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from typing import Protocol
 
 from relay.clock import Clock
@@ -17,6 +17,7 @@ from relay.scheduler.suppressing import Suppressing
 from relay.shaping.base import Shaping
 from relay.shaping.settings import LifeSettings, NxdomainSettings, RetrySettings
 from relay.store.base import Queue
+from relay.store.settings import DsnSettings
 from relay.store.suppressing import Suppressions
 from relay.suppression import SuppressionSettings
 from relay.transports.base import Route, Router, Transport
@@ -65,6 +66,8 @@ class Tuning:
     fallback: FallbackRoute | None = None
     suppression: SuppressionSettings = field(default_factory=SuppressionSettings)
     return_domain: str = ""  # of the envelope senders that are made for each delivery
+    dsn: DsnSettings = field(default_factory=DsnSettings)
+    zone: tzinfo = UTC
 
 
 @dataclass(slots=True)

@@ -12,16 +12,6 @@ from relay.mail.urgency import Urgency
 from relay.store.base import Entry, Placement
 
 
-def is_wanted(letter: Letter, delivery: Delivery, is_tried: bool = True) -> bool:
-    """RFC 3461: not for `<>`, not where NOTIFY leaves FAILURE out. Of what is not tried the sender
-    was told before, when its address failed: again only for urgent letters, or where he asks."""
-    if not letter.sender:
-        return False
-    if not is_tried and delivery.notify is None:
-        return delivery.urgency in (Urgency.KRITIS, Urgency.MENDESAK)
-    return delivery.notify is None or "FAILURE" in delivery.notify
-
-
 def report(
     letter: Letter,
     delivery: Delivery,
@@ -41,17 +31,31 @@ def report(
     failed = dsn.Undelivered(delivery, attempts, outcome.category, isinstance(outcome, Expired))
     original = dsn.Original(letter.head, letter.sender, letter.received_at, letter.options.envid)
     head, body = dsn.report([failed], original, hostname, report_id, now)
-    made = reporting.message(report_id, head, body, sender, hostname, now)
+    return entry(report_id, head, body, sender, letter.sender, hostname, now, life)
+
+
+def entry(
+    report_id: int,
+    head: bytes,
+    body: bytes,
+    to: address.Address,
+    as_given: str,
+    hostname: str,
+    now: Instant,
+    life: int,
+) -> Entry:
+    """A report as an entry of the queue, from `<>`."""
+    made = reporting.message(report_id, head, body, to, hostname, now)
     job = Delivery(
         made.id,
         0,
-        str(sender),
+        str(to),
         0,
-        sender.domain.name,
+        to.domain.name,
         Urgency.TRANSAKSI,
         State.READY,
         now,
         now + life,
-        as_given=letter.sender,
+        as_given=as_given,
     )
-    return Entry(made, (Placement(job, sender.key),), has_inbox=False)
+    return Entry(made, (Placement(job, to.key),), has_inbox=False)

@@ -9,6 +9,7 @@ Promises
 - A letter whose time is over is never handed to the transport, and never written to a session.
 - Where letters are accepted that will miss their deadline, an alert says so within seconds.
 - What shaping learned is kept once a second and at `stop`.
+- Once a day senders hear of what failed and has no report of its own (`digests`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from relay.mail.instant import Instant
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.scheduler.deadlines import Deadlines, waited_for
+from relay.scheduler.digests import Digests
 from relay.scheduler.fallback import Fallback
 from relay.scheduler.flight import Flights
 from relay.scheduler.lane import Lane
@@ -71,6 +73,7 @@ class Scheduler:
             self.fallback,
         )
         self._deadlines = Deadlines(parts, self.steady)
+        self._digests = Digests(parts)
         self._kick = asyncio.Event()
         self._unsaved: dict[str, str] = {}
         self._uncorrected: list[Spent] = []
@@ -113,6 +116,7 @@ class Scheduler:
         """One look at everything; when the next is due. A step that fails keeps no other from
         being done. Raises StoreDead."""
         store, now = self.parts.store, self.parts.clock.now()
+        self._digests.look(now)
         if self._recalled_until and self.parts.clock.monotonic() > self._recalled_until:
             self.nudge()
         await _tried(self._keep_learned(), "what was learned could not be kept")
@@ -175,6 +179,7 @@ class Scheduler:
         (a letter after its dot is ambiguous); give the rest back; keep what was learned."""
         self._is_stopping = True
         self._lanes.is_halted = True
+        await self._digests.stop()
         await self._routing.stop()
         await self._lanes.give_back()
         await self._lanes.land(grace)

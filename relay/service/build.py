@@ -44,6 +44,7 @@ from relay.transports.mx import MxRouter
 from relay.transports.siblings import Siblings
 from relay.transports.smtp import SmtpTransport
 from relay.transports.tls import Contexts
+from relay.web.dates import offset
 from relay.web.links import Linker
 from relay.web.settings import WebSettings
 
@@ -107,6 +108,7 @@ def policy(config: Config, filters: Pipeline) -> Policy:
         settings.life,
         settings.disk,
         tls,
+        settings.dsn,
     )
 
 
@@ -302,4 +304,6 @@ class Road:
             fallback_of(config),
             settings.suppression,
             "" if self._return_path is None else self._return_path.domain,
+            settings.dsn,
+            offset(settings.inbox.zone),
         )

@@ -1,15 +1,32 @@
-"""Settings of the store: what disk it leaves free, how long it keeps what failed."""
+"""Settings of the store: what disk it leaves free, how long it keeps what failed, and when what
+waits for a digest is told."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Final
+import re
+from datetime import time, timedelta
+from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from relay.mail.reporting import Mode
 from relay.settings import Duration, Settings, Size
 
 LEAST: Final = timedelta(days=30)
+_CLOCK: Final = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
+
+
+def clock(value: object) -> object:
+    """``07:00`` → a time of day, to the minute. Raises ValueError."""
+    if isinstance(value, time):
+        return value
+    match = _CLOCK.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"not a time of day: {value!r} (write 07:00)")
+    return time(int(match[1]), int(match[2]))
+
+
+Clock = Annotated[time, BeforeValidator(clock)]
 
 
 class DiskSettings(Settings):
@@ -23,3 +40,11 @@ class FailedSettings(Settings):
     """How long a failed letter is kept whole and can be brought back; the inbox may keep it on."""
 
     keep: Duration = Field(default=LEAST, ge=LEAST)
+
+
+class DsnSettings(Settings):
+    """How senders hear of failures. Urgent letters (kritis, mendesak), and those whose NOTIFY asks
+    for it, always have a report of their own."""
+
+    mode: Mode = "digest"
+    digest_at: Clock = time(7, 0)

@@ -237,10 +237,24 @@ async def test_a_report_on_hundreds_is_made_off_the_loop() -> None:
         await client.ask("EHLO x")
         await client.ask(f"MAIL FROM:<{SENDER}>")
         for n in range(200):
-            await client.ask(f"RCPT TO:<nobody {n}>")
+            assert (await client.ask(f"RCPT TO:<nobody {n}> NOTIFY=FAILURE")).startswith("250")
         await client.ask("DATA")
         await client.say(letter() + b".\r\n")
         assert (await client.hear()).startswith("250")
         [entry, report] = here.store.entries
         assert report.message.content.body.count(b"Final-Recipient:") == 200
         assert len(entry.placements) == 200
+
+
+async def test_what_is_born_bounced_waits_for_the_digest() -> None:
+    async with house() as here, here.client() as client:
+        await client.ask("EHLO x")
+        await client.ask(f"MAIL FROM:<{SENDER}>")
+        await client.ask("RCPT TO:<nobody here>")
+        await client.ask("RCPT TO:<nobody there> NOTIFY=NEVER")
+        await client.ask("RCPT TO:<v@example.co.id>")
+        await client.ask("DATA")
+        await client.say(letter() + b".\r\n")
+        assert (await client.hear()).startswith("250")
+        [entry] = here.store.entries
+        assert [placement.owes_report for placement in entry.placements] == [True, False, False]
