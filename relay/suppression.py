@@ -85,7 +85,8 @@ class SuppressionSettings(Settings):
 @dataclass(frozen=True, slots=True)
 class Standing:
     """One reason why an address is on the list; `cause` None: a person's own. `count`: the strikes
-    that it rests on. `until` None: for ever. `is_due`: its life is over, and one letter may ask."""
+    that it rests on. `until` None: for ever. `is_due`: its life is over, and one letter may ask.
+    `key`: the destination that said the last of it in the dialog; empty where none did."""
 
     cause: Cause | None
     rule: str
@@ -93,6 +94,7 @@ class Standing:
     until: Instant | None
     count: int
     is_due: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +232,7 @@ def _dead(
     is_taken = accepted_at is not None and accepted_at > last.at
     if now - last.at > millis(rules.together) or (now >= until and is_taken):
         return None
-    return Standing(last.cause, last.rule, since, until, len(chain), now >= until)
+    return Standing(last.cause, last.rule, since, until, len(chain), now >= until, last.key)
 
 
 def _rules(strike: Strike, settings: SuppressionSettings) -> DeadSettings:

@@ -13,7 +13,7 @@ from relay.mail import events
 from relay.mail.classification import Category
 from relay.mail.delivery import Delivery, State
 from relay.mail.instant import DAY, HOUR, MINUTE, Instant
-from relay.mail.strike import Cause, Doubt, History, Listed
+from relay.mail.strike import Cause, Doubt, History, Listed, Strike
 from relay.mail.urgency import Urgency
 from relay.store.base import StoreError
 from relay.store.memory import MemoryStore
@@ -260,6 +260,28 @@ def test_what_was_not_tried_before_the_fuse_blew_comes_back_with_the_rest() -> N
             await deciding(h).requeue("gmail", "siti", "x")
             await asyncio.sleep(60)
             assert await h.state(early) is State.DELIVERED
+
+    run(main)
+
+
+@pytest.mark.parametrize("by", ["late", "hand"])
+def test_what_no_reply_said_does_not_count_for_a_fuse(by: str) -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, Says(OK), book=FAST) as h:
+            for n in range(40):
+                address = f"v{n}@gmail.com"
+                if by == "late":
+                    said = Strike(
+                        address, clock.now(), Cause.UNKNOWN, "r", n, 0, True, source="late"
+                    )
+                    await h.store.strike(said)
+                else:
+                    row = Listed(address, Cause.UNKNOWN, "x", "x", clock.now())
+                    await h.store.enlist([row], "x", "x", clock.now())
+                await h.put(address, body=own(n), urgency=MASSAL, sender="")
+            await asyncio.sleep(60)
+            assert await h.states() == {State.SUPPRESSED: 40}
+            assert await deciding(h).undecided() == []
 
     run(main)
 

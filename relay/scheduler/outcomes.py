@@ -204,7 +204,7 @@ class Outcomes:
         """It is not tried: its address is on the list."""
         box, steady, standing = await self._parts.fuses.box(), self._steady.now(), skip.standing
         letter, doubt = await self._letter(delivery), None
-        if letter is not None and is_fresh(skip, self._parts.clock.now()):
+        if letter is not None and is_fresh(skip, destination.key, self._parts.clock.now()):
             ref = (delivery.message_id, delivery.n)
             doubt = self._parts.fuses.note_skipped(box, destination.key, letter, skip, ref, steady)
         category = standing.cause.category if standing.cause is not None else None

@@ -148,8 +148,8 @@ def strike_of(
     )
 
 
-def is_fresh(skip: Skip, now: Instant) -> bool:
-    """True where a fuse that blows now would take it back."""
+def is_fresh(skip: Skip, destination: str, now: Instant) -> bool:
+    """True where a fuse of that destination that blows now would take it back."""
     standing = skip.standing
-    is_said = standing.count > 0 and standing.cause in _DEAD
+    is_said = standing.key == destination and standing.cause in _DEAD
     return is_said and now - standing.since < FRESH

@@ -23,6 +23,7 @@ from relay.mail.delivery import (
     Held,
     Outcome,
     State,
+    Suppressed,
 )
 from relay.mail.instant import HOUR, MINUTE
 from relay.mail.urgency import Urgency
@@ -42,6 +43,7 @@ OUTCOMES: tuple[Outcome, ...] = (
     Held("key", Category.AUTH_FAILED),
     Bounced("unknown", Category.UNKNOWN_USER),
     Expired("late"),
+    Suppressed("not tried", "a rule", START, Category.UNKNOWN_USER),
 )
 SELECTORS = st.builds(
     Selector,
