@@ -9,6 +9,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from relay.cli.late import LATE
 from relay.cli.moments import local
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
 from relay.cli.terminal import REFUSED, UNREACHABLE, USAGE, as_json, fail, note, say, table
@@ -59,15 +60,22 @@ def show(
     state_dir: StateOption = None,
 ) -> None:
     """Show a letter as text: HTML without its marks, everything escaped for the terminal."""
-    octets = _octets(id, Site.of(config, state_dir))
-    from relay.service import legible
+    site = Site.of(config, state_dir)
+    octets = _octets(id, site)
+    from relay.service import legible, offline
 
     letter = {"id": id.strip().upper()} | legible.letter(octets)
+    late = _read(site, offline.late_of(site.state_dir, id))
+    if late:
+        letter["late"] = late
     if json:
         as_json(letter)
         return
     for key in ("from", "to", "subject"):
         say(f"{key.capitalize():8} {letter[key]}")
+    for one in late:
+        said = " ".join(one["text"].split())
+        say(f"{'State':8} {LATE[one['kind']]} ({local(site.file)(one['at'])}) {said}".rstrip())
     say()
     for line in str(letter["text"]).split("\n"):
         say(line.replace("\t", "    ").rstrip("\r"))

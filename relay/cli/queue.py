@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from relay.cli.explain import LangOption, language
+from relay.cli.late import LATE
 from relay.cli.moments import Shown, local
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
 from relay.cli.terminal import REFUSED, UNREACHABLE, USAGE, as_json, fail, note, say, table
@@ -43,15 +44,6 @@ SAMPLED = ("id", "recipient", "class", "state", "subject")
 SHOWN = ("sender", "subject", "class", "provider", "due_at", "expires_at", "category", "why")
 
 
-LATE = {  # what came back, in words
-    "failed": "delivered, later returned",
-    "complaint": "delivered, and called spam by its reader",
-    "delayed": "delayed behind the server that took it",
-    "expanded": "handed on to several addresses",
-    "relayed": "handed on to a server that makes no reports",
-    "delivered": "said to have arrived",
-    "feedback": "a provider's feedback",
-}
 WORDS = {  # what a change would do, what it did, and the state that it leads to
     "hold": ("hold", "held", "held"),
     "release": ("release", "released", "ready"),

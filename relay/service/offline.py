@@ -129,6 +129,17 @@ async def inbox_raw(state_dir: Path, shown: str) -> bytes:
         await store.close()
 
 
+async def late_of(state_dir: Path, shown: str) -> list[dict[str, Any]]:
+    """What was said late of a letter, of all its recipients or of one; as `queue show` has it."""
+    message_id, n = ids.read(shown)
+    store = await opened(state_dir)
+    try:
+        refs = [(message_id, row.delivery.n) for row in await store.find(message_id, n)]
+        return [shapes.late(one) for one in await store.late_reports(refs)]
+    finally:
+        await store.close()
+
+
 async def returns_ls(state_dir: Path, limit: int) -> list[dict[str, Any]]:
     """`returns ls`: always read from the store."""
     store = await opened(state_dir)

@@ -81,6 +81,10 @@ def test_queue_show_and_inbox_ls_say_delivered_later_returned(site: Site) -> Non
     shown = site.run("queue", "show", ids.show(message_id)).out
     assert "delivered, later returned, says mx.x" in shown
     assert "of b@x" in shown and "550 \\x1b[31mno" in shown
+    read = site.run("inbox", "show", ids.show(message_id)).out
+    assert "State    delivered, later returned (" in read and "550 \\x1b[31mno" in read
+    (said,) = site.run("inbox", "show", ids.show(message_id, 1), "--json").json["late"]
+    assert (said["kind"], said["named"]) == ("failed", "b@x")
     (row,) = site.run("inbox", "ls", "vendor@gmail.com", "--json").json
     assert row["returned_at"].endswith("Z")
     assert "delivered, later returned" in site.run("inbox", "ls", "vendor@gmail.com").out
