@@ -42,6 +42,9 @@ def sender_of(path: ReturnPath, clock: Clock, job: Job) -> str:
     return path.address(delivery.message_id, delivery.n, received_at, clock.now())
 
 
+Around = tuple[Store, Clock, Ids, Emit, Alerts]
+
+
 class ReturnCommands:
     """What the control socket answers about kept letters."""
 
@@ -74,18 +77,14 @@ class Returning:
         config: Config,
         path: ReturnPath | None,
         policy: Policy,
-        store: Store,
-        clock: Clock,
-        names: Ids,
-        emit: Emit,
-        alerts: Alerts,
+        around: Around,
         sockets: Mapping[str, Sequence[socket.socket]],
         struck: Callable[[Sequence[str]], None],
     ) -> None:
         """Nothing is opened before `start`. `struck` hears of addresses on which there is something
         now."""
         self._door: ReturnDoor | None = None
-        settings = config.settings.return_path
+        settings, (store, clock, names, emit, alerts) = config.settings.return_path, around
         if path is None or not settings.listen:
             return
         self._noting = Noting(

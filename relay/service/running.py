@@ -127,18 +127,9 @@ class Running:
             sockets,
             recent,
         )
-        self._returning = Returning(
-            self.config,
-            path,
-            policy,
-            self._store,
-            self._clock,
-            self._names,
-            self._emit,
-            self._alerts,
-            sockets,
-            self._road.scheduler.parts.suppressing.note,
-        )
+        around = (self._store, self._clock, self._names, self._emit, self._alerts)
+        struck = self._road.scheduler.parts.suppressing.note
+        self._returning = Returning(self.config, path, policy, around, sockets, struck)
         self._pulse = Pulse(self._store.beat, self._clock, self._notify.watchdog)
         self._sampler = Sampler(
             self._store,
