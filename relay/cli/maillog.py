@@ -49,7 +49,12 @@ ShowOption = Annotated[
     typer.Option("--show", help="which part; `suppression` is what `suppression import` takes"),
 ]
 FollowOption = Annotated[
-    bool, typer.Option("--follow", "-f", help="go on with what is written, until Ctrl-C")
+    bool,
+    typer.Option(
+        "--follow",
+        "-f",
+        help="go on with what is written to the newest file, and tell each refusal, until Ctrl-C",
+    ),
 ]
 CsvOption = Annotated[bool, typer.Option("--csv", help="CSV, safe to open in a spreadsheet")]
 JsonlOption = Annotated[
@@ -90,7 +95,8 @@ def maillog(
     if json and show is Show.REFUSALS:
         fail("--show refusals: say --jsonl, a JSON object a line", USAGE)
     run = _prepared(config, zone, year)
-    each = _each(show, jsonl, csv)
+    is_live = follow and show is Show.SUMMARY and not json
+    each = _each(Show.REFUSALS if is_live else show, jsonl, csv)
     with _found(run, files, follow) as found:
         for one in found:
             each(one)
@@ -162,8 +168,9 @@ def _until_interrupted(run: LogRun, files: list[LogFile]) -> Iterator[Found]:
         return True
 
     try:
-        yield from run.read(files[:-1])
-        yield from run.follow(files[-1], wait)
+        *before, last = run.in_order(files)
+        yield from run.read(before)
+        yield from run.follow(last, wait)
     except KeyboardInterrupt:
         note("")
 

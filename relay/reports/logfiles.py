@@ -13,7 +13,7 @@ import lzma
 import os
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
@@ -56,6 +56,11 @@ class LogFile:
     def __init__(self, name: str) -> None:
         self.name: Final = name
 
+    @property
+    def is_at_rest(self) -> bool:
+        """True for what can be read twice: no standard input, no pipe, nothing that is missing."""
+        return self.name != STDIN and Path(self.name).is_file()
+
     def size(self) -> int:
         """Octets on disk; 0 where that is not known."""
         try:
@@ -70,7 +75,7 @@ class LogFile:
         except OSError:
             return None
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Generator[Block]:
         """All of it. Raises LogFileError; what was read before it was given already."""
         with _opened(self.name) as raw:
             cutter = _Cutter()
@@ -80,7 +85,7 @@ class LogFile:
             if cutter.rest:
                 yield cutter.cut(b"\n", _position(raw))
 
-    def followed(self, wait: Wait) -> Iterator[Block]:
+    def followed(self, wait: Wait) -> Generator[Block]:
         """All of it, then what is written to it, until ``wait`` (asked when nothing new is there)
         answers False. Raises LogFileError."""
         cutter = _Cutter()

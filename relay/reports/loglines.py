@@ -54,6 +54,12 @@ class LogReader:
             return self._postfix(line, at, 15, here) if here > 0 else self._of_syslog(line, at, 15)
         return self._unseen(line)
 
+    def begins_at(self, line: bytes) -> Instant:
+        """The moment at the front of a line. Raises LineError."""
+        if line[4:5] == b"-":
+            return self._stamps.read_long(line)[0]
+        return self._stamps.read_short(line[:15])
+
     def _unseen(self, line: bytes) -> Entry:
         """A line whose stamp was not met yet, or has a year."""
         sign = line[10:11]

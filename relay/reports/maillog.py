@@ -7,8 +7,9 @@ number and the reason, and the rest is done.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,7 @@ from relay.reports.loglines import LogReader
 from relay.reports.stamps import Stamps
 from relay.reports.survey import Refusal, Survey
 
+FIRST: Final = 100  # lines in which a file's first time is looked for
 SHOWN: Final = 100  # faults that are named; all are counted
 _OTHER: Final = Aside.OTHER
 
@@ -73,9 +75,34 @@ class LogRun:
         files: Iterable[LogFile],
         progress: Callable[[LogFile, int], None] | None = None,
     ) -> Iterator[Found]:
-        """Read all files; the refusals in their order. ``progress`` hears the octets of a file."""
-        for file in files:
+        """Read all files, the oldest first; the refusals in their order. ``progress`` hears the
+        octets of a file."""
+        for file in self.in_order(files):
             yield from self._through(file, file.blocks(), progress)
+
+    def in_order(self, files: Iterable[LogFile]) -> list[LogFile]:
+        """By their first lines: `mail.log*` names the newest first, and a letter that is deferred
+        in one file ends in the next. A pipe, and what tells no time, stay behind."""
+        return sorted(files, key=self._begins_at)
+
+    def _begins_at(self, file: LogFile) -> float:
+        if not file.is_at_rest:
+            return math.inf
+        reader = LogReader(self._stamps(file))
+        blocks = file.blocks()
+        try:
+            for line in next(blocks, Block([], 0)).lines[:FIRST]:
+                with contextlib.suppress(LineError):
+                    return reader.begins_at(line)
+        except LogFileError:
+            pass  # it is named when it is read
+        finally:
+            blocks.close()
+        return math.inf
+
+    def _stamps(self, file: LogFile) -> Stamps:
+        written_at = file.written_at()
+        return Stamps(self.zone, self._now() if written_at is None else written_at, self._year)
 
     def follow(self, file: LogFile, wait: Wait) -> Iterator[Found]:
         """Read one file and what is written to it, until ``wait`` says no."""
@@ -84,12 +111,10 @@ class LogRun:
     def _through(
         self,
         file: LogFile,
-        blocks: Iterator[Block],
+        blocks: Generator[Block],
         progress: Callable[[LogFile, int], None] | None,
     ) -> Iterator[Found]:
-        written_at = file.written_at()
-        stamps = Stamps(self.zone, self._now() if written_at is None else written_at, self._year)
-        reader = LogReader(stamps)
+        reader = LogReader(self._stamps(file))
         number = 0
         try:
             for block in blocks:
@@ -102,8 +127,7 @@ class LogRun:
         except LogFileError as error:
             self._fault(file, number + 1 if number else 0, str(error))
         finally:
-            with contextlib.suppress(AttributeError):
-                blocks.close()  # type: ignore[attr-defined]
+            blocks.close()
 
     def _block(
         self, file: LogFile, reader: LogReader, lines: list[bytes], before: int

@@ -6,6 +6,10 @@ import csv
 import gzip
 import io
 import json
+import os
+import pty
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -62,6 +66,12 @@ def test_packed_logs_and_standard_input(log: Path) -> None:
         assert (answer.json["delivered"], answer.json["failed"]) == (1, 2)
     both = run("maillog", str(packed), str(log), "--json").json
     assert (both["lines"], both["delivered"]) == (6, 2)
+
+
+def test_a_pipe_by_name_is_read_once(log: Path) -> None:
+    words = f"{sys.executable} -m relay maillog {log} <(cat {log}) --json"
+    done = subprocess.run(["bash", "-c", words], capture_output=True, timeout=60)
+    assert json.loads(done.stdout)["lines"] == 6
 
 
 def test_each_refusal_as_classify_says_it(log: Path) -> None:
@@ -132,6 +142,8 @@ def test_following_ends_with_what_was_read(log: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("relay.cli.maillog.time.sleep", later)
     answer = run("maillog", "-f", str(log), "--show", "refusals")
     assert answer.code == 0
+    whole = run("maillog", "-f", str(log)).out
+    assert whole.count("bounced") == 3 and "1 delivered, 3 failed" in whole
     assert [line.split()[1] for line in answer.out.splitlines()] == [
         "dead@gmail.com",
         "dead@gmail.com",
@@ -174,3 +186,16 @@ def test_zones(log: Path) -> None:
     for zone, first in (("UTC", "14:11:09"), ("-03:30", "17:41:09"), ("WITA", "06:11:09")):
         answer = run("maillog", str(log), "--json", "--year", "2026", "--zone", zone)
         assert answer.json["first_at"] == f"2026-02-27T{first}.000Z"
+
+
+def test_a_bar_stands_on_a_terminal_only(log: Path) -> None:
+    words = [sys.executable, "-m", "relay", "maillog", str(log), "--show", "delivery", "--csv"]
+    ours, theirs = pty.openpty()
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=theirs, timeout=60)
+    os.close(theirs)
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        drawn = screen.read(4096)
+    assert b"mail.log" in drawn
+    assert done.stdout.startswith(b"day,provider,")
+    silent = subprocess.run(words, capture_output=True, timeout=60)
+    assert (silent.stderr, silent.stdout) == (b"", done.stdout)

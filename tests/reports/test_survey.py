@@ -1,9 +1,13 @@
 """What a log comes to: the verdicts of `classify`, addresses, deliveries, what is not known."""
 
 import random
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from relay.config.shipped import rule_texts, shipped_classifier
 from relay.mail.instant import DAY, from_iso
@@ -11,6 +15,7 @@ from relay.replies import parse, rows
 from relay.reports import grouped
 from relay.reports.entries import Refused
 from relay.reports.failing import STRIKES
+from relay.reports.logfiles import LogFile
 from relay.reports.verdicts import Verdicts, kind_of
 from relay.suppression import SuppressionSettings
 from tests.reports.logs import LATEST, SENT, new_run, refused, run_over
@@ -186,8 +191,6 @@ def test_what_nobody_knows_is_counted_in_kinds(tmp_path: Path) -> None:
 
 
 def test_damage_is_named_and_the_rest_is_done(tmp_path: Path) -> None:
-    from relay.reports.logfiles import LogFile
-
     good, bad = tmp_path / "good", tmp_path / "bad"
     good.write_text(SENT + "\n")
     bad.write_bytes(SENT.encode() + b"\n" + b"\0" * 30 + b"\n" + SENT[:100].encode() + b"\n")
@@ -217,3 +220,57 @@ def test_the_order_of_the_files_does_not_matter(tmp_path: Path) -> None:
         (line,) = run.survey.addresses.lines()
         told.append((line.first_at, line.last_at, line.missed))
     assert set(told) == {(from_iso("2026-02-01T07:11:09Z"), from_iso("2026-02-27T07:11:09Z"), 27)}
+
+
+def test_the_newest_file_is_read_last(tmp_path: Path) -> None:
+    """As `mail.log*` names them: the letter waits in one file and ends in another."""
+    said = "connect to mx.x.id[192.0.2.1]:25: Connection timed out"
+    waits = refused("late@x.id", said, at="Feb 20 14:11:09", status="deferred", dsn="4.4.1")
+    head = "lpse postfix/qmgr[1]: 4F2A1C0123: from=<l@x.id>"
+    texts = {
+        "mail.log": f"Feb 28 14:11:09 {head}, status=expired, returned to sender\n",
+        "mail.log.1": f"-- begins --\n{waits}\n",
+        "mail.log.2.gz": "no time at all\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    run = new_run()
+    files = [LogFile(str(tmp_path / name)) for name in (*texts, "none")]
+    assert [Path(file.name).name for file in run.in_order(files)][:2] == ["mail.log.1", "mail.log"]
+    list(run.read(files))
+    run.survey.finish()
+    whole = grouped.total(run.survey.groups.values())
+    assert (whole.failed, whole.waiting) == (1, 0)
+
+
+HOSTILE = (
+    *("a", "== ", "== a@x ", "1a", "said: ", "H=x ", "host a[", "host a[b] said: ", "a@", "550-"),
+    *("550 5.1.1 ", "(in reply to ", "<a@b> ", ": ", "5.1.1 ", "[", "RCPT TO:<", "0a0a0a0a0a0a-"),
+    "SMTP error from remote mail server after x: ",
+)
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_a_hostile_line_costs_no_more_than_its_length(tmp_path: Path, piece: str) -> None:
+    body = (piece * 60_000)[:60_000]
+    lines = [
+        refused(said=body),
+        refused(said=f"host mx[1] said: 550 {body}"),
+        f"{EXIM} ** a@x.id R=r T=t H=mx.x.id [192.0.2.1]: {body}",
+        f"{EXIM} ** a@x.id {body}",
+        f"{EXIM} == {body}",
+    ]
+    began = time.process_time()
+    run_over(tmp_path, lines)
+    assert time.process_time() - began < 2
+
+
+@given(octets=st.binary(max_size=2000))
+def test_any_file_is_read_to_its_end(octets: bytes) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(octets)
+        file.flush()
+        run = new_run()
+        list(run.read([LogFile(file.name)]))
+        run.survey.finish()
+    assert run.lines <= octets.count(b"\n") + 1 or run.damaged
