@@ -122,6 +122,39 @@ async def test_postfix_takes_a_letter_and_returns_it(tmp_path: Path) -> None:
             assert (one["state"], one["late"][0]["kind"]) == ("delivered", "failed")
 
 
+@pytest.mark.peer("postfix")
+async def test_postfix_says_that_it_waits_and_then_gives_up(tmp_path: Path) -> None:
+    """Delayed, then failed: both are told, and neither speaks against the address."""
+    returns = free_port("127.0.0.1")
+    busy = "busy@ptmaju.example.co.id"
+    with (
+        Postfix(replies={busy: "450 4.2.1 mailbox is busy"}) as inner,
+        PostfixRelay(
+            inner.port,
+            settings={
+                "transport_maps": f"inline:{{ {{ {DOMAIN} = smtp:[127.0.0.1]:{returns} }} }}",
+                "delay_warning_time": "1s",
+                "queue_run_delay": "1s",
+                "minimal_backoff_time": "1s",
+                "maximal_backoff_time": "2s",
+                "maximal_queue_lifetime": "5s",
+            },
+        ) as front,
+    ):
+        extra = FAST + RETURNS.format(domain=DOMAIN, port=returns)
+        extra += f'routes: {{"*": "smtp://127.0.0.1:{front.port}"}}\n'
+        async with site(tmp_path, extra) as world:
+            door = Returns(world, returns)
+            await world.send(busy)
+            told = await world.logged("returned", 2)
+            assert [event["outcome"] for event in told] == ["delayed", "failed"]
+            (row,) = await inbox(tmp_path, busy)
+            assert row.state.word == "delivered"
+            kinds = [one.kind for one in await door.late(row.message_id, row.n)]
+            assert kinds == [Kind.DELAYED, Kind.FAILED]
+            assert await door.strikes(busy) == []
+
+
 async def test_a_greylisting_server_meets_the_same_sender_again(tmp_path: Path) -> None:
     grey = models.Greylisting(delay=2 * SECOND)
     around = [House(GOVERNMENT, "127.0.1.5", grey, ("dinas.example.go.id",))]
