@@ -103,6 +103,8 @@ def maillog(
     run.survey.finish()
     _tell(run, show, csv, json)
     _faults(run)
+    if run.is_foreign:
+        fail("no line is of a mail log that is known here: Postfix and Exim are")
     if not run.is_whole:
         raise typer.Exit(REFUSED if run.lines else USAGE)
 

@@ -13,7 +13,7 @@ import typer
 
 from relay.cli.moments import instants
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
-from relay.cli.terminal import REFUSED, USAGE, as_json, fail, say, table
+from relay.cli.terminal import REFUSED, USAGE, as_json, fail, note, say, table
 from relay.strict_yaml import SourceError
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def addresses(
     from relay.mail.follow_up import progress_of
     from relay.mail.instant import DAY
     from relay.service import reporting
+    from relay.store.reports import MOST_FAILING
 
     _one_shape(csv, json)
     site = Site.of(config, state_dir)
@@ -76,7 +77,9 @@ def addresses(
     except ValueError as error:
         fail(f"--follow-up: {error}", USAGE)
     start = _day("--since", since) * DAY - zone if since else 0
-    rows = _read(reporting.addresses(site.file, site.state_dir, start, is_all=is_all))
+    rows, is_cut = _read(reporting.addresses(site.file, site.state_dir, start, is_all=is_all))
+    if is_cut:
+        note(f"there are more: these are of the {MOST_FAILING} that missed most letters")
     meant = [row for row in rows if wanted is None or row["state"] == wanted]
     if json:
         as_json(meant)

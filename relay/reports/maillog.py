@@ -61,9 +61,15 @@ class LogRun:
         self.lines = 0
         self.faults: Final[list[Fault]] = []
         self.damaged = 0  # lines and files
-        self.unknown_lines = 0
+        self.unknown_lines = self.blank_lines = 0
         self.unknown_shapes: Final[Counter[str]] = Counter()  # by reason
         self.unknown_first: Final[list[Fault]] = []
+
+    @property
+    def is_foreign(self) -> bool:
+        """True where lines were read, and none of them is of a mail log."""
+        told = self.lines - self.blank_lines
+        return 0 < told == self.unknown_lines
 
     @property
     def is_whole(self) -> bool:
@@ -141,6 +147,8 @@ class LogRun:
             except LineError as error:
                 if line.strip():
                     self._unread(file, n, error)
+                else:
+                    self.blank_lines += 1
                 continue
             if entry is other:
                 continue

@@ -19,6 +19,7 @@ from relay.reports.providers import by_route, labels
 from relay.service.offline import opened
 from relay.service.selecting import mailbox_key
 from relay.store.base import Mailbox
+from relay.store.reports import MOST_FAILING
 
 
 class Notes(Protocol):
@@ -70,8 +71,9 @@ class ReportCommands:
 
 async def addresses(
     file: Path, state_dir: Path, since: Instant, *, is_all: bool
-) -> list[Mapping[str, Any]]:
-    """The rows of `report addresses`. Raises StoreError, SourceError."""
+) -> tuple[list[Mapping[str, Any]], bool]:
+    """The rows of `report addresses`, and whether there are more than are told. Raises StoreError,
+    SourceError."""
     provider_of = by_route(profiles_of(read_all(file)))
     store = await opened(state_dir)
     try:
@@ -79,7 +81,8 @@ async def addresses(
         noted = await store.follow_ups()
     finally:
         await store.close()
-    return list(stored.address_rows(found, noted, provider_of, is_all=is_all))
+    rows = stored.address_rows(found, noted, provider_of, is_all=is_all)
+    return list(rows), len(found) >= MOST_FAILING
 
 
 async def delivery(

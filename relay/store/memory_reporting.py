@@ -15,7 +15,7 @@ from relay.mail.late import Late
 from relay.mail.report_reading import Kind
 from relay.store.memory_inbox import Key, Record
 from relay.store.reporting import ACTION, change
-from relay.store.reports import Counted, Failing, rounded
+from relay.store.reports import MOST_FAILING, Counted, Failing, rounded
 
 T = TypeVar("T")
 _ENDED = (State.BOUNCED, State.EXPIRED, State.SUPPRESSED)
@@ -40,7 +40,7 @@ class MemoryReporting:
         raise NotImplementedError
 
     async def failing_addresses(
-        self, categories: Collection[Category], since: Instant = 0, limit: int = 100_000
+        self, categories: Collection[Category], since: Instant = 0, limit: int = MOST_FAILING
     ) -> list[Failing]:
         """See Reports.failing_addresses."""
         by_address: dict[str, list[Key]] = {}

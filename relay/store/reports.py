@@ -22,6 +22,7 @@ STEPS: Final[tuple[tuple[int, int], ...]] = (
     (100_000_000, 200_000),
 )
 LAST_STEP: Final = 2_000_000
+MOST_FAILING: Final = 100_000  # addresses that are told at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Reports(Protocol):
     came back after it was taken has failed."""
 
     async def failing_addresses(
-        self, categories: Collection[Category], since: Instant = 0, limit: int = 100_000
+        self, categories: Collection[Category], since: Instant = 0, limit: int = MOST_FAILING
     ) -> list[Failing]:
         """Addresses whose letters ended bounced or expired in one of these categories, with a
         failure at or after ``since``; most missed first, then by address."""

@@ -11,7 +11,7 @@ from relay.mail.follow_up import FollowUp
 from relay.mail.instant import Instant
 from relay.store import reporting
 from relay.store.connections import Readers
-from relay.store.reports import Counted, Failing
+from relay.store.reports import MOST_FAILING, Counted, Failing
 from relay.store.writer import Writer
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ class ReadingReports:
     _readers: Readers
 
     async def failing_addresses(
-        self, categories: Collection[Category], since: Instant = 0, limit: int = 100_000
+        self, categories: Collection[Category], since: Instant = 0, limit: int = MOST_FAILING
     ) -> list[Failing]:
         """See Reports.failing_addresses."""
         return await self._readers.ask(reporting.failing, categories, since, limit)

@@ -132,6 +132,14 @@ def test_damage_is_named_and_the_rest_is_done(log: Path) -> None:
     assert run("maillog", "none.log").code == 2
 
 
+def test_what_is_no_mail_log(log: Path) -> None:
+    log.write_text("GET / HTTP/1.1\n\nHost: x\n")
+    answer = run("maillog", str(log))
+    assert (answer.code, "no line is of a mail log" in answer.err) == (1, True)
+    log.write_text("\n\n")
+    assert run("maillog", str(log)).code == 0
+
+
 def test_following_ends_with_what_was_read(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def later(seconds: float) -> None:
         if log.read_bytes().count(b"\n") > 3:

@@ -237,3 +237,8 @@ def test_a_picture(told: Site) -> None:
 def test_help_names_the_reports() -> None:
     out = run("report", "--help").out
     assert "addresses" in out and "delivery" in out and "follow-up" in out
+
+
+def test_more_than_are_told(told: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relay.service.reporting.MOST_FAILING", 2)
+    assert "there are more" in told.run("report", "addresses").err
