@@ -110,8 +110,9 @@ lock: .setup/uv/bin/uv  ## refresh requirements/*.txt from pyproject.toml; UPGRA
 	$(LOCK) --group pyproject.toml:build -o requirements/build.txt
 	$(LOCK) pyproject.toml --group pyproject.toml:dev -o requirements/dev.txt
 
-LOCK = .setup/uv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
-	$(if $(UPGRADE),--upgrade)
+# One version of each package for every interpreter.
+LOCK = .setup/uv/bin/uv pip compile -q --universal --fork-strategy fewest --python-version 3.11 \
+	--generate-hashes --no-header $(if $(UPGRADE),--upgrade)
 
 .setup/uv/bin/uv:
 	$(PYTHON) -m venv .setup/uv
