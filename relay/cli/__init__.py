@@ -25,6 +25,7 @@ from relay.cli import (
     maillog,
     providers,
     queue,
+    refused,
     rehearse,
     replies,
     report,
@@ -56,6 +57,7 @@ app.command()(providers.resume)
 app.command()(explain.explain)
 app.add_typer(fuse.app, name="fuse")
 app.add_typer(inbox.app, name="inbox")
+app.add_typer(refused.app, name="refused")
 app.add_typer(returns.app, name="returns")
 app.add_typer(suppression.app, name="suppression")
 app.add_typer(report.app, name="report")

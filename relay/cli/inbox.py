@@ -38,7 +38,7 @@ def ls(
     site = Site.of(config, state_dir)
     from relay.service import offline
 
-    rows = _read(site, offline.inbox_ls(site.state_dir, address, limit), address)
+    rows = read(site, offline.inbox_ls(site.state_dir, address, limit), address)
     if json:
         as_json(rows)
         return
@@ -122,7 +122,7 @@ def _octets(id: str, site: Site) -> bytes:
         fail(error, USAGE)
     from relay.service import offline
 
-    return _read(site, offline.inbox_raw(site.state_dir, id))
+    return read(site, offline.inbox_raw(site.state_dir, id))
 
 
 def _no_inbox(error: Exception, text: str) -> NoReturn:
@@ -134,7 +134,7 @@ def _no_inbox(error: Exception, text: str) -> NoReturn:
     fail(error, REFUSED)
 
 
-def _read(site: Site, reading: Coroutine[Any, Any, T], address: str | None = None) -> T:
+def read(site: Site, reading: Coroutine[Any, Any, T], address: str | None = None) -> T:
     """What the store tells; it is read whether a relay runs or not."""
     from relay.service.offline import NoLetter, NoStore
     from relay.store.base import StoreError

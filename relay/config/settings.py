@@ -28,7 +28,7 @@ from relay.shaping.settings import (
     ProviderSettings,
     RetrySettings,
 )
-from relay.store.settings import DiskSettings, DsnSettings, FailedSettings
+from relay.store.settings import DiskSettings, DsnSettings, FailedSettings, RefusedSettings
 from relay.suppression import SuppressionSettings
 from relay.transports.settings import (
     DeliverySettings,
@@ -89,6 +89,7 @@ class RelaySettings(Settings):
     return_path: ReturnPathSettings = Field(default_factory=ReturnPathSettings)
     disk: DiskSettings = Field(default_factory=DiskSettings)
     failed: FailedSettings = Field(default_factory=FailedSettings)
+    refused: RefusedSettings = Field(default_factory=RefusedSettings)
     dsn: DsnSettings = Field(default_factory=DsnSettings)
     web: WebSettings = Field(default_factory=WebSettings)
     inbox: InboxSettings = Field(default_factory=InboxSettings)

@@ -75,6 +75,7 @@ class ReturnHandler(Handler):
     noting: Noting
     path: ReturnPath
     turnstile: Turnstile
+    keeps_refused = False  # who comes in here is no client of ours
 
     async def connect(self, visit: Visit) -> Reply | None:
         """Anybody may come in."""
@@ -132,12 +133,13 @@ class ReturnHandler(Handler):
     def _is_here(self, recipient: Recipient) -> bool:
         return recipient.address is not None and recipient.address.domain.name == self.path.domain
 
-    async def _taken(self, visit: Visit, transaction: Transaction, scanner: DataScanner) -> Reply:
+    async def _taken(
+        self, visit: Visit, transaction: Transaction, scanner: DataScanner, octets: bytes
+    ) -> Reply:
         if scanner.is_over:
             raise Refused(answers.TOO_BIG, "too_big")
         if scanner.bare_newlines:
             raise Refused(answers.BARE_NEWLINE, "bare_newline")
-        octets = scanner.take()
         read = partial(report_reading.read, octets, not transaction.sender)
         loop = asyncio.get_running_loop()
         sender, client = transaction.sender, visit.source.ip

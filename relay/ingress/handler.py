@@ -18,7 +18,7 @@ from typing import Final
 from relay.clock import Clock
 from relay.filters.base import Alerts, Transaction
 from relay.filters.headers import PRIVATE
-from relay.ingress import answers, placing, trace
+from relay.ingress import answers, placing, trace, turned_away
 from relay.ingress.answers import Refused, answer
 from relay.ingress.auth import Authenticator
 from relay.ingress.ceiling import Ceiling
@@ -58,6 +58,8 @@ class Visit:
 
 class Handler:
     """One a door; all sessions share it."""
+
+    keeps_refused = True  # letters of trusted clients, see `turned_away`
 
     def __init__(
         self,
@@ -139,20 +141,27 @@ class Handler:
         transaction = visit.transaction
         if transaction is None:
             return answers.MAIL_FIRST
+        octets = scanner.beginning or scanner.take()
         try:
-            return await self._taken(visit, transaction, scanner)
+            return await self._taken(visit, transaction, scanner, octets)
         except Refused as refused:
-            sender = transaction.sender
-            return self.refuse(visit, "eod", refused.reply, refused.reason, sender=sender)
+            reply, reason, detail = refused.reply, refused.reason, ""
         except Exception as error:
             self.fault("a letter could not be taken", error)
-            detail = type(error).__name__
-            return self.refuse(visit, "eod", answers.TEMPORARY, "fault", detail, transaction.sender)
+            reply, reason, detail = answers.TEMPORARY, "fault", type(error).__name__
+        if self.keeps_refused and visit.source.may_relay:
+            settings = visit.policy.refused
+            await turned_away.keep(
+                self._store, self.alerts, settings, transaction, scanner, octets, reply, reason
+            )
+        return self.refuse(visit, "eod", reply, reason, detail, transaction.sender)
 
-    async def _taken(self, visit: Visit, transaction: Transaction, scanner: DataScanner) -> Reply:
+    async def _taken(
+        self, visit: Visit, transaction: Transaction, scanner: DataScanner, octets: bytes
+    ) -> Reply:
         policy = visit.policy
         _check(scanner, policy, visit.source)
-        arrived = await self._arrived(scanner, transaction.options.is_smtputf8)
+        arrived = await self._arrived(octets, transaction.options.is_smtputf8)
         transaction.now = self._clock.now()
         transaction.headers = arrived.headers
         transaction.content = arrived.content(arrived.headers, PRIVATE)
@@ -179,8 +188,7 @@ class Handler:
         self._tell(message, placed)
         return answer(250, "2.0.0", f"queued as {ids.show(message.id)}")
 
-    async def _arrived(self, scanner: DataScanner, is_smtputf8: bool) -> Arrived:
-        octets = scanner.take()
+    async def _arrived(self, octets: bytes, is_smtputf8: bool) -> Arrived:
         try:
             if len(octets) <= INLINE:
                 return arrive(octets, is_smtputf8)

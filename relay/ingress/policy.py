@@ -12,7 +12,7 @@ from pathlib import Path
 from relay.filters.pipeline import Pipeline
 from relay.ingress.settings import AuthSettings, IngressSettings, Network
 from relay.shaping.settings import LifeSettings
-from relay.store.settings import DiskSettings, DsnSettings
+from relay.store.settings import DiskSettings, DsnSettings, RefusedSettings
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Policy:
     disk: DiskSettings = field(default_factory=DiskSettings)
     tls: ssl.SSLContext | None = None
     dsn: DsnSettings = field(default_factory=DsnSettings)
+    refused: RefusedSettings = field(default_factory=RefusedSettings)
 
     def __post_init__(self) -> None:
         networks = tuple(self.trusted_networks)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 END: Final = b".\r\n"  # what follows the stuffed content, which ends with CRLF
+BEGINNING: Final = 64 * 1024  # octets that are kept of content over the limit
 _TERMINATOR: Final = b"\r\n.\r\n"
 
 
@@ -17,13 +18,14 @@ class DataScanner:
     """Takes the octets after 354 in pieces of any size until the end; linear on any splitting.
 
     ``limit``: octets of content that are kept; over it the scanning goes on to the end, but the
-    content is dropped and ``is_over`` says so.
+    content is dropped and ``is_over`` says so; its ``beginning`` stays.
     """
 
     def __init__(self, limit: int | None = None) -> None:
         self.finished = False
         self.is_over = False
         self.rest = b""  # the octets after the end: pipelined commands
+        self.beginning = b""  # of content over the limit
         self.size = 0  # octets of content, un-stuffed, counted also when over the limit
         self.nuls = 0
         self.bare_cr = 0
@@ -78,6 +80,8 @@ class DataScanner:
         self.nuls += data.count(b"\0")
         self.size += len(data)
         if self._limit is not None and self.size > self._limit:
+            if not self.is_over:
+                self.beginning = bytes((self._content + data[:BEGINNING])[:BEGINNING])
             self.is_over = True
             self._content.clear()
         else:

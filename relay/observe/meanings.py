@@ -354,6 +354,16 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         "diterima; pantulan email tetap diterima. Baca dan hapus: lpse-relay returns ls, "
         "returns rm.",
     ),
+    Meaning(
+        ("letter_refused",),
+        _CRITICAL,
+        "The application handed a letter in and was refused; it will not try again by itself. The "
+        "letter is kept for a week: lpse-relay refused ls names the reason, refused export ID "
+        "writes it to a file. Mend the cause, then hand it in again.",
+        "Aplikasi menyerahkan surat dan ditolak; aplikasi tidak akan mencobanya lagi. Suratnya "
+        "disimpan seminggu: lpse-relay refused ls menyebutkan sebabnya, refused export ID "
+        "menuliskannya ke berkas. Perbaiki sebabnya, lalu serahkan lagi.",
+    ),
     # --- the machine and its configuration
     Meaning(
         ("low_disk",),

@@ -109,6 +109,7 @@ def policy(config: Config, filters: Pipeline) -> Policy:
         settings.disk,
         tls,
         settings.dsn,
+        settings.refused,
     )
 
 

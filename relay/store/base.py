@@ -47,6 +47,7 @@ from relay.store.terms import (
     Tally,
     Unsent,
 )
+from relay.store.turned_away import TurnedAway
 
 __all__ = [
     "Account",
@@ -367,7 +368,7 @@ class Accounts(Protocol):
         ...
 
 
-class Store(Queue, Inbox, Accounts, Suppressions, Returns, Reports, Protocol):
+class Store(Queue, Inbox, Accounts, Suppressions, Returns, Reports, TurnedAway, Protocol):
     """All of it, opened once."""
 
     async def close(self) -> None:

@@ -39,6 +39,7 @@ from relay.store.changing import movable
 from relay.store.memory_inbox import Key, MemoryInbox, Record
 from relay.store.memory_kept import MemoryKept
 from relay.store.memory_owed import MemoryOwed
+from relay.store.memory_refused import MemoryRefused
 from relay.store.memory_reporting import MemoryReporting
 from relay.store.memory_returning import MemoryReturning
 from relay.store.memory_suppressing import MemorySuppressing
@@ -53,6 +54,7 @@ class MemoryStore(
     MemoryKept,
     MemoryUnsent,
     MemoryOwed,
+    MemoryRefused,
     MemoryInbox,
     MemorySuppressing,
     MemoryReturning,

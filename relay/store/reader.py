@@ -29,6 +29,7 @@ from relay.store.connections import NAME, Readers
 from relay.store.connections import reading as connect
 from relay.store.owed import ReadingOwed
 from relay.store.refusals import FIRST, Hits, Key, Refusal, counted, piece
+from relay.store.refused import ReadingRefused
 from relay.store.sqlite_reporting import ReadingReports
 from relay.store.sqlite_returning import ReadingReturns
 from relay.store.sqlite_suppressing import ReadingSuppressions
@@ -37,7 +38,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Reading(ReadingSuppressions, ReadingReturns, ReadingOwed, ReadingReports):
+class Reading(ReadingSuppressions, ReadingReturns, ReadingOwed, ReadingRefused, ReadingReports):
     """Every question of Queue, Inbox and Accounts; each sees what was committed before it."""
 
     def __init__(self, readers: Readers) -> None:

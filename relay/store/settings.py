@@ -42,6 +42,14 @@ class FailedSettings(Settings):
     keep: Duration = Field(default=LEAST, ge=LEAST)
 
 
+class RefusedSettings(Settings):
+    """How long, and how many octets, deflated, of letters that a trusted client was refused after
+    DATA are kept; the oldest go first."""
+
+    keep: Duration = timedelta(days=7)
+    most: Size = 100 * 1000 * 1000
+
+
 class DsnSettings(Settings):
     """How senders hear of failures. Urgent letters (kritis, mendesak), and those whose NOTIFY asks
     for it, always have a report of their own."""

@@ -50,6 +50,7 @@ from relay.store.lock import Lock, locked
 from relay.store.names import Names
 from relay.store.owed import WritingOwed
 from relay.store.reader import Reading
+from relay.store.refused import WritingRefused
 from relay.store.settling import Settle
 from relay.store.sqlite_reporting import WritingReports
 from relay.store.sqlite_returning import WritingReturns
@@ -101,7 +102,9 @@ def _prepared(path: Path, steps: Sequence[migrations.Migration]) -> sqlite3.Conn
     return connection
 
 
-class SqliteStore(Reading, WritingSuppressions, WritingReturns, WritingOwed, WritingReports):
+class SqliteStore(
+    Reading, WritingSuppressions, WritingReturns, WritingOwed, WritingRefused, WritingReports
+):
     """Implements Store. Made by :func:`open`; called from the loop's thread only."""
 
     def __init__(

@@ -96,6 +96,7 @@ def test_over_the_limit_the_end_is_still_found_and_nothing_is_kept() -> None:
     raw = b"x" * 90 + b"\r\n" + b"y" * 90 + b"\r\n.\r\nRSET"
     scanner = scan(raw, range(0, len(raw), 7), limit=100)
     assert (scanner.finished, scanner.is_over, scanner.size) == (True, True, 184)
+    assert 0 < len(scanner.beginning) <= 184
     assert (scanner.content(), scanner.rest) == (b"", b"RSET")
     assert not scan(b"x" * 98 + b"\r\n.\r\n", limit=100).is_over
 
@@ -124,3 +125,16 @@ def test_content_is_handed_over_once() -> None:
     scanner.feed(b"a\r\n..b\r\n.\r\n")
     assert scanner.content() == scanner.take() == b"a\r\n.b\r\n"
     assert scanner.take() == b""
+
+
+@pytest.mark.parametrize("step", [1, 7, 1_000, 200_000])
+def test_of_content_over_the_limit_the_beginning_stays(step: int) -> None:
+    content = b"".join(b"%06d\r\n" % n for n in range(20_000))
+    scanner = DataScanner(limit=100_000)
+    raw = content + b".\r\n"
+    for at in range(0, len(raw), step):
+        scanner.feed(raw[at : at + step])
+    assert scanner.finished and scanner.is_over
+    assert scanner.beginning == content[: 64 * 1024]
+    small = scan(b"x" * 98 + b"\r\n.\r\n", limit=100)
+    assert small.beginning == b""

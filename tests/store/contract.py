@@ -7,6 +7,7 @@ from tests.store.contract_leasing import Leasing
 from tests.store.contract_operating import Operating
 from tests.store.contract_owing import OwingOnce
 from tests.store.contract_putting import Putting
+from tests.store.contract_refused import Refused
 from tests.store.contract_reports import Reporting
 from tests.store.contract_requeueing import Requeueing
 from tests.store.contract_returns import Returning
@@ -26,6 +27,7 @@ class Contract(
     Reporting,
     Unsents,
     OwingOnce,
+    Refused,
     Inbox,
 ):
     """All of it."""
