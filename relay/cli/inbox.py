@@ -65,7 +65,7 @@ def show(
     from relay.service import legible, offline
 
     letter = {"id": id.strip().upper()} | legible.letter(octets)
-    late = _read(site, offline.late_of(site.state_dir, id))
+    late = read(site, offline.late_of(site.state_dir, id))
     if late:
         letter["late"] = late
     if json:
