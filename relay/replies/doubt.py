@@ -58,9 +58,11 @@ _NOT_LOOKED_UP: Final = _compiled(
     r"\b(internal|system|server|local|configuration|software) (error|failure|problem)\b",
     r"\btimed? ?out\b|\bconnection (refused|lost|failed)\b|\bservfail\b",
 )
-# An answer all the same: the domain does not exist, or the directory does not have the address.
+# An answer all the same: the domain does not exist, or the directory does not have the address; or
+# a frame (Cisco's) round an answer that was given elsewhere.
 _ANSWERED: Final = _compiled(
     r"\bnxdomain\b|\bdomain name not found\b|\brecipient verify from ldap failed\b"
+    r"|\bother mail system problem\b"
 )
 # The other address of the dialogue: ours.
 _SENDER: Final = _compiled(r"\b(sender|mail ?from|envelope.from|(return|reverse)[ -]path)\b")
