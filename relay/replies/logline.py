@@ -42,6 +42,7 @@ _UNANSWERED: Final = re.compile(
 _EXIM_OWN: Final = re.compile(
     r"(?:^|\s)(?P<sign>\*\*|==) (?P<to>[^\s:@]{1,320}@[^\s:@]{1,255})(?=[ :])"
 )
+_EXIM_TOOK: Final = re.compile(r"(?: [DQ]T=[0-9][0-9a-z.]{0,30}){1,2}$")  # where it logs times
 _CODED: Final = re.compile(r"(?P<code>[2-5][0-9]{2})(?P<mark>[ -]|$)")
 _CODE: Final = re.compile(r"[2-5][0-9]{2}(?=[ -]|$)")
 
@@ -161,6 +162,7 @@ def _exim(line: str, stage: Stage | None) -> Reading | None:
         rest = after if colon else rest
     else:
         host = _EXIM_HOST.search(line)
+    rest = _EXIM_TOOK.sub("", rest)
     recipient = _EXIM_TO.search(line)
     to = (recipient["to"] or recipient["above"]) if recipient else ""
     where = _stage(said["command"]) or stage
@@ -206,6 +208,7 @@ def _exim_own(line: str, stage: Stage | None) -> Reading | None:
     told, colon, text = line[found.end() :].partition(": ")
     if not colon:
         return None
+    text = _EXIM_TOOK.sub("", text)
     basic = 550 if found["sign"] == "**" else 450
     host = _EXIM_HOST.search(told)
     reply = Reply(basic, None, text[: replies.MAX_BYTES], stage)

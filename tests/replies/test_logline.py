@@ -248,6 +248,13 @@ def test_hostile_lines_cost_no_more_than_their_length(piece: str) -> None:
             "mx.x.id",
         ),
         (
+            "2026-02-27 14:11:09.525 [77] 1abcDE-0001Ab-2C == a@x.id R=r T=t defer (111):"
+            " Connection refused QT=3s DT=0.001s",
+            (Category.NETWORK, Action.RETRY_LATER),
+            450,
+            "",
+        ),
+        (
             "2026-02-27 14:11:09 1abcDE-0001Ab-2C ** a@x.id: Unrouteable address",
             (Category.UNKNOWN_USER, Action.BOUNCE_ADDRESS),
             550,
@@ -268,3 +275,14 @@ def test_what_the_logs_own_server_says(
 
 def test_an_exim_line_without_a_reason_is_no_log_line() -> None:
     assert logline.recognise("== a@x.id R=dnslookup") is None
+
+
+def test_exims_times_are_no_part_of_the_reply() -> None:
+    line = (
+        "2026-02-27 14:11:09.525 [77] 1abcDE-0001Ab-2C ** a@x.id F=<l@x.id> R=r T=t H=mx.x.id"
+        " [192.0.2.1]:25 I=[192.0.2.7]:43482: SMTP error from remote mail server after"
+        " RCPT TO:<a@x.id>: 550 5.1.1 User unknown DT=0.001s"
+    )
+    reading = logline.recognise(line)
+    assert reading is not None
+    assert (reading.reply.text, reading.mx) == ("User unknown", "mx.x.id")
