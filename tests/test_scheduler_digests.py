@@ -24,6 +24,7 @@ from relay.store.base import StoreError
 from relay.store.memory import MemoryStore
 from relay.store.settings import DsnSettings
 from tests.scheduling import OK, SENDER, WIB, Answer, House, house, per_minute, profiles
+from tests.store.contract_refused import MOST, letter
 
 SLOW_SWEEP = 60.0  # seconds: days pass in less of them
 UNKNOWN = "550 5.1.1 No such user here"
@@ -293,5 +294,19 @@ def test_an_address_that_took_a_letter_once_is_called_inactive() -> None:
             text = words.get_payload()
             assert "Email tidak aktif (1):\r\n  <vendor@a.example.id>" in text
             assert "Email tidak terdaftar (1):\r\n  <baru@a.example.id>" in text
+
+    run(main)
+
+
+def test_what_the_door_refused_is_dropped_a_week_later() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, dead) as h:
+            now = clock.now()
+            await h.store.keep_refused(letter(7, b"x", now), b"x", 0, MOST)
+            for _ in range(7):
+                await until_morning(clock)
+                assert len(await h.store.refused()) == 1
+            await until_morning(clock)
+            assert await h.store.refused() == []
 
     run(main)

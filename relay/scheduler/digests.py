@@ -3,7 +3,8 @@
 Contract: what waits stands in the store from the commit of its end on; a digest and the end of that
 waiting are one commit. So a crash, a full disk or a day without the relay makes a digest late, and
 never double. The moment is one of the site's clock; what was missed while the relay was down is
-made up for at the start. A failure of a digest keeps no other one, and no letter, from going.
+made up for at the start. A failure of a digest keeps no other one, and no letter, from going. With
+the day's digests goes what was kept long enough of what the door refused.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class Digests:
             owed = await self._parts.store.owed(moment)
             for sender, flow, count in _portions(owed):
                 await self._tell(sender, flow, count, moment)
+            refused = self._parts.tuning.refused
+            await self._parts.store.drop_refused(moment - millis(refused.keep), refused.most)
         except StoreDead:
             raise
         except StoreError as error:

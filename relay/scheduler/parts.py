@@ -17,7 +17,7 @@ from relay.scheduler.suppressing import Suppressing
 from relay.shaping.base import Shaping
 from relay.shaping.settings import LifeSettings, NxdomainSettings, RetrySettings
 from relay.store.base import Queue
-from relay.store.settings import DsnSettings
+from relay.store.settings import DsnSettings, RefusedSettings
 from relay.store.suppressing import Suppressions
 from relay.suppression import SuppressionSettings
 from relay.transports.base import Route, Router, Transport
@@ -68,6 +68,7 @@ class Tuning:
     return_domain: str = ""  # of the envelope senders that are made for each delivery
     dsn: DsnSettings = field(default_factory=DsnSettings)
     zone: tzinfo = UTC
+    refused: RefusedSettings = field(default_factory=RefusedSettings)
 
 
 @dataclass(slots=True)

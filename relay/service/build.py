@@ -307,4 +307,5 @@ class Road:
             "" if self._return_path is None else self._return_path.domain,
             settings.dsn,
             offset(settings.inbox.zone),
+            settings.refused,
         )

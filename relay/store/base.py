@@ -95,7 +95,7 @@ class StateLocked(StoreError):
     """Another relay holds the state directory."""
 
 
-class Queue(Owing, Protocol):
+class Queue(Owing, TurnedAway, Protocol):
     """The queue of deliveries. All methods are called from the loop's thread."""
 
     @property
@@ -368,7 +368,7 @@ class Accounts(Protocol):
         ...
 
 
-class Store(Queue, Inbox, Accounts, Suppressions, Returns, Reports, TurnedAway, Protocol):
+class Store(Queue, Inbox, Accounts, Suppressions, Returns, Reports, Protocol):
     """All of it, opened once."""
 
     async def close(self) -> None:

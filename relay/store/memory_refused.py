@@ -31,12 +31,17 @@ class MemoryRefused:
         if stored > most:
             octets, stored, letter = b"", 0, replace(letter, is_whole=False)
         self._refused[letter.id] = (replace(letter, stored=stored), octets)
-        room = most
-        for one in await self.refused(len(self._refused)):
-            room -= one.stored
+        await self.drop_refused(since, most)
+        return letter.id
+
+    async def drop_refused(self, since: Instant, most: int) -> int:
+        """See TurnedAway.drop_refused."""
+        room, before = most, len(self._refused)
+        for one in await self.refused(before):
+            room -= one.stored if one.last_at >= since else 0
             if room < 0 or one.last_at < since:
                 del self._refused[one.id]
-        return letter.id
+        return before - len(self._refused)
 
     async def refused(self, limit: int = 100) -> list[RefusedLetter]:
         """See TurnedAway.refused."""

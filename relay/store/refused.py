@@ -86,19 +86,35 @@ def part(id: int, number: int, octets: bytes) -> Callable[[Transaction], None]:
 
 
 def keep(letter: RefusedLetter, since: Instant, most: int) -> Callable[[Transaction], None]:
-    """Its row, behind its parts; then what is too old or too much goes, and parts without a row
-    (a crash cut them off) with it."""
+    """Its row, before its parts; then what is too old or too much goes."""
 
     def run(transaction: Transaction) -> None:
+        transaction.connection.execute(_INSERT, _row(letter))
+        drop(since, most)(transaction)
+
+    return run
+
+
+def whole(id: int) -> Callable[[Transaction], None]:
+    """All its parts are there."""
+
+    def run(transaction: Transaction) -> None:
+        update = "UPDATE refused SET is_whole = 1 WHERE refused_id = ?"
+        transaction.connection.execute(update, (id,))
+
+    return run
+
+
+def drop(since: Instant, most: int) -> Callable[[Transaction], int]:
+    """What was refused last before that, the oldest of what is too much, and parts without row."""
+
+    def run(transaction: Transaction) -> int:
         execute = transaction.connection.execute
-        execute(_INSERT, _row(letter))
-        execute("DELETE FROM refused WHERE last_at < ?", (since,))
-        execute(f"DELETE FROM refused WHERE refused_id IN ({_OVER})", (most,))  # noqa: S608
-        execute(
-            "DELETE FROM refused_part WHERE refused_id <= ?"
-            " AND refused_id NOT IN (SELECT refused_id FROM refused)",
-            (letter.id,),
-        )
+        old = execute("DELETE FROM refused WHERE last_at < ?", (since,)).rowcount
+        over = execute(f"DELETE FROM refused WHERE refused_id IN ({_OVER})", (most,)).rowcount  # noqa: S608
+        kept = "SELECT refused_id FROM refused"
+        execute(f"DELETE FROM refused_part WHERE refused_id NOT IN ({kept})")  # noqa: S608
+        return int(old + over)
 
     return run
 
@@ -122,7 +138,7 @@ def octets_of(connection: sqlite3.Connection, id: int) -> bytes:
     one(connection, id)
     sql = "SELECT bytes FROM refused_part WHERE refused_id = ? ORDER BY part"
     deflated = b"".join(row[0] for row in connection.execute(sql, (id,)))
-    return zlib.decompress(deflated) if deflated else b""
+    return zlib.decompressobj().decompress(deflated)  # a crash may have cut it off
 
 
 class ReadingRefused:
@@ -159,10 +175,19 @@ class WritingRefused:
         deflated = deflate(octets) if is_small else await asyncio.to_thread(deflate, octets)
         if len(deflated) > most:
             deflated, letter = b"", replace(letter, is_whole=False)
-        for number, at in enumerate(range(0, len(deflated), PART)):
+        letter = replace(letter, stored=len(deflated))
+        starts = range(0, len(deflated), PART)
+        in_parts = replace(letter, is_whole=letter.is_whole and len(starts) == 0)
+        await self._writer.call(keep(in_parts, since, most))
+        for number, at in enumerate(starts):
             await self._writer.call(part(letter.id, number, deflated[at : at + PART]))
-        await self._writer.call(keep(replace(letter, stored=len(deflated)), since, most))
+        if letter.is_whole and not in_parts.is_whole:
+            await self._writer.call(whole(letter.id))
         return letter.id
+
+    async def drop_refused(self, since: Instant, most: int) -> int:
+        """See TurnedAway.drop_refused."""
+        return await self._writer.call(drop(since, most))
 
 
 def deflate(octets: bytes) -> bytes:

@@ -47,6 +47,10 @@ class TurnedAway(Protocol):
         time. Raises StoreError."""
         ...
 
+    async def drop_refused(self, since: Instant, most: int) -> int:
+        """The same clearing without a new one; how many went. Raises StoreError."""
+        ...
+
     async def refused(self, limit: int = 100) -> list[RefusedLetter]:
         """What is kept, the latest first."""
         ...

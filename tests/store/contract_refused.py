@@ -69,6 +69,9 @@ class Refused:
         assert [one.id for one in await store.refused()] == [9]
         with pytest.raises(KeyError):
             await store.refused_octets(7)
+        assert await store.drop_refused(NOW + 8 * DAY, MOST) == 0
+        assert await store.drop_refused(NOW + 9 * DAY, MOST) == 1
+        assert await store.refused() == []
 
     async def test_one_that_is_too_large_is_noted_without_its_octets(self, store: Store) -> None:
         octets = random.Random(9).randbytes(2_000)

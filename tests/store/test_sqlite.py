@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from relay.mail.instant import DAY
-from relay.store import sqlite
+from relay.store import refused, sqlite
 from relay.store.base import Selector, Store
 from tests.store.contract import Contract
+from tests.store.contract_refused import MOST, SINCE, letter
 from tests.store.contract_terms import NOW, lease
 from tests.store.letters import Post, SteppingClock, delivered
-from tests.store.opening import opened
+from tests.store.opening import asked, opened
 
 
 class TestSqlite(Contract):
@@ -42,3 +44,20 @@ async def test_after_a_restart_flows_of_one_deadline_still_share(tmp_path: Path)
             assert len(then) == 31
             await store.recover(NOW)
             await store.change("remove", Selector(), "t", "t", NOW)
+
+
+async def test_a_refused_letter_that_a_crash_cut_off_is_known_as_a_part(tmp_path: Path) -> None:
+    octets = b"".join(b"%d\r\n" % (n * 7919) for n in range(50_000))
+    deflated = refused.deflate(octets)
+    async with opened(tmp_path) as store:
+        begun = replace(letter(1, octets), is_whole=False, stored=len(deflated))
+        await store._writer.call(refused.keep(begun, SINCE, MOST))
+        await store._writer.call(refused.part(1, 0, deflated[:50_000]))
+    async with opened(tmp_path) as store:
+        (found,) = await store.refused()
+        assert not found.is_whole
+        kept = await store.refused_octets(1)
+        assert 0 < len(kept) < len(octets)
+        assert octets.startswith(kept)
+        await store.drop_refused(NOW + DAY, MOST)
+    assert asked(tmp_path, "SELECT count(*) FROM refused_part") == [(0,)]
