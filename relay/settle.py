@@ -27,12 +27,14 @@ from relay.mail.delivery import (
     expires_at,
 )
 from relay.mail.instant import DAY, HOUR, Instant, millis
+from relay.mail.urgency import Urgency
 from relay.shaping import backoff
 from relay.shaping.fuse import WHOLE, Fuse, is_about_the_address
 from relay.shaping.settings import NxdomainSettings, RetrySettings
 
 _BEHIND_A_PAUSE: Final = (Action.SLOW_DOWN_PROVIDER, Action.FIX_CONFIG)
 _ABOUT_US: Final = (Scope.SENDER, Scope.DESTINATION, Scope.OURSELVES)
+_URGENT: Final = (Urgency.KRITIS, Urgency.MENDESAK)
 RECENT: Final = 30 * DAY  # a success so long ago still speaks for an address
 APART: Final = 24 * HOUR  # then two refusals so far from each other are needed
 LATELY: Final = "the address took a letter within 30 days: asked again a day after its refusal"
@@ -159,6 +161,9 @@ def _next(
         until = backoff.hinted(attempt.reply.text, now) or until
     if _is_one_recipients_limit(attempt, read):
         until = max(until, now + HOUR)
+    if read.category is Category.MAILBOX_FULL and delivery.urgency not in _URGENT:
+        # Nobody empties a mailbox within minutes, and each try is one letter less to others.
+        until = max(until, now + millis(retry.full))
     if attempt.failure is not None and attempt.failure.kind is FailureKind.AMBIGUOUS:
         until = max(until, now + millis(retry.ambiguous))
     return min(until, delivery.expires_at)

@@ -77,7 +77,7 @@ async def all_is_done_but(failing: str, h: House) -> None:
 def test_a_step_that_fails_keeps_no_other_from_being_done() -> None:
     def peer(delivery: Delivery, now: Instant) -> str:
         is_first = delivery.tries == 0 or delivery.domain == "yahoo.com"
-        return "450 4.2.2 mailbox full" if is_first and delivery.n == 0 else OK
+        return "451 4.3.0 try again later" if is_first and delivery.n == 0 else OK
 
     async def main(clock: VirtualClock) -> None:
         for failing in ("save_shaping", "wake", "overdue", "next_due_at"):

@@ -158,6 +158,24 @@ def test_one_recipients_hourly_limit_waits_over_an_hour() -> None:
     assert slow.until >= NOW + HOUR > soon.until
 
 
+@pytest.mark.parametrize(
+    ("urgency", "least", "most"),
+    [
+        (Urgency.KRITIS, 4 * MINUTE, 6 * MINUTE),
+        (Urgency.MENDESAK, 4 * MINUTE, 6 * MINUTE),
+        (Urgency.TRANSAKSI, 6 * HOUR, 6 * HOUR),
+        (Urgency.MASSAL, 6 * HOUR, 6 * HOUR),
+    ],
+)
+def test_a_full_mailbox_is_left_alone_for_hours_but_by_urgent_letters(
+    urgency: Urgency, least: int, most: int
+) -> None:
+    read = reading(Action.RETRY_LATER, Scope.RECIPIENT, Category.MAILBOX_FULL)
+    outcome = judge(attempt("452 4.2.2 full"), read, replace(delivery(), urgency=urgency))
+    assert isinstance(outcome, Deferred)
+    assert least <= outcome.until - NOW <= most
+
+
 def test_lost_after_the_dot_is_not_tried_before_a_quarter_of_an_hour() -> None:
     outcome = failed(FailureKind.AMBIGUOUS)
     assert isinstance(outcome, Deferred)

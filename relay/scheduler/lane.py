@@ -20,6 +20,7 @@ APPETITE: Final = 8  # how many a lane leases at first; it doubles while it keep
 LEASE: Final = 3600 * SECOND  # written down for who looks; a lease ends by settle, give back or the
 # next start, never by time, so that nothing flies twice because something took long
 MAX_REFUSED: Final = 1_000  # letters of a lane that are remembered as refused for our sake
+PROBES: Final = 64  # rows among which the letter is looked for that asks for all
 NOTHING: Final = 99  # less urgent than any class
 
 
@@ -104,6 +105,21 @@ class Lane:
             if delivery.domain not in self.shut and not (only_new and turn[1])
         ]
         return min(open_)[1] if open_ else None
+
+    def likeliest(self, only_new: bool = False) -> Delivery | None:
+        """As :meth:`first`, but within a class one that was never tried comes before others: who
+        asks for all had better not be refused for its own sake."""
+        open_ = [
+            (turn[:2], delivery.tries > 0, turn, delivery)
+            for turn, delivery in self.leased
+            if delivery.domain not in self.shut and not (only_new and turn[1])
+        ]
+        return min(open_)[-1] if open_ else None
+
+    def wanted(self, is_scarce: bool, is_probing: bool) -> int:
+        """How many to lease at a time; `is_scarce`: room for rows is."""
+        wanted = APPETITE // 4 if is_scarce else self.appetite
+        return max(wanted, PROBES) if is_probing else wanted
 
     def first_of(self, urgency: Urgency) -> Delivery | None:
         """The next delivery of that class whose domain may be tried."""

@@ -142,7 +142,8 @@ class Lanes:
         only_new = shaper.wants_new(lane.destination, now)
         if not only_new and self._start_behind(lane, now):
             return True
-        while (first := lane.first(only_new)) is not None:
+        pick = lane.likeliest if shaper.is_probing(lane.destination, now) else lane.first
+        while (first := pick(only_new)) is not None:
             ahead, urgency = lane.unadmitted, first.urgency
             wait = shaper.peek(lane.destination, first.domain, 1, now, ahead, urgency)
             if wait is None:
@@ -283,7 +284,7 @@ class Lanes:
         if self._rows >= ALL_ROWS or self._claims >= ALL_CLAIMS:
             self._queue(lane)
             return lane.first() is None
-        wanted = lane.appetite if self._rows < ALL_ROWS // 2 else APPETITE // 4
+        wanted = lane.wanted(self._rows >= ALL_ROWS // 2, shaper.is_probing(to, now))
         limit = min(wanted, ALL_ROWS - self._rows)
         chosen = {domain: ready[domain] for domain in sorted(ready, key=ready.__getitem__)}
         self._begin(lane, chosen, limit)

@@ -210,6 +210,11 @@ class Shaping(Protocol):
         """True where no letter that was refused may be the next to ask there."""
         ...
 
+    def is_probing(self, destination: Destination, now: Instant) -> bool:
+        """True where one letter is to ask whether it bears us again: best one that will be taken
+        if it does."""
+        ...
+
     def pause(self, destination: str, until: Instant | None, why: str, now: Instant) -> None:
         """By hand; `until` None: until `resume`. `*` is everything."""
         ...

@@ -19,11 +19,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from relay.mail.classification import Classification
+from relay.mail.classification import Action, Classification
 from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant, millis
 from relay.shaping.learned import Learned
 from relay.shaping.meaning import WEIGHT, Kind, kind_of
 from relay.shaping.settings import PauseSettings
+from relay.shaping.spans import PACED
 
 UNREACHED: Final = 3  # failures in a row after which a site rests as one
 REST: Final = 30 * SECOND  # its first rest; each following failure doubles it
@@ -32,12 +33,15 @@ JITTER: Final = (0.02, 0.12)  # of a pause
 GROWTH: Final = {Kind.THROTTLE: 1.5, Kind.BLOCK: 2.0, Kind.ADMINISTRATIVE: 1.0}
 ENOUGH: Final = 0.75  # of the pause that was enough: where the next one begins
 WAIT_FOR_ROOM: Final = 2 * HOUR  # how long room is waited for before one letter asks
+OF_A_DAY: Final = 3.0  # the growth where a day's quota is used up
+LONGEST_OF_A_DAY: Final = 6 * HOUR
 START: Final = 0.25  # of its limit: a provider without history
 RAMP: Final = 1.5  # its growth …
 RAMP_STEP: Final = 30 * SECOND  # … in so much time with letters
 BACK: Final = 0.8  # of what was borne: after a refusal
 STEP_UP: Final = 0.05  # of it, each step
 SLOWEST: Final = 0.05  # of it, whatever a rule of the site asks for
+FEW: Final = 5  # letters after a probe: who refuses again by then has not ended the refusal
 
 
 class Mode(StrEnum):
@@ -76,6 +80,7 @@ class Standing:
     is_asked: bool = False  # a probe is out
     asked_at: Instant = 0  # since then
     is_new: bool = False  # nothing is known of it: it ramps up by what it bears
+    carried: int = 0  # letters since a probe was accepted, up to a few
     length: int = 0  # milliseconds of the pause at hand
     enough: dict[str, int] = field(default_factory=dict)  # kind → where its next pause begins
     enough_at: Instant = 0
@@ -106,6 +111,7 @@ _KEPT: Final = (
     "connections",
     "step_at",
     "is_new",
+    "carried",
     "length",
     "enough",
     "enough_at",
@@ -131,21 +137,23 @@ def refused(
     """A reply that stops the destination. Every one moves the end of the pause."""
     was, kind = state.mode, kind_of(read, reply)
     state.is_asked = False
+    if was is Mode.SLOW and not state.is_new and state.carried <= FEW and state.kind:
+        was, state.refusals = Mode.PROBING, 0  # it was not over yet, or we were in a hurry
     if was in (Mode.OK, Mode.SLOW):
         state.since, state.refusals, state.kind = now, 0, kind
-        if kind is not Kind.ADMINISTRATIVE:
-            learned.refused(now)
+        if kind is not Kind.ADMINISTRATIVE or _is_of_rate_too(read, learned, now):
+            learned.refused(now, kind is not Kind.THROTTLE)
     elif was is Mode.PROBING:
         state.refusals += 1
+        learned.refused_again(now)
     else:
         learned.refused_too()
     if WEIGHT[kind] > WEIGHT[state.kind]:
         state.kind = kind
-    state.length = _length(state, now, settings)
+    state.length = _length(state, learned, now, settings)
     state.until = max(state.until, now + int(state.length * _jitter(now)))
-    if state.kind is Kind.THROTTLE and learned.is_capped:
-        # A day's quota that is used up is not asked every ten minutes.
-        room = learned.room_at(1, 1.0, now)
+    if state.kind in (Kind.THROTTLE, Kind.BLOCK) and learned.blamed < PACED and learned.is_capped:
+        room = learned.relief_at(now)  # before that it would only be refused again
         state.until = max(state.until, min(room, now + WAIT_FOR_ROOM))
     state.mode = Mode.PAUSED
     if not state.by_hand:
@@ -155,7 +163,13 @@ def refused(
     return Change.NONE if was is Mode.PAUSED else Change.PAUSED
 
 
-def _length(state: Standing, now: Instant, settings: PauseSettings) -> int:
+def _is_of_rate_too(read: Classification, learned: Learned, now: Instant) -> bool:
+    """A door that is shut soon after a throttle, and not for our set-up: it is the last of them."""
+    soon = now - learned.blamed_at < DAY and learned.is_capped
+    return read.action is not Action.FIX_CONFIG and soon
+
+
+def _length(state: Standing, learned: Learned, now: Instant, settings: PauseSettings) -> int:
     """Of the pause that a refusal begins."""
     kind = state.kind
     if kind is Kind.ADMINISTRATIVE:
@@ -164,8 +178,10 @@ def _length(state: Standing, now: Instant, settings: PauseSettings) -> int:
     if now - state.enough_at > DAY:
         state.enough.clear()  # a day without: begin as if nothing had been
     begins = max(first, state.enough.get(kind.value, 0))
-    longest = max(first, millis(settings.longest))
-    return int(min(begins * GROWTH[kind] ** min(state.refusals, 40), longest))
+    longest, growth = max(first, millis(settings.longest)), GROWTH[kind]
+    if kind is Kind.THROTTLE and learned.blamed >= PACED:
+        longest, growth = min(longest, max(first, LONGEST_OF_A_DAY)), OF_A_DAY
+    return int(min(begins * growth ** min(state.refusals, 40), longest))
 
 
 def _jitter(now: Instant) -> float:
@@ -174,8 +190,18 @@ def _jitter(now: Instant) -> float:
     return 1 + low + (high - low) * drawn
 
 
+def refused_itself(state: Standing) -> Change:
+    """A letter was refused for a reason of its own. Nobody knows whether it would have been taken
+    else: who says so at RCPT may still refuse us at the dot."""
+    state.unreached, state.is_asked = 0, False
+    if state.mode is Mode.PROBING and state.kind is Kind.REST:
+        state.mode, state.kind, state.why = Mode.OK, Kind.NONE, ""
+        return Change.RESUMED
+    return Change.NONE
+
+
 def accepted(state: Standing, learned: Learned, now: Instant, settings: PauseSettings) -> Change:
-    """A letter was accepted, or refused for a reason of its own: the destination bears us."""
+    """A letter was accepted: the destination bears us."""
     state.unreached = 0
     if state.mode is not Mode.PROBING:
         return Change.NONE
@@ -186,8 +212,8 @@ def accepted(state: Standing, learned: Learned, now: Instant, settings: PauseSet
         return Change.RESUMED
     if state.refusals and state.kind in (Kind.THROTTLE, Kind.BLOCK):
         state.enough[state.kind.value], state.enough_at = int(ENOUGH * state.length), now
-    learned.borne_again(state.since, now)
-    state.mode, state.refusals, state.is_new = Mode.SLOW, 0, False
+    learned.borne_again(state.since, now, state.refusals)
+    state.mode, state.is_new, state.carried = Mode.SLOW, False, 0
     state.connections, state.share = 1, BACK
     state.step_at = now + _step(settings)
     return Change.RESUMED
@@ -231,6 +257,8 @@ def tick(state: Standing, now: Instant, settings: PauseSettings, connections: in
 def wrote(state: Standing, now: Instant) -> None:
     """A letter went to a destination that ramps up: it grows with what it is given, and what it is
     given in silence teaches nothing."""
+    if state.mode is Mode.SLOW and state.carried <= FEW:
+        state.carried += 1
     if not (state.mode is Mode.SLOW and state.is_new):
         return
     if not state.step_at:

@@ -44,13 +44,20 @@ class Keeping:
         self._dirty: set[str] = set()
         self._touched: set[str] = set()
         self._touched_kept_at: Instant = 0
-        self._has_named = False
+        self._named_keys: dict[str, list[str]] = {}  # destination → the keys of ours it has named
 
     def _state(self, destination: Destination) -> Standing:
         state = self._states.get(destination.key)
         if state is None:
             state = self._states[destination.key] = Standing()
         return state
+
+    def _note_named(self, key: str) -> Standing:
+        """The state of one of our names at a destination: `gmail|dkim=lpse.example.go.id`."""
+        keys = self._named_keys.setdefault(key.partition("|")[0], [])
+        if key not in keys:
+            keys.append(key)
+        return self._states.setdefault(key, Standing())
 
     def _learned_of(self, key: str) -> Learned:
         learned = self._learned.get(key)
@@ -145,7 +152,8 @@ class Keeping:
     def _take(self, kind: str, key: str, kept: Any, now: Instant) -> None:
         if kind == "state":
             self._states[key] = self._believed(Standing.load(kept), now)
-            self._has_named = self._has_named or "|" in key
+            if "|" in key:
+                self._note_named(key)
         elif kind == "learned":
             self._learned[key] = Learned.load(kept, self._scale())
         elif kind == "warmup":

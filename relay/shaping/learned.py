@@ -4,255 +4,168 @@ A provider keeps its quotas to itself, and there may be several: a minute's, an 
 Counted are the units written in six spans. When it refuses, that span is blamed whose count stands
 at a record while those of the shorter ones do not: a steady rate leaves the minute's count where it
 was a while ago, and the hour's growing. What was borne in that span is its ceiling from then on,
-and the counts are held somewhat below it. Where nothing stands at a record the quota has fallen,
-and the ceilings give way. After clean hours in which a ceiling was in the way it rises again, in
-small steps, sooner below what was borne once than above it; a step that is refused doubles the
-patience.
+and the counts are held somewhat below it. What follows may clear a span: it bears as many again
+while the count has not gone down, or it refuses for hours although there is room. Where nothing
+stands at a record the quota has fallen, and the ceilings are halved. After clean hours in which a
+ceiling was in the way one step above it is tried; what is borne there is followed by larger steps,
+and what is refused costs no more than the step, and doubles the patience.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from relay.mail.instant import DAY, HOUR, MINUTE, Instant
+from relay.shaping.spans import PACED, Spans
+from relay.shaping.track import BELOW, RECORD, Peaks, Track
 
-SPANS: Final = (MINUTE, 4 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY)
-FIRST: Final = 8  # letters of a destination before its spans are made
-SLICES: Final = 60  # to a span; a slice counts until it is over as a whole
-BELOW: Final = 0.95  # of a ceiling: how far it is used
-GIVE_WAY: Final = 0.7  # of what was written, where a quota has fallen
-PARTS: Final = 6  # of a span: what was borne in the last two of them is no record yet
+GIVE_WAY: Final = 0.5  # of what was written, where a quota has fallen
+GIVE_MORE: Final = 0.35  # of the ceilings, where we were blocked below them
 ALIKE: Final = 0.07  # of a count: as good as the same
+MANY: Final = 3  # times the least of a span: from there on room is waited for
 SOME: Final = 3  # units: fewer are alike by chance
-RECORD: Final = 1.03  # of the counts before: from there on it is a record
-LEAST: Final = (
-    1,
-    2,
-    4,
-    12,
-    40,
-    100,
-)  # in each span: below it no ceiling ever goes, since who refuses so
-# few does not do it for their number
-PACED: Final = 4  # of the spans: the longer ones say how many, not how fast
-CALM: Final = 3 * HOUR  # clean time before a ceiling rises
-MOST_CALM: Final = 6 * HOUR  # but no more than this
-COSTS: Final = 15  # clean time in lengths of what the last refusal had cost
-UP: Final = 1.05  # a step above what was ever borne
-BACK_UP: Final = 1.25  # a step below it
-SOONER: Final = 3  # times as soon below it
+HOURLY: Final = 3  # the hour's place among the spans
+DAILY: Final = 5  # the day's
+CALM: Final = (
+    10 * HOUR
+)  # clean time before a step above a ceiling is tried: another half of the day
+COSTS: Final = 12  # at least so many lengths of what the last refusal had cost
+MOST_CALM: Final = DAY  # but no more than this
+BACK_CALM: Final = 4 * HOUR  # the same below what was borne once
+BACK_COSTS: Final = 3  # and so many lengths of what the last refusal had cost
+NEAR: Final = 0.95  # of that: from there on the next step is above it
+TRIED: Final = 1.2  # the first step: what is used of it is clearly above what was refused
+UP: Final = 1.25  # each further one, and those below what was borne once
+FAR: Final = 1.5  # where the ceiling is a guess
+STRIKES: Final = 2  # refusals within a day, from which on nothing above a ceiling is tried
+OFTEN: Final = 2  # refused probes: it is no short penalty
+SURE: Final = 2 * HOUR  # after a step, or two spans: then it is borne
+SOON: Final = 30 * MINUTE  # between steps while all is borne; half a span where that is more
 PATIENCE: Final = 8.0  # at most so many times the calm
-PRESSED: Final = 0.9  # of what may be used: a ceiling that was in the way
+COSTLY: Final = 30 * MINUTE  # a refusal that cost so much is not risked again to tell two spans
+TOLD_APART: Final = 1.5  # times the count of the shorter span: else the longer one says nothing
+ROOMY: Final = 0.75  # of the count that was refused: what is refused below it has another reason
+PLAUSIBLE: Final = 0.2  # of what was borne once: no quota falls by more at a time
+DOUBT: Final = 4 * HOUR  # of refusals with room, until another span is blamed
 
 
-@dataclass(slots=True)
-class Track:
-    """One span: units by slices, what it bore before, and its ceiling."""
-
-    span: int
-    least: int
-    slices: list[list[int]] = field(default_factory=list)  # [slice, units], oldest first
-    total: int = 0
-    peaks: list[list[int]] = field(default_factory=list)  # [part of the span, peak]: the last two
-    record: int = 0  # of all earlier ones
-    cap: float | None = None
-    top: float = 0.0  # the highest ceiling so far
-    is_pressed: bool = False  # it was in the way since the last step
-
-    def count(self, now: Instant) -> int:
-        """Units that count now."""
-        grain = self.span // SLICES
-        gone = 0
-        for at, units in self.slices:
-            if (at + 1) * grain + self.span > now:
-                break
-            self.total -= units
-            gone += 1
-        if gone:
-            del self.slices[:gone]
-        return self.total
-
-    def add(self, units: int, now: Instant) -> None:
-        """Units written now."""
-        self.count(now)
-        at = now // (self.span // SLICES)
-        if self.slices and self.slices[-1][0] >= at:
-            self.slices[-1][1] += units
-        else:
-            self.slices.append([at, units])
-        self.total += units
-        self._turn(now)
-        self.peaks[-1][1] = max(self.peaks[-1][1], self.total)
-        if self.cap is not None and self.total >= PRESSED * BELOW * self.cap:
-            self.is_pressed = True
-
-    def _turn(self, now: Instant) -> None:
-        part = now * PARTS // self.span
-        if not self.peaks or self.peaks[-1][0] < part:
-            self.peaks.append([part, 0])
-            while self.peaks[0][0] < part - 1:
-                self.record = max(self.record, self.peaks.pop(0)[1])
-
-    def is_record(self, now: Instant) -> bool:
-        """Does the count stand above all that it was until a while ago?"""
-        self._turn(now)
-        return self.count(now) > max(self.record * RECORD, self.record + 1)
-
-    def room_at(self, units: int, share: float, now: Instant) -> Instant:
-        """When so many more fit below the ceiling; `now`: at once."""
-        if self.cap is None:
-            return now
-        excess = self.count(now) + units - max(self.least, int(self.cap * BELOW * share))
-        if excess <= 0:
-            return now
-        grain = self.span // SLICES
-        for at, counted in self.slices:
-            excess -= counted
-            if excess <= 0:
-                return (at + 1) * grain + self.span
-        return now + self.span
-
-    def dump(self) -> list[Any]:
-        """For the store."""
-        return [self.slices, self.peaks, self.record, self.cap, self.top]
-
-    def load(self, kept: list[Any]) -> None:
-        """What :meth:`dump` gave. Raises ValueError, TypeError."""
-        slices, peaks, self.record, self.cap, self.top = kept
-        self.peaks = [[int(part), int(peak)] for part, peak in peaks]
-        self.slices = [[int(at), int(units)] for at, units in slices]
-        self.total = sum(units for _, units in self.slices)
-
-
-class Learned:
-    """All spans of one destination."""
+class Learned(Spans):
+    """What the refusals of one destination have taught."""
 
     __slots__ = (
-        *("_first", "_scale", "_tracks"),
-        *("blamed", "blamed_at", "calm_since", "cost", "counts", "patience"),
+        *("before", "blamed", "blamed_at", "calm_since", "cost", "counts"),
+        *("patience", "records", "roomy_since", "strikes"),
     )
 
     def __init__(self, scale: float = 1.0) -> None:
         """`scale`: of all times here, for a laboratory whose pauses are short."""
-        self._scale = scale
-        self._tracks: tuple[Track, ...] = ()
-        self._first: list[tuple[int, Instant]] = []  # the first few; most sites never have more
+        super().__init__(scale)
         self.blamed = -1  # which track the last refusal was put down to
         self.blamed_at: Instant = 0
+        self.before: float | None = None  # its ceiling until then
+        self.records: list[int] = []  # which stood at a record then
+        self.counts: list[int] = []  # of each span then
+        self.roomy_since: Instant = 0  # refused since then although the blamed one has room
         self.calm_since: Instant = 0
-        self.counts: list[int] = []  # of each span, at the last refusal
         self.cost = 0  # milliseconds from the last refusal until it was over
         self.patience = 1.0
+        self.strikes: list[Instant] = []  # the refusals of the last day, the first of each time
 
-    @property
-    def tracks(self) -> tuple[Track, ...]:
-        """The spans; made when they are first needed."""
-        if not self._tracks:
-            self._tracks = tuple(
-                Track(max(SLICES, int(span * self._scale)), least)
-                for span, least in zip(SPANS, LEAST, strict=True)
-            )
-            for units, at in self._first:
-                self._add(units, at)
-            self._first = []
-        return self._tracks
-
-    def add(self, units: int, now: Instant) -> None:
-        """Units written now."""
-        if not self._tracks and len(self._first) < FIRST:
-            self._first.append((units, now))
-        else:
-            self._add(units, now)
-
-    def _add(self, units: int, now: Instant) -> None:
-        for track in self.tracks:
-            track.add(units, now)
-
-    def room_at(self, units: int, share: float, now: Instant) -> Instant:
-        """When so many more fit below all ceilings."""
-        at = now
-        for track in self.tracks:
-            if track.cap is not None:
-                at = max(at, track.room_at(units, share, now))
+    def relief_at(self, now: Instant) -> Instant:
+        """When it is worth asking again: there is room below all ceilings, and in each span up to
+        an hour that the refusal may have been about."""
+        at = self.room_at(1, 1.0, now)
+        for n in self.records:
+            track = self.tracks[n]
+            if n < PACED and self.counts[n] > MANY * track.least:
+                excess = track.count(now) - int(BELOW * self.counts[n])
+                at = max(at, track.gone_at(excess, now))
         return at
 
-    def interval(self, share: float) -> float:
-        """Milliseconds between units that keep the pace of the ceilings up to an hour; 0: none."""
-        paces = [
-            track.span / max(track.least, track.cap * BELOW * share)
-            for track in self.tracks[:PACED]
-            if track.cap is not None
-        ]
-        return max(paces, default=0.0)
+    # --- refusals
 
-    def rate(self, share: float = 1.0) -> float | None:
-        """RCPTs a minute that the ceilings allow over time; None: nothing was learned."""
-        rates = [
-            MINUTE * track.cap * BELOW * share / track.span
-            for track in self.tracks
-            if track.cap is not None
-        ]
-        return min(rates, default=None)
-
-    def ceiling(self) -> float | None:
-        """RCPTs a minute that were borne before the last refusal."""
-        rates = [MINUTE * track.cap / track.span for track in self.tracks if track.cap is not None]
-        return min(rates, default=None)
-
-    def refused(self, now: Instant) -> None:
-        """The first refusal after clean time: find what it is about."""
-        self._doubt(now)
+    def refused(self, now: Instant, is_block: bool = False) -> None:
+        """The first refusal after clean time: find what it is about. `is_block`: it says more than
+        *not so fast*, so that another one is not risked."""
         counts = [track.count(now) for track in self.tracks]
-        again = self._as_before(counts)
-        at_record = [n for n, track in enumerate(self.tracks) if track.is_record(now)]
-        if again is not None:
+        again, tried = self._as_before(counts), self._tried()
+        plausible = [n for n, track in enumerate(self.tracks) if track.share(now) >= PLAUSIBLE]
+        self.records = [n for n in plausible if self.tracks[n].is_record(now)]
+        highest = [n for n in plausible if counts[n] > self.tracks[n].lately.record]
+        if tried is not None:
+            self._blame(tried, counts[tried])
+        elif again is not None:
             if 0 <= self.blamed < again:
                 self.tracks[self.blamed].cap = None  # it was not that one
-            self._blame(again, now)
-        elif at_record:
-            self._blame(at_record[0], now)
+            self._blame(again, counts[again])
+        elif self.records or highest:
+            n = _natural(self.records or highest)
+            self._blame(n, counts[n])
+            self.tracks[n].is_weak = now - (self.flow_since or 0) < self.tracks[n].span
         else:
-            self._give_way(now)
-        self.counts = counts
-        self.blamed_at = self.calm_since = now
+            self._give_way(counts, now)
+        if is_block and tried is None:
+            self._give_more()
+        self.counts, self.blamed_at, self.calm_since = counts, now, now
+        self.roomy_since, self.flow_since = 0, None
+        self.strikes = [at for at in self.strikes if now - at < DAY * self._scale] + [now]
         for track in self.tracks:
-            track.is_pressed = False
+            track.tried_from, track.is_pressed = None, False
+
+    def _tried(self) -> int | None:
+        """The span in which a step is being tried."""
+        tried = (n for n, track in enumerate(self.tracks) if track.tried_from is not None)
+        return next(tried, None)
+
+    def _give_more(self) -> None:
+        """Blocked below the other ceilings: they may have fallen, too."""
+        for n, track in enumerate(self.tracks[:PACED]):
+            if track.cap is not None and n != self.blamed:
+                track.cap = max(float(track.least), GIVE_MORE * track.cap)
 
     def _as_before(self, counts: list[int]) -> int | None:
-        """The span whose count stands where it stood at the refusal before: it explains both. The
-        one that was blamed then, else the shortest; None: none does."""
+        """The span whose count stands where it stood at the refusal before, and above what it
+        bore since: it explains both. The one that was blamed then, else the shortest."""
         alike = [
             n
             for n, (now, before) in enumerate(zip(counts, self.counts, strict=False))
-            if before > SOME and abs(now - before) <= ALIKE * before
+            if before > SOME
+            and abs(now - before) <= ALIKE * before
+            and now > self.tracks[n].lately.record * (1 if n == self.blamed else RECORD)
         ]
         return self.blamed if self.blamed in alike else min(alike, default=None)
 
-    def _doubt(self, now: Instant) -> None:
-        """A refusal soon after a step up was its answer."""
-        if self.blamed >= 0 and now - self.calm_since < CALM * self._scale:
-            self.patience = min(PATIENCE, 2 * self.patience)
-
-    def _blame(self, n: int, now: Instant) -> None:
+    def _blame(self, n: int, count: int) -> None:
+        """Its count is what was not borne; a step that was tried is taken back."""
         track = self.tracks[n]
-        cap = float(max(track.least, track.count(now) - 1))
-        if track.cap is not None:
+        cap = float(max(track.least, count - 1))
+        self.before = track.cap
+        if track.tried_from is not None:
+            cap = track.top = min(cap, track.tried_from)
+            self.patience = min(PATIENCE, 2 * self.patience)
+        elif track.cap is not None:
             lower = GIVE_WAY if n == self.blamed else BELOW
             cap = max(float(track.least), lower * min(cap, track.cap))
-        track.cap = cap
+        track.cap, track.is_weak = cap, False
         track.top = max(track.top, track.cap)
         self.blamed = n
 
-    def _give_way(self, now: Instant) -> None:
-        """No count stands at a record: the quota has fallen."""
-        capped = [track for track in self.tracks if track.cap is not None]
-        for track in capped or (self.tracks[0], self.tracks[3]):
-            low = GIVE_WAY * track.count(now)
-            if track.cap is not None:
-                low = min(GIVE_WAY * track.cap, max(low, 0.5 * track.cap))
-            track.cap = max(float(track.least), low)
-            track.top = max(track.top, track.cap)
+    def _give_way(self, counts: list[int], now: Instant) -> None:
+        """No count stands at a record: the quota has fallen. That span is blamed which was nearest
+        to what it had borne; what had been a ceiling is one no more."""
+        capped = [n for n, track in enumerate(self.tracks) if track.cap is not None]
+        self.blamed = max(
+            capped or range(len(self.tracks)), key=lambda n: self.tracks[n].share(now)
+        )
+        self.before = self.tracks[self.blamed].cap
+        for n, (track, count) in enumerate(zip(self.tracks, counts, strict=True)):
+            if n == self.blamed:
+                low = GIVE_WAY * count
+            elif track.cap is not None:
+                low = GIVE_WAY * track.cap
+            else:
+                continue
+            track.cap = track.top = max(float(track.least), low)
 
     def refused_too(self) -> None:
         """One more of the same moment: it was not borne either."""
@@ -261,67 +174,142 @@ class Learned:
             if track.cap is not None:
                 track.cap = max(float(track.least), track.cap - 1)
 
-    def borne_again(self, since: Instant, now: Instant) -> None:
-        """The refusal that began at `since` is over."""
+    def refused_again(self, now: Instant) -> None:
+        """It was asked, and refuses still. For hours, although the blamed span has room: then a
+        longer one is it, whose count has hardly gone down."""
+        if self.blamed < 0 or not self.counts:
+            return
+        if self.tracks[self.blamed].count(now) >= ROOMY * self.counts[self.blamed]:
+            return
+        self.roomy_since = self.roomy_since or now
+        if now - self.roomy_since < DOUBT * self._scale:
+            return
+        longer = [
+            n
+            for n in range(self.blamed + 1, len(self.tracks))
+            if self.tracks[n].count(now) > max(SOME, ROOMY * self.counts[n])
+        ]
+        if longer:
+            self._blame_instead(longer[0])
+
+    def _blame_instead(self, n: int) -> None:
+        self.tracks[self.blamed].cap = self.before
+        track = self.tracks[n]
+        self.before = track.cap
+        cap = float(max(track.least, self.counts[n] - 1))
+        track.cap = cap if track.cap is None else min(cap, track.cap)
+        track.top = max(track.top, track.cap)
+        self.blamed, self.roomy_since = n, 0
+
+    def borne_again(self, since: Instant, now: Instant, asked: int = 0) -> None:
+        """The refusal that began at `since` is over, after so many refused probes. What bears as
+        many as were refused is not what refused them."""
         self.cost = now - since
-        self.calm_since = now
+        self.calm_since = self.flow_since = now
+        for track in self.tracks:
+            track.is_pressed, track.lately = False, Peaks(record=track.count(now))
+        if self.blamed < 0 or not self.counts:
+            return
+        counts = [track.count(now) for track in self.tracks]
+        if counts[self.blamed] >= self.counts[self.blamed] > SOME:
+            others = [n for n in self.records if counts[n] < self.counts[n]]
+            if others:
+                self._blame_instead(others[0])
+            else:
+                self.tracks[self.blamed].cap = self.before
+                self.blamed = -1
+        elif asked >= OFTEN and self.blamed == HOURLY and self._is_quarterly():
+            self._blame_instead(HOURLY - 1)
+        elif self.cost >= COSTLY * self._scale:
+            self._play_safe()
+
+    def _is_quarterly(self) -> bool:
+        """Of a flow that was too young to tell, and where the refusal itself lasts long: who counts
+        by minutes is likelier than who counts hours."""
+        return self.tracks[HOURLY].is_weak and HOURLY - 1 in self.records
+
+    def _play_safe(self) -> None:
+        """In a flow that had just begun the next longer span may be it as well."""
+        n = self.blamed + 1
+        if n >= PACED - 1 or n not in self.records or self.tracks[n].cap is not None:
+            return
+        if self.counts[n] < TOLD_APART * self.counts[n - 1]:
+            return  # all of it was written within the shorter one
+        track = self.tracks[n]
+        track.cap, track.is_weak = float(max(track.least, self.counts[n] - 1)), True
+        track.top = max(track.top, track.cap)
+
+    # --- clean time
 
     def rise(self, now: Instant) -> bool:
         """What clean time alone does; True where a ceiling moved."""
         calm = min(max(CALM, COSTS * self.cost), MOST_CALM) * self._scale * self.patience
-        moved = False
+        clean, moved = now - self.calm_since, False
         for track in self.tracks:
+            if clean >= max(SURE * self._scale, 2 * track.span):
+                track.tried_from = None
             if track.cap is None or not track.is_pressed:
                 continue
-            is_known = track.cap * BACK_UP <= track.top
-            if now - self.calm_since >= (calm / SOONER if is_known else calm):
-                track.cap *= BACK_UP if is_known else UP
-                track.top = max(track.top, track.cap)
-                track.is_pressed = False
-                moved = True
+            is_back = track.cap < NEAR * track.top
+            is_soon = track.is_borne and (is_back or track.is_beyond)
+            if clean < self._wait(track, calm, is_back, is_soon):
+                continue
+            if is_soon:
+                self.patience = 1.0
+            elif not is_back and not track.is_weak and self._is_warned(now):
+                continue
+            track.step(self._up(track, is_back, is_soon))
+            moved = True
         if moved:
             self.calm_since = now
-            self.patience = max(1.0, self.patience / 2)
         return moved
 
-    def lift(self, allowed: dict[int, int]) -> None:
-        """Forget ceilings that the limits keep anyway: span → the limit's own count."""
-        for track in self.tracks:
-            limit = allowed.get(track.span)
-            if track.cap is not None and limit is not None and track.cap * BELOW >= limit:
-                track.cap = None
+    def _wait(self, track: Track, calm: float, is_back: bool, is_soon: bool) -> float:
+        """Clean time before its next step."""
+        if is_soon:
+            return max(SOON * self._scale, track.span / 2)
+        if track.is_weak:
+            return min(calm, BACK_CALM * self._scale)
+        return min(calm, max(BACK_CALM * self._scale, BACK_COSTS * self.cost)) if is_back else calm
 
-    @property
-    def is_capped(self) -> bool:
-        """True where anything was learned."""
-        if not self._tracks:
-            return False
-        return any(track.cap is not None for track in self._tracks)
+    @staticmethod
+    def _up(track: Track, is_back: bool, is_soon: bool) -> float:
+        """By how much."""
+        if track.is_weak:
+            return FAR
+        if is_back:
+            return min(UP, track.top / (track.cap or 1))
+        return UP if is_soon else TRIED
 
-    def is_empty(self, now: Instant) -> bool:
-        """True where nothing counts and nothing was learned."""
-        if not self._tracks:
-            return not self._first or now - self._first[-1][1] >= DAY * self._scale
-        return not self.is_capped and not any(track.count(now) for track in self.tracks)
+    def _is_warned(self, now: Instant) -> bool:
+        """Refused so often within a day that one more could cost much."""
+        return sum(now - at < DAY * self._scale for at in self.strikes) >= STRIKES
 
     def dump(self) -> dict[str, Any]:
         """For the store."""
-        return {
-            "tracks": [track.dump() for track in self.tracks],
-            "blamed": self.blamed,
-            "blamed_at": self.blamed_at,
-            "calm_since": self.calm_since,
-            "cost": self.cost,
-            "counts": self.counts,
-            "patience": self.patience,
-        }
+        kept = {name: getattr(self, name) for name in _KEPT}
+        return kept | {"tracks": [track.dump() for track in self.tracks]}
 
     @classmethod
     def load(cls, kept: dict[str, Any], scale: float = 1.0) -> Learned:
-        """What :meth:`dump` gave. Raises KeyError, TypeError, ValueError."""
+        """What :meth:`dump` gave; what an older program did not keep is as new. Raises KeyError,
+        TypeError, ValueError."""
         made = cls(scale)
         for track, text in zip(made.tracks, kept["tracks"], strict=True):
             track.load(text)
-        for name in ("blamed", "blamed_at", "calm_since", "cost", "counts", "patience"):
-            setattr(made, name, kept[name])
+        for name in _KEPT:
+            setattr(made, name, kept.get(name, getattr(made, name)))
         return made
+
+
+def _natural(spans: list[int]) -> int:
+    """The shortest of several that it may be; but who would count quarters of an hour, or of a day,
+    counts hours and days."""
+    n = spans[0]
+    return n + 1 if n in (HOURLY - 1, DAILY - 1) and n + 1 in spans else n
+
+
+_KEPT: Final = (
+    *("before", "blamed", "blamed_at", "calm_since", "cost"),
+    *("counts", "flow_since", "patience", "records", "roomy_since", "strikes"),
+)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from relay.mail import events
 from relay.mail.classification import Action, Classification
 from relay.mail.events import Event
-from relay.mail.instant import SECOND, Instant
+from relay.mail.instant import MINUTE, SECOND, Instant
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.shaping import feedback, meaning, telling
@@ -55,6 +55,7 @@ class Shaper(Waiting):
         self._open: dict[str, int] = {}
         self._dials: dict[str, Meter] = {}
         self._next: dict[str, float] = {}  # where a learned pace lets the next unit go
+        self._signers: dict[str, str] = {}  # destination → the one d= seen there; empty: several
 
     def use(
         self,
@@ -129,10 +130,12 @@ class Shaper(Waiting):
         of_rule = self._reacting.connections(destination.key, now)
         if of_rule is not None:
             allowed = of_rule if allowed is None else min(allowed, of_rule)
-        if state is None or state.mode is Mode.OK or state.is_new:
-            return allowed
-        learned = 1 if state.mode is not Mode.SLOW else state.connections
-        return learned if allowed is None else min(learned, allowed)
+        for one in (state, *map(self._states.get, self._named_keys.get(destination.key, ()))):
+            if one is None or one.mode is Mode.OK or one.is_new:
+                continue
+            learned = 1 if one.mode is not Mode.SLOW else one.connections
+            allowed = learned if allowed is None else min(learned, allowed)
+        return allowed
 
     # --- permit two
 
@@ -185,6 +188,8 @@ class Shaper(Waiting):
             return SHORT
         self._counting.spend(asked, units, now, urgency)
         self._spent(destination, units, now)
+        if self._signers.setdefault(destination.key, identity.dkim) != identity.dkim:
+            self._signers[destination.key] = ""
         self._reacting.spent(destination.key, domain, units, now)
         return None
 
@@ -198,7 +203,9 @@ class Shaper(Waiting):
                 state.is_asked, state.asked_at = True, now
             interval = self._interval(destination, state)
             if interval:
-                self._next[key] = max(self._next.get(key, 0.0), float(now)) + units * interval
+                # What was late by up to one interval is made up for: the pace is a mean.
+                begins = max(self._next.get(key, 0.0), now - min(interval, MINUTE))
+                self._next[key] = begins + units * interval
             feedback.wrote(state, now)
         self._learned_of(key).add(units, now)
         if profile.warmup is not None:
@@ -256,12 +263,17 @@ class Shaper(Waiting):
         if read is not None:
             state.last_reply, state.last_reply_at = reply, now
         said = meaning.meaning(read, state.mode is Mode.PROBING)
+        counted = key
         if said is Meaning.REFUSAL and (name := meaning.named(reply, identity)):
             key = f"{key}|{name}={getattr(identity, name)}"
-            state, self._has_named = self._states.setdefault(key, Standing()), True
-        learned = self._learned_of(key)
+            state = self._note_named(key)
+            # Where all that goes there carries one name of ours, its counts are the destination's.
+            counted = key if self._signers.get(counted) != identity.dkim else counted
+        learned = self._learned_of(counted)
         change = Change.NONE
-        if said is Meaning.ALIVE:
+        if said is Meaning.ALIVE and read is not None:
+            change = feedback.refused_itself(state)
+        elif said is Meaning.ALIVE:
             change = self._alive(destination, state, now, identity)
         elif said is Meaning.UNREACHED:
             change = feedback.unreached(state, reply, now, self._pauses)
@@ -291,11 +303,11 @@ class Shaper(Waiting):
     ) -> Change:
         """It bears us, and so does each name of ours that the letter carried."""
         change = feedback.accepted(state, self._learned_of(destination.key), now, self._pauses)
-        if self._has_named:
+        if destination.key in self._named_keys:
             for key in named_keys(destination.key, identity):
                 own = self._states.get(key)
                 if own is not None and own.mode is Mode.PROBING:
-                    feedback.accepted(own, self._learned_of(key), now, self._pauses)
+                    feedback.accepted(own, self._learned_of(destination.key), now, self._pauses)
                     self._dirty.add(key)
         return change
 
@@ -339,6 +351,11 @@ class Shaper(Waiting):
             and state.kind is Kind.ADMINISTRATIVE
             and state.mode in (Mode.PROBING, Mode.PAUSED)
         )
+
+    def is_probing(self, destination: Destination, now: Instant) -> bool:
+        """See Shaping.is_probing."""
+        state = self._states.get(destination.key)
+        return state is not None and state.mode is Mode.PROBING
 
     # --- showing
 

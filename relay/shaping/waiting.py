@@ -30,7 +30,7 @@ class Waiting(Stopping):
             return wait
         self._tick(destination, now)
         wait = self._state_wait(destination.key, now)
-        if wait is None and self._has_named and identity is not NOBODY:
+        if wait is None and destination.key in self._named_keys and identity is not NOBODY:
             for key in named_keys(destination.key, identity):
                 state = self._states.get(key)
                 if state is not None:
@@ -113,7 +113,8 @@ class Waiting(Stopping):
         self._known[key] = destination
         state = self._states.get(key)
         learned = self._learned.get(key)
-        if learned is not None and learned.is_capped and learned.rise(now):
+        is_clean = state is None or state.mode is Mode.OK
+        if is_clean and learned is not None and learned.is_capped and learned.rise(now):
             learned.lift(telling.spans(destination.profile.rates))
             self._dirty.add(key)
         if state is None:

@@ -13,6 +13,8 @@ from relay.shaping.settings import PauseSettings
 from relay.shaping.shaper import Shaper
 from tests.shaping.house import (
     BLOCK,
+    DEAD,
+    DOWN,
     GMAIL,
     NOW,
     OURS,
@@ -20,6 +22,7 @@ from tests.shaping.house import (
     THROTTLE,
     admit,
     no_rates,
+    paused_until,
     shaper,
     state,
 )
@@ -104,6 +107,7 @@ def test_silence_teaches_nothing() -> None:
     made = Shaper(PauseSettings(), no_rates)
     assert admit(made, NOW)
     assert admit(made, NOW + 10 * RAMP_STEP)
+    assert admit(made, NOW + 10 * RAMP_STEP)  # what was late is made up for, by one
     wait = made.peek(GMAIL, "gmail.com", 1, NOW + 10 * RAMP_STEP)
     assert wait is not None
     assert "new to us: 22.5 a minute" in wait.why
@@ -115,3 +119,52 @@ def test_one_connection_is_closed_to_massal(urgency: Urgency, most: int) -> None
     made = shaper()
     made.feedback(GMAIL, THROTTLE, "421 slow down", NOW)
     assert made.connections(GMAIL, NOW + HOUR, urgency) == 1
+
+
+def test_where_all_mail_carries_one_name_its_pause_holds_the_connections_and_teaches() -> None:
+    made, now = shaper(), NOW
+    for n in range(40):
+        assert admit(made, now + n * 2 * SECOND, identity=ONE)
+    now += 80 * SECOND
+    made.feedback(GMAIL, THROTTLE, OF_ONE, now, ONE)
+    assert made.connections(GMAIL, now) == 1
+    assert made._learned["gmail"].is_capped  # what was written there was all of that name
+    made.feedback(GMAIL, THROTTLE, OF_ONE, now, ONE)  # known by now
+    assert admit(made, now + 2 * HOUR, identity=TWO)
+    made.feedback(GMAIL, THROTTLE, OF_ONE, now + 5 * HOUR, ONE)
+    assert made._learned["gmail|dkim=lpse.one.go.id"] is not made._learned["gmail"]
+
+
+def test_a_refused_recipient_answers_no_probe_but_shows_that_a_site_is_there() -> None:
+    made, now = shaper(), NOW
+    made.feedback(GMAIL, THROTTLE, "421 slow down", now)
+    now += 12 * MINUTE
+    assert admit(made, now) and made.is_probing(GMAIL, now)
+    assert made.feedback(GMAIL, DEAD, "550 5.1.1 no such user", now) == []
+    assert made.is_probing(GMAIL, now)  # it may refuse us at the dot all the same
+    assert admit(made, now)
+    assert made.feedback(GMAIL, None, "250", now)
+    other = shaper()
+    for _ in range(3):
+        other.feedback(GMAIL, DOWN, "connection refused", now)
+    now += MINUTE
+    assert admit(other, now)
+    (resumed,) = other.feedback(GMAIL, DEAD, "550 5.1.1 no such user", now)
+    assert isinstance(resumed, events.Resumed)
+    assert state(other, now) == "ok"
+
+
+def test_a_days_quota_that_is_used_up_is_asked_ever_less_but_within_hours() -> None:
+    made, now = shaper(), NOW
+    learned = made._learned_of("gmail")
+    learned.blamed, learned.counts, learned.tracks[5].cap = 5, [0, 0, 0, 0, 0, 400], 400.0
+    pauses = []
+    for _ in range(7):
+        made.feedback(GMAIL, THROTTLE, "451 4.7.500 busy", now)
+        made._learned["gmail"].blamed = 5
+        until = paused_until(made, now)
+        pauses.append(until - now)
+        now = until
+        assert admit(made, now)
+    assert pauses[2] > 2.5 * pauses[1] > 6 * pauses[0]
+    assert max(pauses) < 7 * HOUR

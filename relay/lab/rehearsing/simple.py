@@ -170,6 +170,10 @@ class Simple:
         """See Shaping.wants_new."""
         return False
 
+    def is_probing(self, destination: Destination, now: Instant) -> bool:
+        """See Shaping.is_probing."""
+        return False
+
     # --- by hand: nobody does
 
     def pause(self, destination: str, until: Instant | None, why: str, now: Instant) -> None:

@@ -1,0 +1,144 @@
+"""Track: the units written in one span, what the provider bore in it before, and its ceiling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from relay.mail.instant import Instant
+
+SLICES: Final = 60  # to a span; a slice counts until it is over as a whole
+BELOW: Final = 0.95  # of a ceiling: how far it is used
+PARTS: Final = 6  # of a span: what was borne in the last two of them is no record yet
+RECORD: Final = 1.07  # of the counts before: from there on it is a record
+PRESSED: Final = 0.9  # of what may be used: a ceiling that was in the way
+
+
+@dataclass(slots=True)
+class Peaks:
+    """The highest count so far, but for what is too new to be known as borne."""
+
+    parts: list[list[int]] = field(default_factory=list)  # [part of the span, peak]: the last two
+    record: int = 0  # of all earlier ones
+
+    def turn(self, part: int) -> None:
+        """Another part of the span begins."""
+        if not self.parts or self.parts[-1][0] < part:
+            self.parts.append([part, 0])
+            while self.parts[0][0] < part - 1:
+                self.record = max(self.record, self.parts.pop(0)[1])
+
+    def note(self, count: int) -> None:
+        """So many are counted now."""
+        self.parts[-1][1] = max(self.parts[-1][1], count)
+
+
+@dataclass(slots=True)
+class Track:
+    """One span: units by slices, what it bore before, and its ceiling."""
+
+    span: int
+    least: int
+    slices: list[list[int]] = field(default_factory=list)  # [slice, units], oldest first
+    total: int = 0
+    ever: Peaks = field(default_factory=Peaks)
+    lately: Peaks = field(default_factory=Peaks)  # since the last refusal was over
+    cap: float | None = None
+    top: float = 0.0  # the highest ceiling so far
+    is_weak: bool = False  # it was set before the span was full: more may well be borne
+    tried_from: float | None = None  # the ceiling before the steps above it that are tried
+    is_beyond: bool = False  # the last step went above all that was borne
+    high: int = 0  # the highest count since then
+    is_pressed: bool = False  # it was in the way since the last step
+
+    def count(self, now: Instant) -> int:
+        """Units that count now."""
+        grain = self.span // SLICES
+        gone = 0
+        for at, units in self.slices:
+            if (at + 1) * grain + self.span > now:
+                break
+            self.total -= units
+            gone += 1
+        if gone:
+            del self.slices[:gone]
+        return self.total
+
+    def add(self, units: int, now: Instant) -> None:
+        """Units written now."""
+        self.count(now)
+        at = now // (self.span // SLICES)
+        if self.slices and self.slices[-1][0] >= at:
+            self.slices[-1][1] += units
+        else:
+            self.slices.append([at, units])
+        self.total += units
+        part = now * PARTS // self.span
+        for peaks in (self.ever, self.lately):
+            peaks.turn(part)
+            peaks.note(self.total)
+        self.high = max(self.high, self.total)
+        if self.cap is not None and self.total >= PRESSED * BELOW * self.cap:
+            self.is_pressed = True
+
+    def is_record(self, now: Instant) -> bool:
+        """Is the count above all that it was, since the last refusal, until a while ago?"""
+        self.lately.turn(now * PARTS // self.span)
+        record = self.lately.record
+        return self.count(now) > max(record * RECORD, record + 1)
+
+    def share(self, now: Instant) -> float:
+        """The count, of the most that was borne or is its ceiling."""
+        self.ever.turn(now * PARTS // self.span)
+        return self.count(now) / max(self.ever.record, self.cap or 0, self.least)
+
+    @property
+    def is_borne(self) -> bool:
+        """Was more written since the last step than was refused before it?"""
+        return self.tried_from is not None and self.high > RECORD * self.tried_from
+
+    def step(self, up: float) -> None:
+        """The ceiling rises."""
+        self.tried_from = self.cap
+        self.cap = up * (self.cap or 0)
+        self.is_beyond = self.cap > self.top
+        self.top = max(self.top, self.cap)
+        self.high, self.is_pressed = 0, False
+
+    def room_at(self, units: int, share: float, now: Instant) -> Instant:
+        """When so many more fit below the ceiling; `now`: at once."""
+        if self.cap is None:
+            return now
+        excess = self.count(now) + units - max(self.least, int(self.cap * BELOW * share))
+        if excess <= 0:
+            return now
+        grain = self.span // SLICES
+        for at, counted in self.slices:
+            excess -= counted
+            if excess <= 0:
+                return (at + 1) * grain + self.span
+        return now + self.span
+
+    def gone_at(self, units: int, now: Instant) -> Instant:
+        """When so many of those that count now count no more."""
+        grain = self.span // SLICES
+        for at, counted in self.slices:
+            units -= counted
+            if units <= 0:
+                return max(now, (at + 1) * grain + self.span)
+        return now
+
+    def dump(self) -> list[Any]:
+        """For the store."""
+        peaks = [[one.parts, one.record] for one in (self.ever, self.lately)]
+        return [self.slices, peaks, self.cap, self.top, self.tried_from, self.is_weak]
+
+    def load(self, kept: list[Any]) -> None:
+        """What :meth:`dump` gave. Raises ValueError, TypeError."""
+        slices, peaks, self.cap, self.top, self.tried_from, self.is_weak = kept
+        self.ever, self.lately = (
+            Peaks([[int(part), int(peak)] for part, peak in parts], int(record))
+            for parts, record in peaks
+        )
+        self.slices = [[int(at), int(units)] for at, units in slices]
+        self.total = sum(units for _, units in self.slices)
