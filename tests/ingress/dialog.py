@@ -154,4 +154,7 @@ _FACTS: Final[dict[str, Callable[[House], str]]] = {
     "refused": lambda here: ", ".join(event.reason for event in here.log.refused()),
     "alerts": lambda here: ", ".join(sorted(here.log.names())),
     "reports": lambda here: str(sum(not entry.has_inbox for entry in here.store.entries)),
+    "owed": lambda here: str(
+        sum(one.owes_report for entry in here.store.entries for one in entry.placements)
+    ),
 }

@@ -24,6 +24,7 @@ from relay.mail.urgency import Urgency
 SHARE: Final = 0.95
 # That an address is dead or full, or a letter refused for itself, is what a bounce may rest on.
 _FINAL: Final = frozenset({Kind.DEAD, Kind.FULL, Kind.CONTENT})
+_OWN: Final = frozenset({Kind.DEAD, Kind.FULL})  # an address' own fault
 # Lists that nobody's conduct leads to: an hour comes, and we are on them.
 _BY_THEMSELVES: Final = frozenset({"small"})
 
@@ -60,7 +61,8 @@ class Progress:
 @dataclass(frozen=True, slots=True)
 class Score:
     """One side in one run. `blocks`: how often it was blocked, by day; `over`: by how many RCPTs a
-    configured limit was exceeded at the worst."""
+    configured limit was exceeded at the worst; `suppressed`: addresses that are neither dead nor
+    full and were not tried any more."""
 
     progress: Progress
     announced: tuple[int, ...]  # when the announcement's letters were taken, of these
@@ -128,7 +130,7 @@ def score(outcome: Outcome) -> Score:
         lost=lost,
         wrongly_bounced=len(without) - len(lied),
         false_dead_bounced=len(lied),
-        suppressed=states.count(State.SUPPRESSED),
+        suppressed=len(suppressed_by_lies(outcome)),
         twice=sum(count - 1 for count in taken.values()),
         expired=states.count(State.EXPIRED),
         held=states.count(State.HELD),
@@ -203,6 +205,15 @@ def _reasons(providers: Iterable[Provider]) -> dict[str, set[Kind]]:
         if entry.kind is not Kind.ACCEPTED:
             reasons.setdefault(entry.message_id, set()).add(entry.kind)
     return reasons
+
+
+def suppressed_by_lies(outcome: Outcome) -> set[str]:
+    """Addresses that were not tried any more, of which nobody ever said with truth that they are
+    dead or full."""
+    true = {e.recipient for e in _entries(outcome.run.providers) if e.kind in _OWN}
+    ends = outcome.ends.items()
+    left = {outcome.letters[n].recipient for n, end in ends if end.state is State.SUPPRESSED}
+    return left - true
 
 
 def _blocks(outcome: Outcome) -> tuple[int, ...]:

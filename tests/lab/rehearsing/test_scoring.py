@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,15 @@ from relay.lab.rehearsing.cases import BEGINS, Case, is_within
 from relay.lab.rehearsing.marks import Kind as Row
 from relay.lab.rehearsing.marks import kind_of, tenth
 from relay.lab.rehearsing.oracles import causal, clairvoyant
-from relay.lab.rehearsing.scoring import Progress, blocks_of, ratio, second_half
+from relay.lab.rehearsing.scoring import (
+    Progress,
+    blocks_of,
+    ratio,
+    second_half,
+    suppressed_by_lies,
+)
+from relay.lab.rehearsing.world import Outcome
+from relay.mail.delivery import Delivery, State
 from relay.mail.instant import DAY, HOUR, MINUTE
 from relay.mail.urgency import Urgency
 from tests.lab.rehearsing.house import DOMAIN, Stub, letters, run_of
@@ -49,6 +58,21 @@ def test_a_block_lasts_until_a_letter_is_taken_again() -> None:
     assert blocks_of(provider) == 2
     provider.name = "small"  # whose list comes and goes by itself
     assert blocks_of(provider) == 1
+
+
+def test_who_is_suppressed_by_a_lie_is_neither_dead_nor_full() -> None:
+    provider = Stub()
+    arrived = {str(n): one for n, one in enumerate(letters(4))}
+    ends = {
+        name: Delivery(1, int(name), one.recipient, 0, DOMAIN, one.urgency, State.SUPPRESSED, 0, 0)
+        for name, one in arrived.items()
+    }
+    ends["3"] = replace(ends["3"], state=State.DELIVERED)
+    for name, kind in (("0", Kind.DEAD), ("1", Kind.FALSE_DEAD), ("2", Kind.FULL)):
+        tried = replace(TRY, recipient=arrived[name].recipient, message_id=name)
+        provider.book.note(BEGINS, kind, tried)
+    outcome = Outcome(run_of(provider, []), arrived, ends)
+    assert suppressed_by_lies(outcome) == {arrived["1"].recipient}
 
 
 def test_the_tenth_percentile_is_what_one_in_ten_does_not_reach() -> None:
