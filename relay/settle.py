@@ -163,7 +163,7 @@ def _next(
         until = max(until, now + HOUR)
     if read.category is Category.MAILBOX_FULL and delivery.urgency not in _URGENT:
         # Nobody empties a mailbox within minutes, and each try is one letter less to others.
-        until = max(until, now + millis(retry.full))
+        until = max(until, now + min(millis(retry.full) << min(delivery.tries, 8), DAY))
     if attempt.failure is not None and attempt.failure.kind is FailureKind.AMBIGUOUS:
         until = max(until, now + millis(retry.ambiguous))
     return min(until, delivery.expires_at)

@@ -176,6 +176,16 @@ def test_a_full_mailbox_is_left_alone_for_hours_but_by_urgent_letters(
     assert least <= outcome.until - NOW <= most
 
 
+@pytest.mark.parametrize(("tries", "hours"), [(0, 6), (1, 12), (2, 24), (40, 24)])
+def test_a_mailbox_that_stays_full_is_asked_ever_less_up_to_once_a_day(
+    tries: int, hours: int
+) -> None:
+    read = reading(Action.RETRY_LATER, Scope.RECIPIENT, Category.MAILBOX_FULL)
+    outcome = judge(attempt("452 4.2.2 full"), read, delivery(tries))
+    assert isinstance(outcome, Deferred)
+    assert outcome.until - NOW == hours * HOUR
+
+
 def test_lost_after_the_dot_is_not_tried_before_a_quarter_of_an_hour() -> None:
     outcome = failed(FailureKind.AMBIGUOUS)
     assert isinstance(outcome, Deferred)

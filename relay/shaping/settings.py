@@ -140,7 +140,7 @@ class RetrySettings(Settings):
     schedule: tuple[Duration, ...] = tuple(timedelta(minutes=m) for m in (5, 15, 30, 60, 120, 240))
     jitter: float = Field(default=0.1, ge=0.0, le=0.5)
     ambiguous: Duration = timedelta(minutes=15)  # lost after the dot: not before this
-    full: Duration = timedelta(hours=6)  # a full mailbox: not before this, but for urgent letters
+    full: Duration = timedelta(hours=6)  # a full mailbox: not before; doubling up to a day
 
 
 class LifeSettings(Settings):
