@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from relay.mail.classification import Action, Category, Classification, Scope
 from relay.mail.delivery import Attempt
-from relay.mail.reply import Stage
+from relay.mail.reply import Reply, Stage
 from relay.shaping.destination import Destination
 
 _OF_US = (Category.POLICY, Category.AUTH_FAILED)
@@ -19,7 +19,12 @@ _OF_US = (Category.POLICY, Category.AUTH_FAILED)
 
 def is_hop(destination: Destination) -> bool:
     """True for a host of `routes:`, whose key is its URL."""
-    return "://" in destination.key
+    return is_hop_key(destination.key)
+
+
+def is_hop_key(key: str) -> bool:
+    """The same for a destination's key, as an attempt keeps it."""
+    return "://" in key
 
 
 def _is_of_relaying(rule: str) -> bool:
@@ -34,8 +39,14 @@ def reading(read: Classification, attempt: Attempt, destination: Destination) ->
     A host may also put off what it does not relay (Postfix does so by default, 454): it counts
     the same, but nothing else that is temporary does.
     """
-    reply = attempt.reply
-    if reply is None or not is_hop(destination) or attempt.stage > Stage.RCPT:
+    if attempt.reply is None:
+        return read
+    return said_by(destination.key, read, replace(attempt.reply, stage=attempt.stage))
+
+
+def said_by(key: str, read: Classification, reply: Reply) -> Classification:
+    """The same of a reply that the destination of that key gave, at the stage that it names."""
+    if not is_hop_key(key) or reply.stage is None or reply.stage > Stage.RCPT:
         return read
     is_of_us = reply.is_permanent and read.category in _OF_US
     if not is_of_us and not _is_of_relaying(read.rule):

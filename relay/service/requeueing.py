@@ -175,7 +175,14 @@ class RequeueCommands:
         return {label, tally.domain, tally.route if label == OTHER else None}
 
     async def _wanted(self, params: dict[str, Any]) -> Unsent:
-        """Raises ControlError, ValueError with a sentence that names the key and the value."""
+        """Raises ControlError with a sentence that names the key and the value."""
+        try:
+            return await self._read(params)
+        except ValueError as error:
+            raise Unknown(str(error)) from None
+
+    async def _read(self, params: dict[str, Any]) -> Unsent:
+        """Raises ControlError, ValueError."""
         given = params.get("selector")
         if not isinstance(given, dict) or not given:
             raise ControlError(f"name what is meant: one of {', '.join(KEYS)}")

@@ -16,6 +16,7 @@ from relay.mail.classification import Classification
 from relay.mail.instant import Instant, iso
 from relay.replies import Classifier, Problem, SourceError, unknown
 from relay.replies.rules import Layer
+from relay.scheduler import hops
 from relay.service.offline import opened
 from relay.store.reader import ReadOnlyStore
 from relay.store.refusals import FIRST, Refusal
@@ -86,9 +87,11 @@ async def replay(
     try:
         async for refusal in _since(store, since):
             read += 1
-            before = now.classify(refusal.reply, refusal.mx)
-            after = then.classify(refusal.reply, refusal.mx)
+            before, after = (one.classify(refusal.reply, refusal.mx) for one in (now, then))
             used.add(after.rule)
+            before, after = (
+                hops.said_by(refusal.route_key, one, refusal.reply) for one in (before, after)
+            )
             if (before.category, before.action) == (after.category, after.action):
                 same += 1
             else:

@@ -87,10 +87,17 @@ def row(history: History, settings: SuppressionSettings, now: Instant) -> dict[s
         "last_at": iso(max(moments)),
         "since": iso(first.since) if state != "noted" else None,
         "until_at": moment(first.until),
-        "keeps_away": "massal" if all(one.cause is Cause.COMPLAINT for one in found) else "all",
+        "keeps_away": _kept_away(found),
         "note": listed.reason if listed is not None else "",
         "who": listed.who if listed is not None else "",
     }
+
+
+def _kept_away(found: Sequence[Standing]) -> str:
+    """Which letters; of what is pending or due: which it would keep away."""
+    if not found:
+        return "none"
+    return "massal" if all(one.cause is Cause.COMPLAINT for one in found) else "all"
 
 
 def _noted(history: History) -> Standing:

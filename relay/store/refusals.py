@@ -15,7 +15,7 @@ from relay.mail.reply import EnhancedCode, Reply, Stage
 
 PIECE: Final = 2_000  # refusals of one question
 _PIECE: Final = """SELECT a.message_id, a.n, a.try, a.started_at, a.mx, a.stage, a.code, a.enhanced,
-    a.text, a.rule, coalesce(i.address, i.as_given, '')
+    a.text, a.rule, coalesce(i.address, i.as_given, ''), a.route_key
   FROM attempt a LEFT JOIN inbox i ON i.message_id = a.message_id AND i.n = a.n
   WHERE (a.message_id, a.n, a.try) > (?, ?, ?) AND a.started_at >= ? AND a.code >= 400
   ORDER BY a.message_id, a.n, a.try LIMIT ?"""
@@ -28,7 +28,8 @@ FIRST: Final[Key] = (-1, -1, -1)
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One reply that refused: when, by which host, to whom, and the rule that decided then."""
+    """One reply that refused: when, by which host of which destination, to whom, and the rule that
+    decided then."""
 
     key: Key
     at: Instant
@@ -36,6 +37,7 @@ class Refusal:
     reply: Reply
     recipient: str
     rule: str
+    route_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ def piece(connection: sqlite3.Connection, since: Instant, after: Key) -> list[Re
             Reply(row[6], EnhancedCode.parse(row[7] or ""), row[8] or "", Stage(row[5])),
             row[10],
             row[9] or "",
+            row[11],
         )
         for row in rows
     ]

@@ -48,6 +48,7 @@ def test_many_kinds_are_summed_up(site: Site, relay: Running) -> None:
         (("--subject", " "), "--subject: the value is empty"),
         (("--message", "x"), "--message: not a letter's id"),
         (("--provider", "gmial"), "did you mean"),
+        (("--since", "kemarin"), "lpse-relay: since 'kemarin': write 7d"),
     ],
 )
 def test_what_is_no_selector_ends_with_2(

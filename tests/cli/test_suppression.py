@@ -94,6 +94,19 @@ def test_a_broken_row_is_named_and_the_rest_is_done(site: Site, relay: Running) 
     assert (found["added"], [one["row"] for one in found["refused"]]) == (451, [3, 4, 5])
 
 
+def test_the_longest_rows_go_in_pieces_that_the_relay_takes(site: Site, relay: Running) -> None:
+    file = site.folder / "long.csv"
+    names = ("address", "reason", "rule", "note")
+    with file.open("w", encoding="utf-8", newline="") as out:
+        rows = csv.writer(out)
+        rows.writerow(names)
+        rows.writerows(
+            [f"a{n}@x.id", "by_hand", "\u4e2d" * 1000, "\u4e2d" * 1000] for n in range(90)
+        )
+    answer = site.run("suppression", "import", str(file), "--why", "w")
+    assert (answer.code, answer.out, answer.err) == (0, "90 on the list\n", "")
+
+
 def test_a_file_that_is_none(site: Site, relay: Running) -> None:
     file = site.folder / "x.csv"
     answer = site.run("suppression", "import", str(file), "--why", "w")

@@ -44,7 +44,13 @@ def file(tmp_path: Path) -> Path:
 POST = Post()  # one for all: its ids grow
 
 
-def put(state: Path, *said: str, to: str = "budi@example.co.id", rule: str = "code.x") -> list[int]:
+def put(
+    state: Path,
+    *said: str,
+    to: str = "budi@example.co.id",
+    rule: str = "code.x",
+    route: str = "gmail",
+) -> list[int]:
     """Each reply as an attempt of its own letter, a second apart; returns the letters' ids."""
     letters: list[int] = []
 
@@ -64,6 +70,7 @@ def put(state: Path, *said: str, to: str = "budi@example.co.id", rule: str = "co
                     stage=Stage.RCPT,
                     classification=None if reply.is_positive else read,
                     started_at=START + 1000 * n,
+                    route_key=route,
                 )
                 await store.settle([Settlement(leased, Bounced("no", Category.OTHER), made)], START)
 
@@ -127,6 +134,21 @@ def test_other_rules_are_laid_over_the_sites_own(file: Path) -> None:
     site.mkdir()
     (site / "replies.yaml").write_text(RULES)
     assert ask(rereading.replay(file, state, START, [tried]))["changed"] == 0
+
+
+def test_what_our_own_hop_said_is_read_as_it_was_decided(file: Path) -> None:
+    """A next hop that refuses by policy does not know us: no rule makes that the address' fault."""
+    state = file.parent / "state"
+    put(state, "550 5.7.1 gerbang kantor tutup", route="smtp://hop.example:25")
+    tried = file.parent / "replies.yaml"
+    text = RULES.replace("rate_limited", "policy").replace("10 tidur", "10 tidur, 5.7.1")
+    tried.write_text(text)
+    found = ask(rereading.replay(file, state, START, [tried]))
+    assert (found["changed"], found["unused"]) == (0, ["kantor.never"])
+    put(state, "550 5.7.1 gerbang kantor tutup", route="gmail")
+    tried.write_text(RULES)
+    found = ask(rereading.replay(file, state, START, [tried]))
+    assert sorted(row["now"]["rule"].partition(".")[0] for row in found["rows"]) == ["code", "hop"]
 
 
 def test_changes_are_bounded(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

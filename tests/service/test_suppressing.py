@@ -67,6 +67,9 @@ async def test_each_state_of_an_address(house: House) -> None:
     assert (found[4]["note"], found[4]["who"], found[4]["until_at"]) == ("surat", "uid 0", None)
     noted = [one["address"] for one in await ls(house, all=True) if one["state"] == "noted"]
     assert noted == ["d@x.id"]
+    assert [one["keeps_away"] for one in await ls(house, all=True)] == [
+        *("all", "all", "all", "none", "massal", "all")
+    ]
     assert [one["address"] for one in await ls(house, reason="complaint")] == ["e@x.id"]
     assert await ls(house, domain="y.id") == []
     with pytest.raises(ControlError, match="reason 'x': one of unknown_user"):
