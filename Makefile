@@ -67,7 +67,11 @@ floor: $(VENV)/.dev  ## the pure floor's tests; fails below 100 % of its branche
 	$(BIN)/coverage report --include="$(FLOOR)" --skip-covered --show-missing --fail-under=100
 
 .PHONY: bench
-bench: $(VENV)/.dev  ## what the store and the client cost on this machine
+bench: $(VENV)/.dev peers  ## the relay beside Postfix + OpenDKIM; QUICK=1, CASES=10-many, SIDES=ours,postfix
+	$(BIN)/python -m tests.bench.beside $(if $(QUICK),--quick) --cases "$(CASES)" --sides "$(SIDES)" $(BENCH)
+
+.PHONY: bench-parts
+bench-parts: $(VENV)/.dev  ## what the store and the client cost on this machine
 	$(BIN)/python -m tests.bench.store
 	$(BIN)/python -m tests.bench.client
 

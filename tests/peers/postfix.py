@@ -29,6 +29,7 @@ cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 pickup unix n - n 60 1 pickup
 tlsmgr unix - - n 1000? 1 tlsmgr
+tlsproxy unix - - n - 0 tlsproxy
 rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
@@ -145,6 +146,11 @@ class _Server:
         """Kills every process of this server, at once and without notice; the files stay."""
         self._peer.close()
         self._processes.clear()
+
+    @property
+    def processes(self) -> list[int]:
+        """The first processes, of which all others descend."""
+        return [process.pid for process in self._processes]
 
     def log(self) -> str:
         """What the server has logged so far."""

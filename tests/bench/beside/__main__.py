@@ -1,0 +1,107 @@
+"""Measure the installed relay beside Postfix + OpenDKIM: `python -m tests.bench.beside`.
+
+Each case is played on each side in turn, and all of it again (`--repeat`); each play starts the
+side anew on an empty queue, and counts at the sink what was sent. A fault in one is told and the
+rest goes on; the exit code is then 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.bench.beside import results, sides, tables
+from tests.bench.beside.cases import Case, Unknown, chosen
+from tests.bench.beside.playing import play
+from tests.bench.beside.proving import prove
+from tests.bench.beside.results import Run
+from tests.peers.roots import available
+
+RESULTS = Path(__file__).resolve().parent.parent / "results"
+
+
+def played(cases: Sequence[Case], names: Sequence[str], repeat: int, pem: bytes) -> Iterator[Run]:
+    """Every case on every side, so often; the order of the sides turns with each repetition."""
+    for case in cases:
+        for repetition in range(repeat):
+            turn = repetition % len(names)
+            for side in [*names[turn:], *names[:turn]]:
+                yield _one(case, side, repetition, pem)
+
+
+def _one(case: Case, side: str, repetition: int, pem: bytes) -> Run:
+    try:
+        run = Run(case.name, side, repetition, play(case, side, pem))
+    except Exception as error:
+        run = Run(case.name, side, repetition, fault=f"{type(error).__name__}: {error}")
+    shown = run.fault or ", ".join(
+        f"{tables.HEADS[name]} {tables.number(value)}"
+        for name in results.FIGURES
+        if (value := getattr(run.figures, name)) is not None
+    )
+    print(f"{case.name:11} {side:13} {repetition + 1}: {shown}", file=sys.stderr, flush=True)
+    return run
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--cases", default="", metavar="A,B", help="these cases only")
+    parser.add_argument("--sides", default="", metavar="A,B", help=", ".join(sides.SIDES))
+    parser.add_argument("--quick", action="store_true", help="few cases, a few seconds each")
+    parser.add_argument("--repeat", type=int, help="default 5; quick: 1")
+    parser.add_argument("--out", type=Path, help="the results as JSON")
+    parser.add_argument("--markdown", action="store_true", help="the table for a README")
+    parser.add_argument("--show", type=Path, help="measure nothing, show these results")
+    return parser.parse_args()
+
+
+def listed(text: str) -> list[str]:
+    """`a,b` or `a b` as a list."""
+    return text.replace(",", " ").split()
+
+
+def main() -> int:
+    """Measure, show, write down; returns the exit code."""
+    asked = arguments()
+    try:
+        if asked.show:
+            show(*results.read(asked.show), asked.markdown)
+            return 0
+        cases, names = chosen(listed(asked.cases), asked.quick), sides.known(listed(asked.sides))
+    except (ValueError, Unknown, OSError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    if (reason := available("postfix")) is not None:
+        print(f"bench: the postfix peer is missing: {reason}", file=sys.stderr)
+        return 2
+    before = results.machine()
+    if before["filesystem"] in results.IN_MEMORY:
+        where = tempfile.gettempdir()
+        print(f"bench: {where} is in memory, no fsync costs there: set TMPDIR", file=sys.stderr)
+        return 2
+    pem = sides.key()
+    proofs = prove(names, pem)
+    runs = list(played(cases, names, asked.repeat or (1 if asked.quick else 5), pem))
+    found = results.document(runs, asked.quick, before) | {"proofs": proofs}
+    show(found, runs, asked.markdown)
+    out = asked.out or RESULTS / f"beside{'-quick' if asked.quick else ''}.json"
+    results.write(out, found)
+    print(f"written to {out}", file=sys.stderr)
+    return 1 if any(run.fault for run in runs) else 0
+
+
+def show(found: dict[str, object], runs: Sequence[Run], is_markdown: bool) -> None:
+    """The table on standard output, and each fault."""
+    print(tables.markdown(found, runs) if is_markdown else tables.text(runs))
+    if not is_markdown:
+        print(f"\n{tables.caption(found)}")
+    for run in runs:
+        if run.fault:
+            print(f"fault: {run.case}, {run.side}, {run.repetition + 1}: {run.fault}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""The bench beside Postfix: its arithmetic, its source and sinks, a few letters through a side."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import smtplib
+import ssl
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bench.beside import playing, results, sides, tables
+from tests.bench.beside.cases import CASES, Case, Unknown, chosen
+from tests.bench.beside.playing import Fault, Figures, Played, play
+from tests.bench.beside.results import Run
+from tests.bench.beside.sides import Running
+from tests.bench.beside.source import Order, Report
+from tests.bench.beside.tls_sink import TlsSink
+from tests.bench.beside.weighing import Group, Tree, Weight, pss, used
+from tests.peers.certificates import self_signed
+from tests.peers.listening import Listening
+from tests.peers.sink import SmtpSink
+
+SMALL = Case("small", "a few letters", 2, 12, 12)
+
+
+def runs(*pairs: tuple[str, int, float]) -> list[Run]:
+    return [Run("c", side, n, Figures(delivered=value)) for side, n, value in pairs]
+
+
+def test_ratios_are_taken_pair_by_pair() -> None:
+    found = runs(
+        *(("ours", 0, 40.0), ("postfix", 0, 10.0), ("ours", 1, 10.0), ("postfix", 1, 5.0)),
+        *(("ours", 2, 90.0), ("postfix", 2, 30.0), ("ours", 3, 1000.0)),
+    )
+    assert results.ratio(found, "c", "postfix", "delivered") == 3.0
+    assert results.median(found, "c", "postfix", "delivered") == 10.0
+    assert results.ratio(found, "c", "postfix", "cpu") is None
+    assert results.ratio(found, "c", "postfix-stock", "delivered") is None
+
+
+def test_a_fault_has_no_figures_and_stands_beside_the_rest(tmp_path: Path) -> None:
+    found = [*runs(("ours", 0, 40.0), ("postfix", 0, 10.0)), Run("d", "ours", 0, fault="broken")]
+    machine = results.machine()
+    kept: dict[str, Any] = {"machine": machine | {"load_after": 0.0}, "is_quick": True}
+    kept |= {"when": "2026-11-29T00:00:00Z", "commit": "abc", "peers": "Postfix"}
+    results.write(tmp_path / "r.json", kept | {"runs": [asdict(run) for run in found]})
+    document, read = results.read(tmp_path / "r.json")
+    assert read == found
+    table = tables.markdown(document, read)
+    assert "| c | postfix | – | 10.0 (×4.00) |" in table
+    assert "| d | ours | – | – |" in table
+    assert "2 cores" not in table or machine["cores"] == 2
+    (tmp_path / "other.json").write_text('{"runs": [{}]}')
+    with pytest.raises(ValueError, match=r"other\.json is no file of this bench"):
+        results.read(tmp_path / "other.json")
+
+
+def test_cases_and_sides_are_chosen_by_name() -> None:
+    assert chosen([], False) == list(CASES)
+    quick = chosen([], True)
+    assert 4 <= len(quick) < len(CASES)
+    assert all(case.letters == case.quick for case in quick)
+    (domains,) = chosen(["domains"], True)
+    assert domains.domains == domains.letters * 10_000 // 20_000
+    with pytest.raises(Unknown, match="1O-many: no such case; there are 1-many"):
+        chosen(["1O-many"], False)
+    with pytest.raises(Unknown, match="exim: no such side; there are ours"):
+        sides.known(["exim"])
+
+
+@pytest.mark.parametrize("case", ["plain", "one", "auth"])
+def test_the_source_sends_all_and_times_each(case: str, tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path, "127.0.0.1") if case == "auth" else None
+    users = {"spse": "rahasia-sekali-betul"} if case == "auth" else None
+    with Listening(certificate=certificate, users=users) as server:
+        order = Order(server.port, 3, 10, 2000, case == "one", 4, 2, case == "auth")
+        report = sent(order)
+        assert (report.accepted, len(report.waits), report.fault) == (10, 10, "")
+        assert min(report.waits) > 0 and report.ended > report.began
+        assert len(server.heard) == 10
+        assert {r.partition("@")[2] for heard in server.heard for r in heard.recipients} == {
+            f"d{n}.example.co.id" for n in range(4)
+        }
+        assert all(1800 < len(heard.content) <= 2000 for heard in server.heard)
+        assert all(heard.is_encrypted == (case == "auth") for heard in server.heard)
+
+
+def test_the_source_says_what_was_refused() -> None:
+    with Listening(refused={"0vendor@d0.example.co.id": "550 5.1.1 no such user"}) as server:
+        report = sent(Order(server.port, 1, 3, 2000))
+        assert report.accepted == 0
+        assert "550 5.1.1 no such user" in report.fault
+
+
+def sent(order: Order) -> Report:
+    words = [sys.executable, "-m", "tests.bench.beside.source", json.dumps(asdict(order))]
+    done = subprocess.run(words, cwd=playing.ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return Report(**json.loads(done.stdout))
+
+
+def test_the_sink_counts_what_comes_encrypted_and_nothing_else() -> None:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with TlsSink() as sink, smtplib.SMTP(sink.address, sink.port, timeout=20) as client:
+        with pytest.raises(smtplib.SMTPDataError, match="encrypt"):
+            client.sendmail("a@example.net", ["b@example.net"], b"in the clear\r\n")
+        client.starttls(context=context)
+        for _ in range(3):
+            client.sendmail("a@example.net", ["b@example.net"], b"Subject: x\r\n\r\n.dot\r\n")
+        sink.await_messages(3)
+        assert sink.messages() == 3
+
+
+def test_cpu_and_memory_of_all_descendants_are_weighed(tmp_path: Path) -> None:
+    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    script = f'"$1" -c "{burn}" & "$1" -c "{burn}"; wait; echo done; read line'
+    group = Group.made("test")
+    with group.entered() if group else contextlib.nullcontext():
+        process = subprocess.Popen(
+            ["sh", "-c", script, "sh", sys.executable],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+    assert process.stdin is not None and process.stdout is not None
+    assert process.stdout.readline() == b"done\n"
+    tree = Tree([process.pid])
+    weights: list[Weight] = [tree, group] if group else [tree]
+    for weight in weights:
+        assert 0.55 <= weight.cpu() < 5
+        assert process.pid in weight.processes()
+        assert pss(weight.processes()) > 50
+    process.communicate(b"\n", timeout=20)
+    assert Tree([process.pid]).processes() == []
+    if group:
+        group.remove()
+    (tmp_path / "queue").mkdir()
+    (tmp_path / "queue" / "a").write_bytes(bytes(8192))
+    (tmp_path / "queue" / "search.db").write_bytes(bytes(65536))
+    assert 8192 <= used(tmp_path / "queue", ("search.db",)) <= 8192 + 65536 // 4
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.peer("postfix")
+@pytest.mark.parametrize("side", sides.SIDES[:2])
+def test_a_few_letters_through_each_side(side: str) -> None:
+    figures = play(SMALL, side, sides.key())
+    assert figures.accepted and figures.delivered and figures.cpu and figures.memory
+    assert figures.p50 and figures.p99 and figures.p50 <= figures.p99
+    assert figures.room is None
+
+
+class Wrong(SmtpSink):
+    """A sink that has one letter too many."""
+
+    def __init__(self) -> None:
+        pass
+
+    def await_messages(self, count: int, limit: float = 20) -> None:
+        pass
+
+    def messages(self) -> int:
+        return 13
+
+
+def test_a_count_that_is_not_exact_is_a_fault() -> None:
+    world = Running(1, Tree([]), Path(), Path())
+    with pytest.raises(Fault, match="13 transactions at the sink, and 12 were due"):
+        Played(SMALL, "ours", world, Wrong()).send(SMALL, all_of_it).check()
+    with pytest.raises(Fault, match="11 of 12 letters accepted: 421 closing"):
+        Played(SMALL, "ours", world, Wrong()).send(SMALL, one_short)
+
+
+def all_of_it(case: Case, port: int) -> Report:
+    return Report(case.letters, 0, 1, [])
+
+
+def one_short(case: Case, port: int) -> Report:
+    return Report(case.letters - 1, 0, 1, [], "421 closing")
