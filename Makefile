@@ -91,6 +91,10 @@ bench-shaping: $(VENV)/.dev  ## score the shaping on drawn providers: DRAWS=200 
 bench-destinations: $(VENV)/.dev  ## what ten thousand destinations with waiting mail cost: CPU, memory
 	$(BIN)/python -m tests.bench.destinations $(BENCH)
 
+.PHONY: bench-million
+bench-million: $(VENV)/.dev  ## what a million waiting letters cost: LETTERS=1000000 (6 GB of disk)
+	$(BIN)/python -m tests.bench.million --letters $(or $(LETTERS),1000000) $(BENCH)
+
 .PHONY: chaos
 chaos: $(VENV)/.dev  ## the long form of the crash test: KILLS=200 kills under load
 	LPSE_KILLS=$(or $(KILLS),200) $(BIN)/pytest --timeout 3600 tests/e2e/test_crash.py

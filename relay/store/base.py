@@ -182,7 +182,8 @@ class Queue(Owing, TurnedAway, Protocol):
     async def change(
         self, what: Change, selector: Selector, who: str, reason: str, now: Instant
     ) -> Changed:
-        """An operator's change, with its audit row, in one transaction.
+        """An operator's change of what is there now, in pieces, each a transaction with the audit
+        row, which says how far it came.
 
         hold: ready, waiting → held. release: held → ready, its end moved by
         `mail.delivery.released_until`. retry: waiting → ready now. remove: ready, waiting,

@@ -6,9 +6,9 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any, Final
 
-from relay.mail import ids
 from relay.mail.delivery import Attempt, Delivery, State
 from relay.mail.envelope import REPORT_FLOW
 from relay.mail.instant import MINUTE, Instant
@@ -21,6 +21,7 @@ from relay.store.names import ADDRESS
 from relay.store.selection import part, where
 from relay.store.turns import BITS, DATED
 
+UNFINISHED: Final = tuple(state for state in State if not state.is_final)
 LAST: Final = (
     "(SELECT a.{0} FROM attempt a WHERE a.message_id = i.message_id AND a.n = i.n"
     " ORDER BY a.try DESC LIMIT 1)"
@@ -51,23 +52,31 @@ _READY: Final = """WITH RECURSIVE has(id) AS (
     FROM has WHERE has.id IS NOT NULL)
   SELECT o.name, (SELECT min(class) FROM delivery WHERE state = 0 AND domain_id = has.id)
   FROM has JOIN domain o ON o.domain_id = has.id"""
-# The many that are ready come in order out of their index; only the others are sorted.
-_DEPTHS: Final = """SELECT o.name, g.state, g.count, m.received_at FROM (
-    SELECT domain_id, 0 AS state, count(*) AS count, min(message_id) AS oldest
-      FROM delivery WHERE state = 0 GROUP BY domain_id
-    UNION ALL
-    SELECT domain_id, state, count(*), min(message_id)
-      FROM delivery WHERE state <> 0 GROUP BY domain_id, state) g
+# A state at a time: each has an index that answers alone, and no row is looked at.
+_DEPTH: Final = (
+    "SELECT domain_id, {0} AS state, count(*) AS count, min(message_id) AS oldest"
+    " FROM delivery WHERE state = {0} GROUP BY domain_id"
+)
+_DEPTHS: Final = f"""SELECT o.name, g.state, g.count, m.received_at
+  FROM ({" UNION ALL ".join(_DEPTH.format(int(state)) for state in UNFINISHED)}) g
   JOIN domain o ON o.domain_id = g.domain_id JOIN message m ON m.message_id = g.oldest
-  ORDER BY o.name, g.state"""
+  ORDER BY o.name, g.state"""  # noqa: S608 - constants
 # Where the turn is below zero its deadline's minute begins at a multiple (relay/store/turns.py).
 _BACKLOG: Final = f"""SELECT o.name, d.class,
     iif(d.turn < 0, (d.turn - {DATED}) >> {BITS}, NULL) AS minute, count(*)
   FROM domain o CROSS JOIN delivery d ON d.domain_id = o.domain_id AND d.state = 0
   WHERE o.name IN (SELECT value FROM json_each(?)) GROUP BY o.name, d.class, minute
   ORDER BY o.name, d.class, minute IS NULL, minute"""  # noqa: S608 - constants
-_COUNT: Final = """SELECT 0, count(*) FROM delivery WHERE state = 0
-  UNION ALL SELECT state, count(*) FROM delivery WHERE state <> 0 GROUP BY state"""
+_COUNT: Final = "SELECT {0}, count(*) FROM delivery d WHERE d.state = {0}"
+# Second by second along the index, which alone answers: nothing is sorted, no letter looked at.
+_SINCE: Final = f"FROM message WHERE flow <> '{REPORT_FLOW}' AND received_at >="
+_ACCEPTED: Final = f"""WITH RECURSIVE tick(at) AS (
+  SELECT min(received_at) / 1000 * 1000 {_SINCE} :since
+  UNION ALL
+  SELECT (SELECT min(received_at) / 1000 * 1000 {_SINCE} tick.at + 1000)
+    FROM tick WHERE tick.at IS NOT NULL)
+  SELECT at, (SELECT sum(recipients) {_SINCE} max(at, :since) AND received_at < tick.at + 1000)
+  FROM tick WHERE at IS NOT NULL"""  # noqa: S608 - constants
 _INBOX: Final = """SELECT i.message_id, i.n, i.as_given, m.subject, m.sender, m.class,
     coalesce(d.state, i.state), CASE WHEN d.n IS NULL THEN i.category ELSE d.category END,
     coalesce(d.state_at, i.state_at), i.read_at, m.received_at, m.deadline_at, m.package
@@ -154,8 +163,13 @@ def find(connection: sqlite3.Connection, message_id: int, n: int | None) -> list
 
 def count(connection: sqlite3.Connection, selector: Selector) -> dict[State, int]:
     """See Queue.count."""
-    if selector.is_everything:
-        return {State(state): number for state, number in connection.execute(_COUNT) if number}
+    condition, values = where(replace(selector, states=None))
+    if selector == Selector(domains=selector.domains, states=selector.states):
+        found: dict[State, int] = {}
+        for state in sorted(selector.states or UNFINISHED):
+            sql = f"{_COUNT.format(int(state))} AND {condition}"
+            found |= {State(s): number for s, number in connection.execute(sql, values) if number}
+        return found
     condition, values = where(selector)
     sql = f"SELECT d.state, count(*) FROM delivery d WHERE {condition} GROUP BY d.state"  # noqa: S608
     return {State(state): number for state, number in connection.execute(sql, values)}
@@ -185,13 +199,8 @@ def backlog(connection: sqlite3.Connection, domains: Collection[str]) -> list[Ba
 
 
 def accepted_since(connection: sqlite3.Connection, since: Instant) -> list[tuple[Instant, int]]:
-    """See Queue.accepted_since: ids grow with time, so no other index is needed."""
-    sql = (
-        "SELECT received_at / 1000 * 1000 AS second, sum(recipients) FROM message"
-        " WHERE message_id >= ? AND received_at >= ? AND flow <> ?"
-        " GROUP BY second ORDER BY second"
-    )
-    return connection.execute(sql, (ids.first_of(since), since, REPORT_FLOW)).fetchall()
+    """See Queue.accepted_since."""
+    return connection.execute(_ACCEPTED, {"since": since}).fetchall()
 
 
 def domains_of(connection: sqlite3.Connection, message_id: int) -> dict[str, int]:

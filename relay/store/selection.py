@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from relay.mail.delivery import Delivery
+from relay.mail.delivery import Delivery, State
 from relay.store.base import Selector
 
 # Of delivery `d` and its inbox row `i`; `folded` is Python's lower(), registered everywhere.
@@ -54,7 +54,9 @@ def where(selector: Selector) -> tuple[str, list[Any]]:
         add("d.message_id = ?", selector.message_id)
     if selector.n is not None:
         add("d.n = ?", selector.n)
-    if selector.states is not None:
+    if selector.states == frozenset({State.LEASED}):
+        add("d.state = 2")  # few, and in an index that is found by the number only
+    elif selector.states is not None:
         add(f"d.state IN ({_marks(selector.states)})", *sorted(map(int, selector.states)))
     if selector.urgency is not None:
         add("d.class = ?", int(selector.urgency))

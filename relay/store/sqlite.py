@@ -263,7 +263,8 @@ class SqliteStore(
         self, what: Change, selector: Selector, who: str, reason: str, now: Instant
     ) -> Changed:
         """See Queue.change."""
-        return await self._writer.call(changing.change(what, selector, who, reason, now))
+        change = changing.changing(what, selector, who, reason, now)
+        return await change.run(self._writer.call, self._ask)
 
     async def requeue(
         self,

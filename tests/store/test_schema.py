@@ -18,6 +18,7 @@ from relay.store import codec, leasing, migrations, names, reading, sqlite, unse
 from relay.store.base import Selector, Settlement, StoreError, StoreTooNew, Unsent
 from relay.store.connections import NAME
 from relay.store.reader import open_readonly
+from relay.store.selection import where
 from tests.store.contract_terms import NOW, lease
 from tests.store.letters import Post, SteppingClock, attempt
 from tests.store.opening import asked, opened, owner
@@ -153,9 +154,46 @@ async def test_queries_of_the_road_use_their_indexes(tmp_path: Path) -> None:
             plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
             said = " / ".join(str(row[3]) for row in plan)
             assert index in said, said
-            assert "SCAN delivery" not in said.replace("SCAN delivery USING INDEX delivery_l", "")
+            assert "SCAN delivery" not in said.replace(
+                "SCAN delivery USING COVERING INDEX delivery_l", ""
+            )
             is_sorted = sql in (page, reading._BACKLOG)
             assert "TEMP B-TREE" not in said or is_sorted, said
+
+
+async def test_counting_a_large_queue_looks_at_no_delivery(tmp_path: Path) -> None:
+    """A state at a time: each has an index that answers alone."""
+    async with opened(tmp_path):
+        pass
+    counts = (f"{reading._COUNT.format(int(state))} AND 1" for state in reading.UNFINISHED)
+    with closing(owner(tmp_path)) as connection:
+        for sql in (reading._DEPTHS, *counts):
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
+            looks = [row[3] for row in plan if " delivery" in row[3] or " d " in row[3]]
+            assert looks
+            assert all("USING COVERING INDEX delivery_" in look for look in looks), looks
+
+
+async def test_what_was_accepted_lately_is_counted_along_an_index(tmp_path: Path) -> None:
+    async with opened(tmp_path):
+        pass
+    with closing(owner(tmp_path)) as connection:
+        sql = f"EXPLAIN QUERY PLAN {reading._ACCEPTED}"
+        plan = [row[3] for row in connection.execute(sql, {"since": NOW})]
+        looks = [step for step in plan if "message" in step]
+        assert len(looks) == 3
+        assert all("SEARCH message USING INDEX message_accepted" in look for look in looks), plan
+        assert not any("TEMP B-TREE" in step for step in plan), plan
+
+
+async def test_what_is_in_flight_is_found_without_a_look_at_what_waits(tmp_path: Path) -> None:
+    async with opened(tmp_path):
+        pass
+    condition, values = where(Selector(subject="x", states=frozenset({State.LEASED})))
+    sql = f"SELECT d.message_id, d.n FROM delivery d WHERE {condition}"
+    with closing(owner(tmp_path)) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
+        assert "d USING COVERING INDEX delivery_leased" in plan[0][3], plan
 
 
 async def test_what_failed_is_found_without_a_look_at_what_arrived(tmp_path: Path) -> None:

@@ -1,0 +1,393 @@
+"""Measure a relay that a million letters wait in: memory, restart, listings, drain, removal, log.
+
+`python -m tests.bench.million [--letters N] [--kind own|shared] [--seconds S] [--folder F]`: the
+installed program on a store that was filled as the door fills it, in big groups. `own`: each
+letter has a body of 4 KiB of its own; `shared`: announcements, 100 recipients to a body.
+
+Each figure stands beside its mark. The CPU a letter is the relay's whole process (user and system)
+from its 500th delivery on; it is held against a store with a few thousand letters, in the same run.
+The longest stall is the largest `lpse_loop_lag_seconds` that /metrics showed meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from relay.clock import SystemClock
+from relay.config import keys
+from relay.lab.dns import NameServer, Zone
+from relay.lab.running import PROGRAM, Relay
+from relay.mail.dkim import dns_record, load_key
+from relay.store import sqlite
+from relay.store.base import Entry
+from tests.bench.client import Sink
+from tests.e2e.site import CONFIG, FAST
+from tests.store.letters import Post
+
+SENDER: Final = "no-reply@lpse.example.go.id"
+FILLER: Final = (b"Kepada Yth. Penyedia, bersama ini kami sampaikan pengumuman.\r\n" * 70)[:4060]
+GROUP: Final = 500  # letters to a commit
+COPIES: Final = 100  # recipients of an announcement's letter
+SITES: Final = 98  # domains beside the two large ones
+VENDORS: Final = 50_000
+SMALL: Final = 6_000  # letters of the store that the CPU is held against
+SETTLED: Final = 500  # deliveries before the CPU counts
+NUMBERED: Final = 26  # octets of a body's first line
+
+T = TypeVar("T")
+
+
+def domain_of(n: int) -> str:
+    """Half of all vendors are at Gmail, a fifth at Yahoo, the others at sites of their own."""
+    if n % 10 < 5:
+        return "gmail.com"
+    return "yahoo.com" if n % 10 < 7 else f"site{n // 10 % SITES}.co.id"
+
+
+def address(n: int) -> str:
+    """One of the vendors."""
+    n %= VENDORS
+    return f"vendor{n}@{domain_of(n)}"
+
+
+def entry(post: Post, kind: str, first: int, count: int) -> Entry:
+    """A letter of its own, or a letter of an announcement to `count` vendors."""
+    n = first if kind == "own" else first // 10_000
+    return post.entry(
+        tuple(address(first + k) for k in range(count)),
+        body=b"Nomor surat: %011d\r\n" % first + FILLER,
+        subject=f"Pengumuman {n % 97}",
+        sender=SENDER,
+        from_domain="lpse.example.go.id",
+    )
+
+
+async def fill(state: Path, letters: int, kind: str) -> float:
+    """Put them; returns the letters a second."""
+    clock = SystemClock()
+    store = await sqlite.open(state, clock)
+    post, copies, began = Post(clock.now() - letters), 1 if kind == "own" else COPIES, time.time()
+    for start in range(0, letters, GROUP):
+        end = min(start + GROUP, letters)
+        await store.put(
+            *(entry(post, kind, n, min(copies, end - n)) for n in range(start, end, copies))
+        )
+    await store.close()
+    return letters / (time.time() - began)
+
+
+class Counting(Sink):
+    """A sink that counts what it took, and says when the first came."""
+
+    taken: Any = None
+    first_at: Any = None
+
+    def data_received(self, data: bytes) -> None:
+        was_data = self.is_data
+        super().data_received(data)
+        if was_data and not self.is_data:
+            self.taken.value += 1
+            if not self.first_at.value:
+                self.first_at.value = time.monotonic()
+
+
+def sink(port: Any, taken: Any, first_at: Any) -> None:
+    """The sink's process; it listens on every loopback address."""
+    Counting.taken, Counting.first_at = taken, first_at
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(Counting, "0.0.0.0", 0, backlog=200)
+        port.send(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(serve())
+
+
+@dataclass
+class Around:
+    """The fake internet: a name server here, a sink in a process of its own."""
+
+    dns: str
+    port: int
+    zone: Zone
+    taken: Any
+    first_at: Any
+
+
+@contextmanager
+def sinking() -> Iterator[tuple[int, Any, Any]]:
+    """The sink: its port, its count, and when its first letter came."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    taken, first_at = context.Value("q", 0), context.Value("d", 0.0)
+    process = context.Process(target=sink, args=(there, taken, first_at), daemon=True)
+    process.start()
+    try:
+        yield here.recv(), taken, first_at
+    finally:
+        process.kill()
+        process.join()
+
+
+def zone() -> Zone:
+    """Each domain has a host of its own."""
+    made = Zone()
+    for n, domain in enumerate(
+        ["gmail.com", "yahoo.com", *(f"site{n}.co.id" for n in range(SITES))]
+    ):
+        host = {"gmail.com": "gmail-smtp-in.l.google.com", "yahoo.com": "mta7.am0.yahoodns.net"}
+        name = host.get(domain, f"mx.{domain}")
+        made.host(name, f"127.0.2.{n + 1}")
+        made.domain(domain, name)
+    return made
+
+
+@dataclass
+class Watch:
+    """A relay's process, looked at twice a second."""
+
+    relay: Relay
+    metrics: str = ""
+    peak_mb: float = 0.0
+    wal_mb: float = 0.0
+    lag_ms: float = 0.0
+    lags: list[float] = field(default_factory=list)
+
+    @property
+    def pid(self) -> int:
+        assert self.relay.process is not None
+        return self.relay.process.pid
+
+    def cpu(self) -> float:
+        """Seconds, user and system."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def mb(self) -> float:
+        """Its part of the memory (PSS)."""
+        for line in Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1e3
+        raise AssertionError("no Pss in smaps_rollup")
+
+    async def look(self) -> None:
+        """Until cancelled."""
+        while True:
+            self.peak_mb = max(self.peak_mb, self.mb())
+            wal = self.relay.state / "store.db-wal"
+            self.wal_mb = max(self.wal_mb, wal.stat().st_size / 1e6 if wal.exists() else 0)
+            lag = await asyncio.to_thread(self._lag) if self.metrics else 0.0
+            self.lags.append(lag)
+            self.lag_ms = max(self.lag_ms, lag)
+            await asyncio.sleep(0.5)
+
+    def _lag(self) -> float:
+        with urllib.request.urlopen(f"{self.metrics}/metrics", timeout=30) as page:
+            for line in page.read().decode().splitlines():
+                if line.startswith("lpse_loop_lag_seconds "):
+                    return float(line.split()[1]) * 1e3
+        return 0.0
+
+
+async def timed(work: Awaitable[T]) -> tuple[T, float]:
+    """What it answered, and the seconds it took."""
+    began = time.perf_counter()
+    return await work, time.perf_counter() - began
+
+
+async def command(relay: Relay, *words: str) -> float:
+    """Seconds of a command, its interpreter's start included."""
+    given = ("--config", str(relay.config), "--state", str(relay.state))
+    call = (*PROGRAM, *words, *given)
+    run = asyncio.to_thread(subprocess.run, call, capture_output=True, text=True, check=False)
+    done, took = await timed(run)
+    assert done.returncode == 0, done.stderr
+    return took
+
+
+async def drained(watch: Watch, around: Around, seconds: float, letters: int) -> dict[str, float]:
+    """Deliveries a second and CPU a letter, from the 500th on."""
+    while around.taken.value < SETTLED:
+        await asyncio.sleep(0.02)
+    most = letters - 2 * SETTLED
+    taken, cpu, began = around.taken.value, watch.cpu(), time.perf_counter()
+    while time.perf_counter() - began < seconds and around.taken.value < most:
+        await asyncio.sleep(0.05)
+    took, sent = time.perf_counter() - began, around.taken.value - taken
+    return {"a_second": sent / took, "cpu_ms": (watch.cpu() - cpu) / sent * 1e3}
+
+
+def page(url: str) -> int:
+    """A page of an inbox, as a browser gets it: the link makes a session first."""
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    with opener.open(url, timeout=60) as answer:
+        return len(answer.read())
+
+
+async def begun(folder: Path, around: Around) -> Relay:
+    """A relay's folder with its configuration and key; nothing runs yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    keys.make(folder / "keys" / "s1.pem")
+    key = load_key((folder / "keys" / "s1.pem").read_bytes(), "lpse.example.go.id", "s1")
+    around.zone.txt[key.record_name] = dns_record(key)
+    text = CONFIG.format(dns=around.dns, port=around.port, smtp="127.0.0.1:0") + FAST
+    (folder / "relay.yaml").write_text(text)
+    return Relay(folder / "relay.yaml", folder / "state")
+
+
+async def started(
+    relay: Relay, around: Around
+) -> tuple[Watch, dict[str, float], asyncio.Task[None]]:
+    """Run it: seconds until it answers, and until its first letter is delivered."""
+    around.taken.value, around.first_at.value = 0, 0.0
+    watch, began = Watch(relay), time.monotonic()
+    about = await relay.start()
+    answers = time.monotonic() - began
+    watch.metrics = f"http://{about['metrics']}"
+    looking = asyncio.create_task(watch.look())
+    while not around.first_at.value:
+        await asyncio.sleep(0.01)
+    return watch, {"answers_s": answers, "first_s": around.first_at.value - began}, looking
+
+
+async def small(folder: Path, around: Around, seconds: float, kind: str) -> dict[str, float]:
+    """The drain of a store with few letters."""
+    relay = await begun(folder, around)
+    await fill(relay.state, SMALL, kind)
+    watch, _, looking = await started(relay, around)
+    try:
+        return await drained(watch, around, seconds, SMALL)
+    finally:
+        looking.cancel()
+        await relay.stop()
+
+
+async def measured(
+    folder: Path, around: Around, letters: int, kind: str, seconds: float
+) -> dict[str, Any]:
+    """Everything of one kind of store."""
+    relay = await begun(folder, around)
+    found: dict[str, Any] = {"kind": kind, "letters": letters}
+    found["put_a_second"] = await fill(relay.state, letters, kind)
+    found["disk_octets"] = sum(f.stat().st_blocks * 512 for f in relay.state.iterdir()) / letters
+    watch, restart, looking = await started(relay, around)
+    found |= restart
+    try:
+        found |= {
+            f"drain_{k}": v for k, v in (await drained(watch, around, seconds, letters)).items()
+        }
+        await relay.call("pause", provider="*", reason="measured")
+        found |= await listed(relay)
+        found |= await removed(relay, letters)
+    finally:
+        looking.cancel()
+        found |= {"peak_mb": watch.peak_mb, "wal_mb": watch.wal_mb, "lag_ms": watch.lag_ms}
+        began = time.monotonic()
+        await relay.stop()
+    found["stop_s"] = time.monotonic() - began
+    found["queue_ls_store_s"] = await command(relay, "queue", "ls")
+    return found
+
+
+async def listed(relay: Relay) -> dict[str, float]:
+    """What an operator and a vendor see, with nothing moving."""
+    found: dict[str, float] = {}
+    _, found["queue_ls_call_s"] = await timed(relay.call("queue.ls", limit=50))
+    found["queue_ls_s"] = await command(relay, "queue", "ls")
+    found["inbox_ls_s"] = await command(relay, "inbox", "ls", address(3))
+    link = (await relay.call("inbox.link", address=address(3)))["url"]
+    _, found["inbox_page_s"] = await timed(asyncio.to_thread(page, link))
+    return found
+
+
+async def removed(relay: Relay, letters: int) -> dict[str, float]:
+    """A site's letters, an announcement's, and then everything."""
+    found: dict[str, float] = {}
+    for name, wanted in (
+        ("domain", {"domain": "site7.co.id"}),
+        ("subject", {"subject": "Pengumuman 7"}),
+        ("all", {"class": "massal"}),
+    ):
+        asked = {"change": "remove", "selector": wanted, "reason": "measured"}
+        shown, found[f"preview_{name}_s"] = await timed(relay.call("queue.preview", **asked))
+        done, found[f"rm_{name}_s"] = await timed(relay.call("queue.change", **asked))
+        assert done["moved"] == shown["count"], (done, shown)
+        found[f"rm_{name}"] = done["moved"]
+    return found
+
+
+MARKS: Final = {
+    "peak_mb": 250.0,
+    "first_s": 2.0,
+    "queue_ls_s": 0.3,
+    "queue_ls_store_s": 0.6,
+    "cpu_ratio": 1.2,
+    "lag_ms": 50.0,
+}
+
+
+async def measure(asked: argparse.Namespace, folder: Path) -> None:
+    """Each kind, and the small store that its CPU is held against."""
+    for kind in [asked.kind] if asked.kind else ["own", "shared"]:
+        names = zone()
+        server = NameServer(names)
+        with sinking() as (port, taken, first_at):
+            around = Around(await server.start(), port, names, taken, first_at)
+            few = await small(folder / f"{kind}-small", around, asked.seconds, kind)
+            found = await measured(folder / kind, around, asked.letters, kind, asked.seconds)
+        await server.stop()
+        found |= {"cpu_ms_few": few["cpu_ms"], "a_second_few": few["a_second"]}
+        found["cpu_ratio"] = found["drain_cpu_ms"] / few["cpu_ms"]
+        found["load"] = os.getloadavg()[0]
+        shutil.rmtree(folder / kind)
+        show(found, asked.json)
+
+
+def show(found: dict[str, Any], is_json: bool) -> None:
+    """A line a figure, with its mark."""
+    if is_json:
+        print(json.dumps(found), flush=True)
+        return
+    print(f"{found['letters']} letters, {found['kind']}; load {found['load']:.1f}")
+    for name, value in found.items():
+        if isinstance(value, int | float) and name not in ("letters", "load"):
+            mark = MARKS.get(name)
+            said = (
+                "" if mark is None else f"  mark {mark:g}: {'met' if value <= mark else 'MISSED'}"
+            )
+            print(f"  {name:18} {value:12.3f}{said}", flush=True)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--letters", type=int, default=1_000_000)
+    parser.add_argument("--kind", choices=("own", "shared"))
+    parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--folder", type=Path, help="where the stores lie meanwhile")
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(4096, hard)), hard))
+    with tempfile.TemporaryDirectory(dir=asked.folder) as made:
+        asyncio.run(measure(asked, Path(made)))
+
+
+if __name__ == "__main__":
+    main()
