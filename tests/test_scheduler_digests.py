@@ -14,10 +14,13 @@ import pytest
 from relay.lab.rehearsing.store import IndexedStore
 from relay.lab.virtual_time import VirtualClock, run
 from relay.mail import dsn, events
+from relay.mail.classification import Category
 from relay.mail.delivery import Delivery, State
 from relay.mail.digest import last_before
 from relay.mail.instant import DAY, HOUR, MINUTE, Instant
+from relay.mail.late import Late
 from relay.mail.letter import Letter
+from relay.mail.report_reading import Kind
 from relay.mail.urgency import Urgency
 from relay.scheduler import digests, scheduler
 from relay.store.base import StoreError
@@ -111,6 +114,33 @@ def test_one_letter_to_many_is_one_report_a_day() -> None:
             await until_morning(clock)
             _, second = reports(h)
             assert await named_in(h, second) == ["mati3@a.example.id"]
+
+    run(main)
+
+
+def test_what_failed_after_a_server_took_it_stands_in_the_days_digest() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, dead) as h:
+            await until_morning(clock)
+            message_id = await h.put("semua1@a.example.id", "semua2@a.example.id")
+            await h.put("mati1@a.example.id")
+            await asyncio.sleep(HOUR // 1000)
+            (one, _) = await h.store.find(message_id)
+            n, said = one.delivery.n, "5.2.1 550 [/foo] mailbox \u202edisabled"
+            category = Category.INACTIVE_USER
+            late = Late(message_id, n, Kind.FAILED, clock.now(), category, "r", said, "", "mx.id")
+            assert await h.store.note_late(late, owes_report=True)
+            await until_morning(clock)
+            (report,) = reports(h)
+            assert set(await named_in(h, report)) == {"semua1@a.example.id", "mati1@a.example.id"}
+            letter = await opened(h, report)
+            text = letter.get_body(("plain",))
+            assert text is not None
+            words = text.get_content().replace("\r\n", "\n")
+            assert "Email tidak aktif (1):\n  <semua1@a.example.id>" in words
+            assert r"  550 5.2.1 [/foo] mailbox \u202edisabled" in words
+            await until_morning(clock)
+            assert len(reports(h)) == 1
 
     run(main)
 

@@ -1,8 +1,8 @@
 """Late report: what the sender is told of a letter that was delivered and came back later; pure.
 
-The envelope sender was ours, so the report came to us instead of to him. He hears of it where a
-failure in the dialog would be told to him alone: of urgent letters, and where NOTIFY asks for it.
-Of all others the pages and lists tell.
+The envelope sender was ours, so the report came to us instead of to him. He hears of it as of a
+failure in the dialog: at once of urgent letters and where NOTIFY asks for it, of all others in the
+day's digest, as `dsn.mode` says.
 """
 
 from __future__ import annotations
@@ -10,23 +10,21 @@ from __future__ import annotations
 from relay.ingress import placing
 from relay.mail import dsn, reporting
 from relay.mail.address import AddressError, parse
-from relay.mail.delivery import Attempt, Delivery, State
-from relay.mail.late import Late
+from relay.mail.delivery import Delivery, State
+from relay.mail.late import Late, attempt_of
 from relay.mail.letter import Letter
-from relay.mail.reply import Reply, Stage
+from relay.mail.reply import Reply
 from relay.mail.report_reading import Kind
-from relay.mail.urgency import Urgency
+from relay.mail.reporting import Mode, Telling
 from relay.shaping.settings import LifeSettings
 from relay.store.base import Entry
 
 
-def is_wanted(delivery: Delivery, late: Late) -> bool:
-    """A failure of what was delivered; what was not is told of by its own end."""
+def telling(sender: str, delivery: Delivery, late: Late, mode: Mode) -> Telling:
+    """When he hears of a failure of what was delivered; what was not is told of by its own end."""
     if late.kind is not Kind.FAILED or delivery.state is not State.DELIVERED:
-        return False
-    if delivery.notify is None:
-        return delivery.urgency in (Urgency.KRITIS, Urgency.MENDESAK)
-    return "FAILURE" in delivery.notify
+        return Telling.NEVER
+    return reporting.telling(sender, delivery.notify, delivery.urgency, mode)
 
 
 def made(
@@ -43,20 +41,7 @@ def made(
         to = parse(letter.sender)
     except AddressError:
         return None
-    said = Attempt(
-        delivery.message_id,
-        delivery.n,
-        delivery.tries + 1,
-        late.at,
-        0,
-        "",
-        late.reporter,
-        "",
-        None,
-        Stage.EOD,
-        reply,
-        None,
-    )
+    said = attempt_of(late, delivery, reply)
     undelivered = dsn.Undelivered(delivery, (said,), late.category)
     original = dsn.Original(letter.head, letter.sender, letter.received_at, letter.options.envid)
     head, body = dsn.report([undelivered], original, hostname, report_id, late.at)

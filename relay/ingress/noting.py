@@ -6,8 +6,8 @@ The contract
 - It counts once: the second of its kind on one delivery changes nothing.
 - Only a failure that the rules call the address' own, in a report that names the address, and a
   complaint speak against it. `delayed`, `relayed`, `expanded` never do, nor do answering machines.
-- The sender is told of a failure in the same commit, where he would be told at once of one in the
-  dialog.
+- The sender is told of a failure as of one in the dialog: by a report of its own in the same
+  commit, or by the day's digest, for which it waits from that commit on.
 - Whatever no program can read is kept for an administrator, never dropped.
 """
 
@@ -30,6 +30,7 @@ from relay.mail.late import Kept, Late
 from relay.mail.letter import Letter
 from relay.mail.reply import Reply
 from relay.mail.report_reading import Kind, Report
+from relay.mail.reporting import Mode, Telling
 from relay.mail.return_path import Refusal, ReturnPath, ReturnPathError, Token
 from relay.mail.strike import CAUSE_OF, Cause, Strike, key_of
 from relay.replies.reported import reply_of
@@ -75,8 +76,8 @@ class Full(Exception):
 
 
 class Noting:
-    """One a door. `classifier`, `hostname` and `life` may be replaced at any time; `struck` hears
-    of addresses that something speaks against now."""
+    """One a door. `classifier`, `hostname`, `life` and `mode` may be replaced at any time; `struck`
+    hears of addresses that something speaks against now."""
 
     def __init__(
         self,
@@ -90,6 +91,7 @@ class Noting:
         struck: Callable[[Sequence[str]], None],
         hostname: str,
         life: LifeSettings,
+        mode: Mode = "digest",
     ) -> None:
         self._store = store
         self._path = path
@@ -101,6 +103,7 @@ class Noting:
         self._struck = struck
         self.hostname = hostname
         self.life = life
+        self.mode: Mode = mode
 
     async def note(
         self, report: Report, letter: bytes, token: Token | None, arrival: Arrival
@@ -122,7 +125,7 @@ class Noting:
         if not found:
             self._tell("unknown", arrival, token, why="the store knows no such delivery")
             return
-        await self._about(report, found[0].delivery, arrival)
+        await self._about(report, found[0], arrival)
 
     def _within(self, report: Report) -> tuple[Token | None, str]:
         """The delivery whose address stands in the report; else why there is none."""
@@ -136,16 +139,18 @@ class Noting:
         shown = f" ({worst.value} ones)" if worst is not None else ""
         return None, f"no return address of ours in it{shown}"
 
-    async def _about(self, report: Report, delivery: Delivery, arrival: Arrival) -> None:
+    async def _about(self, report: Report, row: QueueRow, arrival: Arrival) -> None:
+        delivery = row.delivery
         told = report.about(delivery.recipient)
         kind, one, is_ours = told
         read = self._classified(kind, one)
         late = self._late(report, told, read, delivery, arrival)
         strike = _strike(late, delivery, read) if is_ours else None
-        to_sender = None
-        if one is not None and late_report.is_wanted(delivery, late):
+        telling, to_sender = late_report.telling(row.sender, delivery, late, self.mode), None
+        if one is not None and telling is Telling.NOW:
             to_sender = await self._to_sender(delivery, late, one)
-        is_new = await self._store.note_late(late, strike, to_sender)
+        is_owed = telling is Telling.DAILY
+        is_new = await self._store.note_late(late, strike, to_sender, owes_report=is_owed)
         if is_new and strike is not None:
             self._struck([strike.address])
         self._emit(

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from relay.mail.classification import Category
+from relay.mail.delivery import Attempt, Delivery
 from relay.mail.instant import Instant
+from relay.mail.reply import Reply, Stage
 from relay.mail.report_reading import Kind
 
 # What a delivery's record holds, in the order of a page: the gravest first.
@@ -53,3 +55,21 @@ class Kept:
     subject: str
     why: str
     size: int
+
+
+def attempt_of(late: Late, delivery: Delivery, reply: Reply) -> Attempt:
+    """What was said later, as a report to the sender quotes the last answer."""
+    return Attempt(
+        delivery.message_id,
+        delivery.n,
+        delivery.tries + 1,
+        late.at,
+        0,
+        "",
+        late.reporter,
+        "",
+        None,
+        Stage.EOD,
+        reply,
+        None,
+    )

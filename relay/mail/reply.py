@@ -87,9 +87,9 @@ class Reply:
         return 500 <= self.code < 600
 
     def __str__(self) -> str:
-        """The reply on one line: ``550 5.1.1 No such user``."""
-        enhanced = f" {self.enhanced}" if self.enhanced else ""
-        return f"{self.code}{enhanced} {self.text}".rstrip().replace("\n", " ")
+        """The reply on one line: ``550 5.1.1 No such user``; without a code that nobody gave."""
+        codes = (str(part) for part in (self.code, self.enhanced) if part)
+        return " ".join((*codes, self.text)).rstrip().replace("\n", " ")
 
     def wire(self) -> bytes:
         """The reply as it goes over the wire, RFC 5321 4.2.1, the code on each line, CRLF ended.

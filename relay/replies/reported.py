@@ -25,6 +25,13 @@ def reply_of(one: ReportedRecipient) -> tuple[Reply, str]:
     return reply, reading.mx or _host(one.remote_mta)
 
 
+def retold(text: str) -> Reply:
+    """The reply in a late report's words as its record keeps them: the status may stand first."""
+    status = EnhancedCode.parse(text)
+    words = text if status is None else text.lstrip().removeprefix(str(status)).lstrip()
+    return reply_of(ReportedRecipient("", "failed", status, words))[0]
+
+
 def _says_more(status: EnhancedCode, reply: Reply) -> bool:
     """A status X.0.0 says nothing that the code does not; one of another class contradicts it."""
     return status.klass == reply.code // 100 and (status.subject, status.detail) != (0, 0)

@@ -21,6 +21,9 @@ from relay.mail.delivery import State
 from relay.mail.digest import MOST_LISTED, Missed, digest, last_before
 from relay.mail.dsn import Original, Undelivered
 from relay.mail.instant import Instant, millis
+from relay.mail.late import attempt_of
+from relay.mail.report_reading import Kind
+from relay.replies.reported import retold
 from relay.scheduler import reports
 from relay.scheduler.parts import Parts
 from relay.store.base import Entry, Owed, QueueRow, StoreDead, StoreError
@@ -106,12 +109,22 @@ class Digests:
         """The row with its last attempt. An address that once took a letter is called inactive,
         any other one unknown: both are refused in the same words."""
         job, category = row.delivery, row.category
+        if job.state is State.DELIVERED:
+            return await self._returned(row)
         attempts = await self._parts.store.attempts(job.message_id, job.n)
         if category is Category.UNKNOWN_USER:
             took_at = await self._parts.store.last_accepted_at(job.recipient.lower())
             category = Category.UNKNOWN_USER if took_at is None else Category.INACTIVE_USER
         is_expired = job.state is State.EXPIRED
         return Missed(Undelivered(job, attempts[-1:], category, is_expired), row.subject)
+
+    async def _returned(self, row: QueueRow) -> Missed:
+        """The row with what came back after a server had taken it, as that said it."""
+        job = row.delivery
+        told = await self._parts.store.late_reports([(job.message_id, job.n)])
+        late = next(one for one in told if one.kind is Kind.FAILED)
+        attempt = attempt_of(late, job, retold(late.text))
+        return Missed(Undelivered(job, (attempt,), late.category), row.subject)
 
 
 def _portions(owed: Iterable[Owed]) -> Iterator[tuple[str, str | None, int]]:

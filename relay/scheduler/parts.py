@@ -17,6 +17,7 @@ from relay.scheduler.suppressing import Suppressing
 from relay.shaping.base import Shaping
 from relay.shaping.settings import LifeSettings, NxdomainSettings, RetrySettings
 from relay.store.base import Queue
+from relay.store.returns import Returns
 from relay.store.settings import DsnSettings, RefusedSettings
 from relay.store.suppressing import Suppressions
 from relay.suppression import SuppressionSettings
@@ -43,7 +44,7 @@ class Classifier(Protocol):
         ...
 
 
-class RoadStore(Queue, Suppressions, Protocol):
+class RoadStore(Queue, Suppressions, Returns, Protocol):
     """What the road asks of the store."""
 
 

@@ -98,6 +98,7 @@ class Returning:
             struck,
             config.hostname,
             config.settings.life,
+            config.settings.dsn.mode,
         )
         self._door = ReturnDoor(
             policy, settings, path, store, clock, names, emit, alerts, self._noting, sockets
@@ -126,6 +127,7 @@ class Returning:
             self._door.swap(policy)
             self._noting.classifier = config.classifier
             self._noting.hostname, self._noting.life = config.hostname, config.settings.life
+            self._noting.mode = config.settings.dsn.mode
 
     async def drain(self) -> None:
         """Stop accepting; let open sessions finish."""

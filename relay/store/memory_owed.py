@@ -7,6 +7,8 @@ from collections import Counter
 from relay.mail.delivery import State
 from relay.mail.envelope import Message
 from relay.mail.instant import Instant
+from relay.mail.late import Late
+from relay.mail.report_reading import Kind
 from relay.store.memory_inbox import Key, Record
 from relay.store.owing import Owed
 from relay.store.terms import Entry, QueueRow
@@ -19,6 +21,7 @@ class MemoryOwed:
 
     _records: dict[Key, Record]
     _messages: dict[int, Message]
+    _late_reports: dict[tuple[int, int, Kind], Late]
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,8 +39,8 @@ class MemoryOwed:
         counts: Counter[tuple[str, str]] = Counter()
         for key in self._owed_to(None, None, before):
             message = self._messages[key[0]]
-            has_failed = self._records[key].delivery.state in FAILED
-            counts[message.envelope.sender, message.particulars.flow] += has_failed
+            name = message.envelope.sender, message.particulars.flow
+            counts[name] += self._has_failed(key)
         return [Owed(*name, count) for name, count in sorted(counts.items())]
 
     async def owed_rows(
@@ -45,7 +48,7 @@ class MemoryOwed:
     ) -> list[QueueRow]:
         """See Owing.owed_rows."""
         keys = self._owed_to(sender, flow, before)
-        failed = [key for key in keys if self._records[key].delivery.state in FAILED]
+        failed = [key for key in keys if self._has_failed(key)]
         return [self._row(key) for key in failed[:limit]]
 
     async def report_owed(
@@ -56,6 +59,12 @@ class MemoryOwed:
             await self.put(report)
         for key in self._owed_to(sender, flow, before):
             del self._owed[key]
+
+    def _has_failed(self, key: Key) -> bool:
+        record, late = self._records[key], self._late_reports.get((*key, Kind.FAILED))
+        if record.delivery.state is State.DELIVERED:
+            return late is not None and late.at >= record.state_at
+        return record.delivery.state in FAILED
 
     def _owed_to(self, sender: str | None, flow: str | None, before: Instant) -> list[Key]:
         found = []

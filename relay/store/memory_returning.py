@@ -15,7 +15,9 @@ from relay.store.terms import Entry
 
 
 class MemoryReturning:
-    """Implements Returns."""
+    """Implements Returns; what is owed is the store's."""
+
+    _owed: dict[Ref, Instant]
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +39,11 @@ class MemoryReturning:
         raise NotImplementedError
 
     async def note_late(
-        self, late: Late, strike: Strike | None = None, report: Entry | None = None
+        self,
+        late: Late,
+        strike: Strike | None = None,
+        report: Entry | None = None,
+        owes_report: bool = False,
     ) -> bool:
         """See Returns.note_late."""
         name = (late.message_id, late.n, late.kind)
@@ -46,6 +52,8 @@ class MemoryReturning:
         if report is not None:
             await self.put(report)
         self._late_reports[name] = late
+        if owes_report:
+            self._owed[name[:2]] = late.at
         await self.strike(*([strike] if strike else []))
         return True
 

@@ -20,9 +20,9 @@ class Owed:
 
 
 class Owing(Protocol):
-    """A delivery whose end `owes_report` waits here from the commit of that end until the one of
-    its digest: it is told of once, whatever happens between. What was brought back does not count
-    while it is in the queue, nor when it arrived."""
+    """A delivery whose end, or whose late failure (Returns.note_late), `owes_report` waits here
+    from the commit of that until the one of its digest: it is told of once, whatever happens
+    between. What was brought back does not count while it is in the queue, nor when it arrived."""
 
     async def owed(self, before: Instant) -> list[Owed]:
         """What ended before that moment and is not told of, by sender and flow."""

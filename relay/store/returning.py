@@ -41,7 +41,11 @@ _KEPT: Final = (
 
 
 def note_late(
-    late: Late, strike: Strike | None, reports: Sequence[Prepared], names: Names
+    late: Late,
+    strike: Strike | None,
+    reports: Sequence[Prepared],
+    names: Names,
+    owes_report: bool,
 ) -> Callable[[Transaction], bool]:
     """See Returns.note_late."""
     row = (
@@ -61,6 +65,8 @@ def note_late(
         if transaction.connection.execute(_NOTE, row).rowcount != 1:
             return False
         striking.note(transaction.connection, strikes)
+        if owes_report:
+            transaction.connection.execute(codec.OWE, (late.message_id, late.n, late.at))
         if reports:
             write_entries(transaction, reports, names)
         return True

@@ -18,11 +18,15 @@ class Returns(Protocol):
     """Late reports, and the letters that came with none. A delivery's state is never changed."""
 
     async def note_late(
-        self, late: Late, strike: Strike | None = None, report: Entry | None = None
+        self,
+        late: Late,
+        strike: Strike | None = None,
+        report: Entry | None = None,
+        owes_report: bool = False,
     ) -> bool:
-        """Write it down, what it says against the address, and the report to the letter's sender,
-        in one transaction; False where one of its kind is known already, then nothing is written.
-        Raises StoreError."""
+        """Write it down, what it says against the address, and the report to the letter's sender
+        (or that he is owed one, see Owing), in one transaction; False where one of its kind is
+        known already, then nothing is written. Raises StoreError."""
         ...
 
     async def late_reports(self, refs: Sequence[Ref]) -> list[Late]:

@@ -46,11 +46,15 @@ class WritingReturns:
         raise NotImplementedError
 
     async def note_late(
-        self, late: Late, strike: Strike | None = None, report: Entry | None = None
+        self,
+        late: Late,
+        strike: Strike | None = None,
+        report: Entry | None = None,
+        owes_report: bool = False,
     ) -> bool:
         """See Returns.note_late. A report of ours is never so large that it is put in parts."""
         made = [] if report is None else [await self._prepare(report, [])]
-        work = returning.note_late(late, strike, made, self._names)
+        work = returning.note_late(late, strike, made, self._names, owes_report)
         is_new = await self._writer.call(work)
         if is_new and report is not None:
             self._remember(report)

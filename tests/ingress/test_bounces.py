@@ -24,6 +24,7 @@ from relay.mail.events import Returned
 from relay.mail.ids import Ids
 from relay.mail.instant import DAY
 from relay.mail.report_reading import Kind
+from relay.mail.reporting import Mode
 from relay.mail.return_path import ReturnPath
 from relay.mail.strike import Cause, Strike
 from relay.mail.urgency import Urgency
@@ -41,15 +42,22 @@ DOMAIN = reports.DOMAIN
 KEY = b"s" * 32
 
 
+FROM = "no-reply@lpse.example.go.id"
+
+
 class Store(houses.Store):
     """Can be told to fail when a report is written down."""
 
     async def note_late(
-        self, late: Any, strike: Strike | None = None, report: Entry | None = None
+        self,
+        late: Any,
+        strike: Strike | None = None,
+        report: Entry | None = None,
+        owes_report: bool = False,
     ) -> bool:
         if self.fails:
             raise StoreError("the disk is gone")
-        return await super().note_late(late, strike, report)
+        return await super().note_late(late, strike, report, owes_report)
 
 
 @dataclass
@@ -84,6 +92,7 @@ async def open_door(
     context: Any = None,
     urgency: Urgency = Urgency.MASSAL,
     notify: frozenset[str] | None = None,
+    mode: Mode = "digest",
     **settings: Any,
 ) -> AsyncIterator[Returns]:
     log, store, clock, struck = Log(), Store(), SystemClock(), list[str]()
@@ -106,6 +115,7 @@ async def open_door(
         struck.extend,
         houses.HOST,
         LifeSettings(),
+        mode,
     )
     wanted = ReturnPathSettings(domain=DOMAIN, listen=("127.0.0.1:0",), **settings)
     policy = houses.policy(log, tls=context)
@@ -202,28 +212,32 @@ async def test_only_what_is_the_address_own_speaks_against_it(
 
 
 @pytest.mark.parametrize(
-    ("urgency", "notify", "is_told"),
+    ("urgency", "notify", "mode", "told", "owed"),
     [
-        (Urgency.KRITIS, None, True),
-        (Urgency.MENDESAK, None, True),
-        (Urgency.TRANSAKSI, None, False),
-        (Urgency.MASSAL, None, False),
-        (Urgency.MASSAL, frozenset({"FAILURE"}), True),
-        (Urgency.KRITIS, frozenset({"NEVER"}), False),
+        (Urgency.KRITIS, None, "digest", 1, 0),
+        (Urgency.MENDESAK, None, "digest", 1, 0),
+        (Urgency.TRANSAKSI, None, "digest", 0, 1),
+        (Urgency.MASSAL, None, "digest", 0, 1),
+        (Urgency.MASSAL, None, "single", 1, 0),
+        (Urgency.KRITIS, None, "off", 0, 0),
+        (Urgency.MASSAL, frozenset({"FAILURE"}), "off", 1, 0),
+        (Urgency.KRITIS, frozenset({"NEVER"}), "single", 0, 0),
     ],
 )
-async def test_the_sender_is_told_where_he_would_be_told_at_once(
-    urgency: Urgency, notify: frozenset[str] | None, is_told: bool
+async def test_the_sender_is_told_as_of_a_failure_in_the_dialog(
+    urgency: Urgency, notify: frozenset[str] | None, mode: Mode, told: int, owed: int
 ) -> None:
     """Once: his own address is no more the envelope's, so nobody else tells him."""
-    async with open_door(urgency=urgency, notify=notify) as door, door.client() as client:
+    async with open_door(urgency=urgency, notify=notify, mode=mode) as door, door.client() as one:
         for text in (reports.DELAYED, reports.POSTFIX, reports.POSTFIX):
-            assert (await hand_in(client, door.ours, door.text(text))).startswith("250")
-        told = [entry.message for entry in door.store.entries if not entry.has_inbox]
-        assert len(told) == is_told
-        for message in told:
+            assert (await hand_in(one, door.ours, door.text(text))).startswith("250")
+        messages = [entry.message for entry in door.store.entries if not entry.has_inbox]
+        assert len(messages) == told
+        waiting = await door.store.owed(SystemClock().now() + DAY)
+        assert [(each.sender, each.count) for each in waiting] == [(FROM, 1)] * owed
+        for message in messages:
             assert message.envelope.sender == ""
-            assert str(message.envelope.recipients[0].address) == "no-reply@lpse.example.go.id"
+            assert str(message.envelope.recipients[0].address) == FROM
             assert b"Action: failed\r\nStatus: 5.1.1\r\n" in message.content.body
             assert b"User unknown in local recipient table" in message.content.body
 

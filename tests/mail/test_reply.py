@@ -87,6 +87,8 @@ def test_reading_is_total(raw: str | bytes) -> None:
 def test_what_a_reply_says_of_itself() -> None:
     assert str(Reply(550, E511, "No\nuser")) == "550 5.1.1 No user"
     assert str(Reply(250, None, "")) == "250"
+    assert str(Reply(0, None, "No\nuser")) == "No user"
+    assert str(Reply(0, E511, "No user")) == "5.1.1 No user"
     assert Reply(354, None, "").is_positive and not Reply(404, None, "").is_positive
     assert Reply(451, None, "").is_transient and not Reply(550, None, "").is_transient
     assert Reply(550, None, "").is_permanent and not Reply(451, None, "").is_permanent

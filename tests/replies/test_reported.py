@@ -11,7 +11,7 @@ from relay.mail.classification import Action, Category
 from relay.mail.dsn import ReportedRecipient
 from relay.mail.reply import EnhancedCode, Reply
 from relay.mail.report_reading import read
-from relay.replies.reported import reply_of
+from relay.replies.reported import reply_of, retold
 from tests.mail import reports
 from tests.mail.reports import VENDOR, wire
 
@@ -30,8 +30,8 @@ def one(diagnostic: str, status: str = "", remote_mta: str = "") -> ReportedReci
         ("550 User unknown", "", "550 User unknown"),
         ("User unknown", "5.1.1", "550 5.1.1 User unknown"),
         ("mail delivery time expired", "4.4.7", "450 4.4.7 mail delivery time expired"),
-        ("User unknown", "", "0 User unknown"),
-        ("User unknown", "2.0.0", "0 User unknown"),
+        ("User unknown", "", "User unknown"),
+        ("User unknown", "2.0.0", "User unknown"),
         ("", "5.2.2", "550 5.2.2"),
         ("host mx.x.example[192.0.2.1] said: 552 5.2.2 full (in reply to RCPT TO command)", "5.0.0",
          "552 5.2.2 full"),
@@ -56,6 +56,21 @@ def test_the_reply(diagnostic: str, status: str, shown: str) -> None:
 )
 def test_the_host(diagnostic: str, remote: str, host: str) -> None:
     assert reply_of(one(diagnostic, "", remote))[1] == host
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("550 5.1.1 User unknown", "550 5.1.1 User unknown"),
+        ("5.1.1 550 User unknown", "550 5.1.1 User unknown"),
+        ("5.1.1 User unknown", "550 5.1.1 User unknown"),
+        ("host mx[192.0.2.1] said: 550 5.1.1 no (in reply to RCPT TO command)", "550 5.1.1 no"),
+        (" nobody here", "nobody here"),
+        ("", ""),
+    ],
+)
+def test_what_was_kept_of_a_report_is_told_again(text: str, shown: str) -> None:
+    assert str(retold(text)).strip() == shown
 
 
 @given(st.text(max_size=300), st.text(max_size=30), st.text(max_size=80))

@@ -8,6 +8,8 @@ import pytest
 
 from relay.mail.delivery import Bounced, Delivered, Delivery, Expired, State
 from relay.mail.instant import DAY, HOUR, Instant
+from relay.mail.late import Late
+from relay.mail.report_reading import Kind
 from relay.store.base import Entry, Owed, Settlement, Store, StoreError
 from tests.store.contract_terms import NOW, lease
 from tests.store.letters import NO_USER, UNKNOWN, Post, attempt
@@ -93,3 +95,30 @@ class OwingOnce:
         at = entry.message.received_at
         assert await store.owed(at) == []
         assert await store.owed(at + 1) == [Owed(SENDER, FLOW, 1)]
+
+    async def test_what_failed_after_a_server_took_it_waits_too(self, store: Store) -> None:
+        await store.put(Post().entry())
+        (one,) = await lease(store)
+        await store.settle([Settlement(one, Delivered(), attempt(one))], NOW)
+        delayed = Late(one.message_id, one.n, Kind.DELAYED, NOW)
+        failed = Late(one.message_id, one.n, Kind.FAILED, NOW + 5)
+        assert await store.note_late(delayed)
+        assert await store.owed(LATER) == []
+        assert await store.note_late(failed, owes_report=True)
+        assert not await store.note_late(failed, owes_report=True)
+        assert await store.owed(NOW + 5) == []
+        assert await store.owed(LATER) == [Owed(SENDER, FLOW, 1)]
+        (row,) = await store.owed_rows(SENDER, FLOW, LATER, 10)
+        assert (row.delivery.ref, row.delivery.state) == (one.ref, State.DELIVERED)
+        await store.report_owed(SENDER, FLOW, LATER, None)
+        assert await store.owed(LATER) == []
+
+    async def test_a_report_of_before_it_arrived_is_not_its_failure(self, store: Store) -> None:
+        """It came while the letter was under way; then it was brought back, and arrived."""
+        (one,) = await owing(store, Post().entry())
+        await store.note_late(Late(one.message_id, one.n, Kind.FAILED, NOW), owes_report=True)
+        await store.requeue([(one.message_id, one.n)], "requeue", "uid 0", "x", NOW + 1)
+        (again,) = await lease(store)
+        await store.settle([Settlement(again, Delivered(), attempt(again))], NOW + 2)
+        assert await store.owed(LATER) == [Owed(SENDER, FLOW, 0)]
+        assert await store.owed_rows(SENDER, FLOW, LATER, 10) == []
