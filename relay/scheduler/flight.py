@@ -13,7 +13,7 @@ from relay.mail.letter import Letter
 from relay.scheduler.fallback import Fallback
 from relay.scheduler.identity import identity_of
 from relay.scheduler.in_time import InTime
-from relay.scheduler.lane import MAX_REFUSED, Lane
+from relay.scheduler.lane import NONE, Lane
 from relay.scheduler.outcomes import Outcomes
 from relay.scheduler.parts import Parts
 from relay.scheduler.permits import DestinationPermits
@@ -154,10 +154,9 @@ class Flights:
 def _remember(lane: Lane, delivery: Delivery, read: Classification | None) -> None:
     """After a refusal for our sake another letter goes first; after an acceptance any."""
     if read is None:
-        lane.refused.clear()
-    elif (
-        read.action in (Action.SLOW_DOWN_PROVIDER, Action.FIX_CONFIG)
-        and read.scope not in (Scope.RECIPIENT, Scope.MESSAGE)
-        and len(lane.refused) < MAX_REFUSED
+        lane.refused = NONE
+    elif read.action in (Action.SLOW_DOWN_PROVIDER, Action.FIX_CONFIG) and read.scope not in (
+        Scope.RECIPIENT,
+        Scope.MESSAGE,
     ):
-        lane.refused[delivery.message_id, delivery.n] = None
+        lane.refuse(delivery)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from relay.mail.delivery import Delivery
 from relay.mail.instant import SECOND, Instant
@@ -22,26 +23,41 @@ LEASE: Final = 3600 * SECOND  # written down for who looks; a lease ends by sett
 MAX_REFUSED: Final = 1_000  # letters of a lane that are remembered as refused for our sake
 PROBES: Final = 64  # rows among which the letter is looked for that asks for all
 NOTHING: Final = 99  # less urgent than any class
+NONE: Final[Mapping[Any, Any]] = MappingProxyType(
+    {}
+)  # a dict of each lane's own is made when needed
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
+class Alarm:
+    """When a lane is to be looked at again; called off where it has none any more."""
+
+    at: float  # the loop's time, in seconds
+    lane: Lane | None
+
+    def __lt__(self, other: Alarm) -> bool:
+        return self.at < other.at
+
+
+@dataclass(slots=True, eq=False)
 class Lane:
     """`domains`: those with ready mail in the store, and the most urgent class of it.
 
     `shut`: domains that wait for a limit of their own. `refused`: letters that the destination
     refused for our sake; another one asks it next, so that no single letter keeps it shut.
+    There may be ten thousand lanes that only wait: what is empty costs none of them anything.
     """
 
     destination: Destination
     is_fallback: bool = False  # it carries kritis of other destinations, and nothing else
     domains: dict[str, Urgency] = field(default_factory=dict)
-    leased: list[Entry] = field(default_factory=list)
-    flying: list[asyncio.Task[None]] = field(default_factory=list)  # few; a set is four times it
-    refused: dict[tuple[int, int], None] = field(default_factory=dict)
-    shut: dict[str, Instant] = field(default_factory=dict)
+    leased: list[Entry] | tuple[()] = ()
+    flying: tuple[asyncio.Task[None], ...] = ()  # few
+    refused: Mapping[tuple[int, int], None] = field(default_factory=lambda: NONE)
+    shut: Mapping[str, Instant] = field(default_factory=lambda: NONE)
     unadmitted: int = 0  # units flying whose RCPT was not yet written
     claiming: asyncio.Task[None] | None = None
-    timer: asyncio.TimerHandle | None = None
+    alarm: Alarm | None = None
     not_before: Instant = 0
     holds_from: int = 0  # the most urgent class that `not_before` holds
     appetite: int = APPETITE
@@ -71,14 +87,30 @@ class Lane:
     def push(self, deliveries: Iterable[Delivery]) -> None:
         """Take leased deliveries in."""
         for delivery in deliveries:
-            if delivery.why[:1] == "5" and len(self.refused) < MAX_REFUSED:
-                self.refused[delivery.message_id, delivery.n] = None  # before a restart, perhaps
+            if delivery.why[:1] == "5":
+                self.refuse(delivery)  # before a restart, perhaps
+            if not isinstance(self.leased, list):
+                self.leased = []
             heapq.heappush(self.leased, (self._turn(delivery), delivery))
+
+    def refuse(self, delivery: Delivery) -> None:
+        """Its letter was refused for our sake."""
+        if len(self.refused) < MAX_REFUSED:
+            if not isinstance(self.refused, dict):
+                self.refused = {}
+            self.refused[delivery.message_id, delivery.n] = None
+
+    def shut_until(self, domain: str, until: Instant) -> None:
+        """That domain waits for a limit of its own."""
+        if not isinstance(self.shut, dict):
+            self.shut = {}
+        self.shut[domain] = until
 
     def open_domains(self, now: Instant) -> dict[str, Urgency]:
         """The domains with ready mail that do not wait for a limit of their own."""
         if self.shut:
-            self.shut = {domain: until for domain, until in self.shut.items() if until > now}
+            shut = {domain: until for domain, until in self.shut.items() if until > now}
+            self.shut = shut or NONE
         if not self.shut:
             return self.domains
         return {domain: u for domain, u in self.domains.items() if domain not in self.shut}
@@ -141,8 +173,9 @@ class Lane:
 
     def take(self, first: Delivery, most: int) -> tuple[Delivery, ...]:
         """`first` and up to `most` in all of the same letter and domain, no longer leased."""
-        if most == 1 and self.leased[0][1] is first:
+        if most == 1 and isinstance(self.leased, list) and self.leased[0][1] is first:
             heapq.heappop(self.leased)
+            self.leased = self.leased or ()
             return (first,)
         same = [
             d
@@ -166,14 +199,9 @@ class Lane:
         self.domains[domain] = min(urgency, self.domains.get(domain, urgency))
 
     def _drop(self, gone: set[tuple[int, int]]) -> None:
-        self.leased = [e for e in self.leased if (e[1].message_id, e[1].n) not in gone]
-        heapq.heapify(self.leased)
-
-    def rest(self) -> None:
-        """No timer any more."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
+        left = [e for e in self.leased if (e[1].message_id, e[1].n) not in gone]
+        heapq.heapify(left)
+        self.leased = left or ()
 
 
 def lane_key(destination: Destination, is_fallback: bool) -> str:

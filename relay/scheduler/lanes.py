@@ -9,7 +9,6 @@ in order, so ten thousand destinations share what there is.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from functools import partial
@@ -18,9 +17,10 @@ from typing import Any, Final
 from relay.mail.delivery import Delivery
 from relay.mail.instant import SECOND, Instant
 from relay.mail.urgency import Urgency
+from relay.scheduler.alarms import Alarms
 from relay.scheduler.fallback import Fallback
 from relay.scheduler.flight import Unwritten
-from relay.scheduler.lane import APPETITE, LEASE, Lane, lane_key
+from relay.scheduler.lane import APPETITE, LEASE, NONE, Lane, lane_key
 from relay.scheduler.parts import Parts
 from relay.scheduler.share import is_fresh
 from relay.scheduler.steady import Steady
@@ -60,8 +60,7 @@ class Lanes:
         self._flights = 0
         self._claims = 0
         self._giving: set[asyncio.Task[None]] = set()
-        self._bell = self._ring  # one for all timers, as their context: there may be ten thousand
-        self._context = contextvars.copy_context()
+        self._alarms = Alarms(self.pump)
         self.is_halted = False
 
     @property
@@ -111,14 +110,14 @@ class Lanes:
         anew when their mail is noted."""
         for key, lane in list(self._lanes.items()):
             if not (lane.leased or lane.flying or lane.claiming):
-                lane.rest()
+                self._alarms.call_off(lane)
                 del self._lanes[key]
 
     def pump_all(self) -> None:
         """Look for work everywhere."""
         for lane in list(self._lanes.values()):
             lane.not_before = 0
-            lane.shut.clear()
+            lane.shut = NONE
             self.pump(lane)
 
     def pump(self, lane: Lane) -> None:
@@ -152,7 +151,7 @@ class Lanes:
             if wait.domain is None:
                 self._later(lane, wait.until)
                 return False
-            lane.shut[first.domain] = max(wait.until, now + 1)
+            lane.shut_until(first.domain, max(wait.until, now + 1))
         if (lane.shut or only_new) and lane.claiming is None and lane.open_domains(now):
             return True  # what is leased waits for its own limits, or was refused: claim others
         if lane.shut:
@@ -161,7 +160,7 @@ class Lanes:
             lane.hold(now + NO_NEW)  # else what goes back would be claimed again at once
             self._later(lane, now + NO_NEW)
         elif lane.is_idle:
-            lane.rest()
+            self._alarms.call_off(lane)
             if not lane.refused:
                 self._lanes.pop(lane.key, None)
         return False
@@ -223,9 +222,7 @@ class Lanes:
     def _later(self, lane: Lane, until: Instant) -> None:
         """Pump again at `until`; leases that would wait long go back to the queue."""
         wait = until - self._steady.now()
-        lane.rest()
-        later = asyncio.get_running_loop().call_later
-        lane.timer = later(max(FLOOR, wait / 1000), self._bell, lane, context=self._context)
+        self._alarms.set(lane, max(FLOOR, wait / 1000))
         if lane.leased:
             lane.appetite = max(APPETITE, lane.appetite // 2)
             if wait > PATIENT or self._is_paused(lane):
@@ -235,10 +232,6 @@ class Lanes:
 
     def _is_paused(self, lane: Lane) -> bool:
         return self._parts.shaper.is_paused(lane.destination.key, self._steady.now())
-
-    def _ring(self, lane: Lane) -> None:
-        lane.timer = None
-        self.pump(lane)
 
     async def give_back(self, domains: Collection[str] | None = None) -> None:
         """What is leased for these domains (None: for all) and does not fly is ready again."""
@@ -357,11 +350,11 @@ class Lanes:
         lane.massal += deliveries[0].urgency is Urgency.MASSAL
         self._flights += 1
         task = asyncio.create_task(self._carry(lane, deliveries), name="carry")
-        lane.flying.append(task)
+        lane.flying = (*lane.flying, task)
         task.add_done_callback(partial(self._landed, lane, deliveries))
 
     def _landed(self, lane: Lane, deliveries: Sequence[Delivery], task: asyncio.Task[None]) -> None:
-        lane.flying.remove(task)
+        lane.flying = tuple(other for other in lane.flying if other is not task)
         lane.massal -= deliveries[0].urgency is Urgency.MASSAL
         self._flights -= 1
         error = None if task.cancelled() else task.exception()

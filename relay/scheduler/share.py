@@ -6,6 +6,7 @@ before a fresh kritis letter: its first attempt is promised soon.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from relay.mail.delivery import Delivery
@@ -32,10 +33,7 @@ class Share:
 
     def flew(self, urgency: Urgency, units: int) -> None:
         """So many units of that class are on their way."""
-        self._passed = tuple(
-            passed + units if one > urgency else 0 if one == urgency else passed
-            for one, passed in enumerate(self._passed)
-        )
+        self._passed = _flew(self._passed, urgency, units)
         self._is_turn_over = True
 
     def took(self) -> None:
@@ -62,6 +60,14 @@ class Share:
         """No letter of that class waits: it counts anew, and is not looked for before LOOK."""
         self._passed = _with(self._passed, urgency, 0)
         self._look_at = _with(self._look_at, urgency, now + LOOK)
+
+
+@lru_cache(1024)  # ten thousand lanes may have sent one letter each: they share what it made
+def _flew(before: tuple[int, ...], urgency: Urgency, units: int) -> tuple[int, ...]:
+    return tuple(
+        passed + units if one > urgency else 0 if one == urgency else passed
+        for one, passed in enumerate(before)
+    )
 
 
 def _with(values: tuple[int, ...], at: int, value: int) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from relay.mail.instant import SECOND, Instant, millis
@@ -42,12 +43,12 @@ class Aside:
         """`rows`: what the store kept; none of it can be spent any more."""
         self.key = key
         self._blocks = [Block(row.at, row.units, row.units) for row in rows]
-        self._span = max((millis(rate.window) for rate in rates), default=0)
+        self._span = _longest(tuple(rates))
         self._current: Block | None = None
         self._asked: Block | None = None
         self._wanted = 0
         self._valid = VALID
-        self._changed: list[Block] = []
+        self._changed: tuple[Block, ...] = ()
 
     def has(self, units: int, now: Instant) -> bool:
         """True where so many are durable, unspent and still good."""
@@ -65,7 +66,10 @@ class Aside:
         units = max(self._wanted, a_second(rates))
         last = self._blocks[-1].at if self._blocks else 0
         block = self._asked = Block(max(now + self._valid, last + 1), units)
-        self._blocks.append(block)
+        if self._blocks:
+            self._blocks.append(block)
+        else:  # exactly one: a slow limit never has a second
+            self._blocks = [block]
         return Spent(self.key, block.at, units)
 
     def kept(self, row: Spent, now: Instant) -> None:
@@ -76,7 +80,7 @@ class Aside:
             return
         self._asked, self._wanted = None, 0
         if self._current is not None:
-            self._changed.append(self._current)
+            self._changed = (*self._changed, self._current)
         self._current, block.since = block, now
         if now > block.at:
             self._valid = min(LONGEST, 2 * self._valid)
@@ -85,7 +89,7 @@ class Aside:
         """The row could not be kept, or nobody knows: it is asked for anew, and counts as spent
         if it is there."""
         if self._asked is not None and self._asked.at == row.at:
-            self._changed.append(self._asked)
+            self._changed = (*self._changed, self._asked)
             self._asked = None
 
     def spend(self, units: int) -> None:
@@ -104,12 +108,12 @@ class Aside:
         """Rows that say more than was spent, and those that count no more."""
         block = self._current
         if block is not None and now > block.at:
-            self._changed.append(block)
+            self._changed = (*self._changed, block)
             self._current = None
         rows = [Spent(self.key, b.at, b.used) for b in self._changed if b.used < b.units]
         for changed in self._changed:
             changed.units = changed.used
-        self._changed = []
+        self._changed = ()
         if rows:  # what holds nothing leaves the store by these; the last one keeps moments apart
             last = self._blocks[-1]
             self._blocks = [b for b in self._blocks if b.units or b is last]
@@ -145,6 +149,11 @@ class Aside:
     def is_empty(self) -> bool:
         """True where the store holds no row of it."""
         return not self._blocks
+
+
+@lru_cache(1024)
+def _longest(rates: tuple[Rate, ...]) -> int:
+    return max((millis(rate.window) for rate in rates), default=0)
 
 
 def a_second(rates: Sequence[Rate]) -> int:

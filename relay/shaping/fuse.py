@@ -17,12 +17,13 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, Final
 
 from relay.mail.classification import Category, Classification, Scope
 from relay.mail.events import Alert
 from relay.mail.instant import DAY, Instant
-from relay.shaping.strand import Days, Rule, Strand
+from relay.shaping.strand import Count, Days, Rule, Strand
 
 PREFIX: Final = "fuse:"
 CONTENT: Final = ":content"
@@ -40,6 +41,8 @@ FORGET: Final = 5_000  # destinations; above it those that had nothing for an ho
 UNKNOWN: Final = frozenset({Category.UNKNOWN_USER, Category.INACTIVE_USER})
 _CONTENT: Final = frozenset({Category.SPAM_CONTENT, Category.POLICY})
 _ABOUT_THE_MAIL: Final = (Scope.RECIPIENT, Scope.MESSAGE)
+
+_NO_LETTERS: Final[Mapping[str, Strand]] = MappingProxyType({})
 
 Named = tuple[int, int]  # a delivery: message_id, n
 
@@ -90,19 +93,43 @@ class _Watched:
     """What is known of one destination."""
 
     strand: Strand = field(default_factory=Strand)
-    days: Days = field(default_factory=Days)
-    letters: dict[str, Strand] = field(default_factory=dict)  # those that were refused
+    counted: Days | None = None  # None: there is no earlier hour yet
+    letters: Mapping[str, Strand] = field(default_factory=lambda: _NO_LETTERS)  # the refused ones
+
+    @property
+    def days(self) -> Days:
+        """The hours before the last, made when they are needed."""
+        if self.counted is None:
+            self.counted = Days()
+        return self.counted
+
+    def totals(self, now: Instant) -> tuple[int, int]:
+        """See Days.totals."""
+        return (0, 0) if self.counted is None else self.counted.totals(now)
+
+    def keep(self, name: str, letter: Strand) -> None:
+        """A letter that was refused, in place of another where they are many."""
+        if not isinstance(self.letters, dict):
+            self.letters = {}
+        if len(self.letters) >= REFUSED:
+            whole = [n for n, strand in self.letters.items() if strand.blown_at is None]
+            self.letters.pop(whole[0] if whole else next(iter(self.letters)))
+        self.letters[name] = letter
 
     def normal(self, now: Instant) -> Fraction:
         """The share of unknown and inactive addresses that is nothing new there."""
-        attempts, refused = self.days.totals(now)
+        attempts, refused = self.totals(now)
         if attempts < KNOWN:
             return NORMAL
         return max(NORMAL, min(MOST, TIMES * Fraction(refused, attempts)))
 
+    def dump_days(self) -> list[Count]:
+        """See Days.dump."""
+        return [] if self.counted is None else self.counted.dump()
+
     def is_of_use(self, now: Instant) -> bool:
         """False where nothing would be lost with it."""
-        if self.strand.is_of_use(now) or self.days.totals(now)[0]:
+        if self.strand.is_of_use(now) or self.totals(now)[0]:
             return True
         return any(letter.is_of_use(now) for letter in self.letters.values())
 
@@ -131,7 +158,8 @@ class FuseBox:
         is_judged = of_address or watched.strand.blown_at is not None
         normal = watched.normal(now) if is_judged else NORMAL
         before = watched.strand.cooled(ADDRESSES, normal, now)
-        watched.days.add_all(before)
+        if before:
+            watched.days.add_all(before)
         letter.cooled(CONTENTS, FIFTH, now)
         blew = watched.strand.note(of_address, ADDRESSES, normal, now)
         letter_blew = letter.note(of_content, CONTENTS, FIFTH, now)
@@ -149,10 +177,7 @@ class FuseBox:
             return found
         found = self._quiet.pop((key, name), None) or Strand()
         if is_refused:
-            if len(watched.letters) >= REFUSED:
-                whole = [n for n, s in watched.letters.items() if s.blown_at is None]
-                watched.letters.pop(whole[0] if whole else next(iter(watched.letters)))
-            watched.letters[name] = found
+            watched.keep(name, found)
             return found
         self._quiet[key, name] = found
         if len(self._quiet) > QUIET:
@@ -247,13 +272,12 @@ class FuseBox:
         watched = self._watched.get(key)
         if watched is None:
             return ""
-        letters = watched.letters
-        for name in [n for n, s in letters.items() if not s.is_of_use(now)]:
-            del letters[name]
+        letters = {n: s for n, s in watched.letters.items() if s.is_of_use(now)}
+        watched.letters = letters or _NO_LETTERS
         if not watched.is_of_use(now):
             del self._watched[key]
             return ""
-        kept: dict[str, Any] = {"addresses": watched.strand.dump(), "days": watched.days.dump()}
+        kept: dict[str, Any] = {"addresses": watched.strand.dump(), "days": watched.dump_days()}
         if letters:
             kept["letters"] = {name: strand.dump() for name, strand in letters.items()}
         return json.dumps(kept, separators=(",", ":"))
@@ -290,7 +314,9 @@ def _judged(
 
 def _load(kept: Any, now: Instant) -> _Watched:
     letters = {str(name): Strand.load(one, now) for name, one in kept.get("letters", {}).items()}
-    days = Days.load(kept["days"], now)
-    watched = _Watched(Strand.load(kept["addresses"], now), days, letters)
-    days.add_all(watched.strand.cooled(ADDRESSES, watched.normal(now), now))
+    days = Days.load(kept["days"], now) if kept["days"] else None
+    watched = _Watched(Strand.load(kept["addresses"], now), days, letters or _NO_LETTERS)
+    before = watched.strand.cooled(ADDRESSES, watched.normal(now), now)
+    if before:
+        watched.days.add_all(before)
     return watched

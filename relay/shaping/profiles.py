@@ -133,6 +133,7 @@ class Profiles:
         self._by_domain = {d: p.name for p in self._base.values() for d in p.domains}
         self._profiles = {name: self._bounded(profile) for name, profile in self._base.items()}
         self._own: dict[str, Destination] = {}
+        self._shared: dict[tuple[str, ...], Profile] = {}  # of sites, by the limits that bind them
         self._inner = {key: found for key in self._limits if (found := self._inside(key))}
         self._at_provider: dict[str, Sum] = {}  # domain → its site's limit, inside the provider
 
@@ -237,14 +238,19 @@ class Profiles:
         """A destination under these limits, the last wins."""
         found = self._own.get(key)
         if found is None:
-            profile = self._default
-            if EVERY in self._limits:
-                profile = _limited(profile, *self._limits[EVERY])
-            for limit in limits:
-                profile = _limited(profile, *self._limits[limit])
             if len(self._own) > 50_000:
                 self._own.clear()
-            found = self._own[key] = Destination(key, replace(profile, name=key))
+            found = self._own[key] = Destination(key, self._under(tuple(limits)))
+        return found
+
+    def _under(self, limits: tuple[str, ...]) -> Profile:
+        """One profile for all sites that these limits bind: most have none of their own."""
+        found = self._shared.get(limits)
+        if found is None:
+            found = self._default
+            for limit in ((EVERY,) if EVERY in self._limits else ()) + limits:
+                found = _limited(found, *self._limits[limit])
+            self._shared[limits] = found
         return found
 
     def route_destination(self, url: str) -> Destination:

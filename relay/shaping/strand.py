@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Final
 
 from relay.mail.instant import DAY, HOUR, MINUTE, Instant
@@ -36,11 +37,17 @@ class Rule:
     run: int
 
 
+@lru_cache(4096)
+def _slots(*counts: Count) -> tuple[Count, ...]:
+    """One tuple for all destinations that had the same: most had one letter in the last hour."""
+    return counts
+
+
 @dataclass(slots=True)
 class Strand:
     """One fuse. `why` stands from the moment on when it blew."""
 
-    slots: list[Count] = field(default_factory=list)  # oldest first
+    slots: tuple[Count, ...] = ()  # oldest first
     run: int = 0  # the last attempts as bits, 1 refused
     ran: int = 0  # how many they are
     blown_at: Instant | None = None
@@ -81,9 +88,10 @@ class Strand:
         slot = now // SLOT
         last = self.slots[-1] if self.slots else None
         if last is not None and last[0] >= slot:
-            self.slots[-1] = (last[0], last[1] + 1, last[2] + is_refused)
+            counted = (last[0], last[1] + 1, last[2] + is_refused)
+            self.slots = _slots(*self.slots[:-1], counted)
         else:
-            self.slots.append((slot, 1, int(is_refused)))
+            self.slots = _slots(*self.slots, (slot, 1, int(is_refused)))
         self.run = (self.run << 1 | is_refused) & ((1 << rule.run) - 1)
         self.ran = min(self.ran + 1, rule.run)
         if not is_refused or self.blown_at is not None or not self._is_over(rule, normal):
@@ -109,7 +117,7 @@ class Strand:
 
     def mend(self) -> None:
         """Whole again by an operator's word; it counts anew."""
-        self.slots, self.run, self.ran, self.bounced = [], 0, 0, ()
+        self.slots, self.run, self.ran, self.bounced = (), 0, 0, ()
         self.blown_at, self.why = None, ""
 
     def is_of_use(self, now: Instant) -> bool:
@@ -137,7 +145,7 @@ class Strand:
         blown_at = kept.get("blown_at")
         slots = [_count(one) for one in kept.get("slots", ())]
         return cls(
-            [slot for slot in slots if slot[0] <= now // SLOT],
+            _slots(*(slot for slot in slots if slot[0] <= now // SLOT)),
             int(run),
             int(ran),
             None if blown_at is None else min(int(blown_at), now),

@@ -16,7 +16,10 @@ of a window than the nine tenths.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from relay.mail.instant import MINUTE, SECOND, Instant, millis
@@ -34,39 +37,70 @@ FROM: Final = 5  # limits from which on at least one is
 TURN: Final = 9  # units of the other classes for which massal gets one of the closed tenth
 
 
+SLICE: Final = 4  # numbers to a slice, and where in it these are; its latest moment is the first
+UNITS, FIRST, MASSAL = range(1, SLICE)
+_NONE: Final = array("q")
+
+
 def closed_to_massal(count: int) -> int:
     """How many units of a window are kept for the other classes: a tenth, rounded up."""
     return -(-count // CLOSED) if count >= FROM else 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Width:
+    """What all windows of one rate have in common."""
+
+    rate: Rate
+    span: int
+    grain: int  # milliseconds that one slice may hold
+
+
+@lru_cache(1024)
+def _width(rate: Rate) -> _Width:
+    span = millis(rate.window)
+    return _Width(rate, span, 0 if rate.count <= EXACT else max(1, span // BUCKETS))
+
+
 class Window:
     """One sliding count."""
 
-    __slots__ = ("_first", "_grain", "_massal", "_slices", "_total", "rate", "span")
+    __slots__ = ("_first", "_massal", "_slices", "_total", "_width")
 
     def __init__(self, rate: Rate) -> None:
         """Nothing is counted yet."""
-        self.rate = rate
-        self.span = millis(rate.window)
-        self._grain = 0 if rate.count <= EXACT else max(1, self.span // BUCKETS)
-        self._slices: list[list[int]] = []  # [latest, units, first, massal], oldest first
-        self._first = 0  # of the slices, the oldest that still counts
+        self._width = _width(rate)
+        self._slices = _NONE  # latest, units, first, massal; and again, oldest first
+        self._first = 0  # where in the slices the oldest is that still counts
         self._total = 0
         self._massal = 0  # units of it that are known to be massal
+
+    @property
+    def rate(self) -> Rate:
+        """What it holds to."""
+        return self._width.rate
+
+    @property
+    def span(self) -> int:
+        """Its length in milliseconds."""
+        return self._width.span
+
+    def __len__(self) -> int:
+        """How many slices it keeps."""
+        return len(self._slices) // SLICE
 
     def free_at(self, units: int, now: Instant, closed: int = 0) -> Instant:
         """The first moment, not before `now`, at which so many more units fit; `closed` units of
         the window are kept for others."""
         self._forget(now)
-        excess = self._total + units - (self.rate.count - closed)
+        excess = self._total + units - (self._width.rate.count - closed)
         if excess <= 0:
             return now
-        for at in range(self._first, len(self._slices)):
-            latest, counted, _, _ = self._slices[at]
-            excess -= counted
+        for at in range(self._first, len(self._slices), SLICE):
+            excess -= self._slices[at + UNITS]
             if excess <= 0:
-                return latest + self.span + 1
-        return now + self.span + 1  # more units than the window ever holds: asked again later
+                return self._slices[at] + self._width.span + 1
+        return now + self._width.span + 1  # more than the window ever holds: asked again later
 
     def used(self, now: Instant) -> int:
         """How many units count now."""
@@ -76,54 +110,55 @@ class Window:
     def has_share(self, units: int, now: Instant) -> bool:
         """True where massal with so many more has no more than what is open to it."""
         self._forget(now)
-        most = self.rate.count - closed_to_massal(self.rate.count)
-        return self._massal + units <= most
+        most = self._width.rate.count
+        return self._massal + units <= most - closed_to_massal(most)
 
     def add(self, units: int, now: Instant, massal: int = 0) -> None:
         """Count units written now, so many of them massal. What was set aside before a restart may
         stand a moment ahead: these stand there, too."""
         self._total += units
         self._massal += massal
-        last = self._slices[-1] if len(self._slices) > self._first else None
-        if last is not None and now - last[2] <= self._grain:
-            last[0] = max(now, last[0])
-            last[1] += units
-            last[3] += massal
-        else:
-            self._slices.append([now, units, now, massal])
+        slices = self._slices
+        last = len(slices) - SLICE
+        if last >= self._first and now - slices[last + FIRST] <= self._width.grain:
+            slices[last] = max(now, slices[last])
+            slices[last + UNITS] += units
+            slices[last + MASSAL] += massal
+        elif last >= 0:
+            slices.extend((now, units, now, massal))
+        else:  # the first fits exactly: of most slow limits there never is a second
+            self._slices = array("q", (now, units, now, massal))
 
     def take_back(self, units: int, at: Instant) -> None:
         """Units counted at `at` whose RCPT was never written. What is forgotten already stays."""
-        for n in range(len(self._slices) - 1, self._first - 1, -1):
-            latest, counted, first, massal = self._slices[n]
-            if latest < at:
+        slices = self._slices
+        for n in range(len(slices) - SLICE, self._first - 1, -SLICE):
+            if slices[n] < at:
                 return
-            if first <= at:
-                taken = min(units, counted)
-                self._slices[n][1] -= taken
+            if slices[n + FIRST] <= at:
+                taken = min(units, slices[n + UNITS])
+                slices[n + UNITS] -= taken
                 self._total -= taken
-                more = max(0, massal - self._slices[n][1])
-                self._slices[n][3] -= more
+                more = max(0, slices[n + MASSAL] - slices[n + UNITS])
+                slices[n + MASSAL] -= more
                 self._massal -= more
                 return
 
     def shift(self, by: int) -> None:
         """Move every time."""
-        self._slices = [
-            [latest + by, units, first + by, massal]
-            for latest, units, first, massal in self._slices[self._first :]
-        ]
-        self._first = 0
+        for n in range(self._first, len(self._slices), SLICE):
+            self._slices[n] += by
+            self._slices[n + FIRST] += by
 
     def _forget(self, now: Instant) -> None:
-        at, slices, last = self._first, self._slices, now - self.span
-        while at < len(slices) and slices[at][0] < last:
-            self._total -= slices[at][1]
-            self._massal -= slices[at][3]
-            at += 1
+        at, slices, last = self._first, self._slices, now - self._width.span
+        while at < len(slices) and slices[at] < last:
+            self._total -= slices[at + UNITS]
+            self._massal -= slices[at + MASSAL]
+            at += SLICE
         if at > self._first:
             self._first = at
-            if at > 32 and at * 2 > len(slices):
+            if at > 32 * SLICE and at * 2 > len(slices):
                 del slices[:at]
                 self._first = 0
 
@@ -133,34 +168,50 @@ class Window:
         return self._total == 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """The spacing of all meters with the same rates, in milliseconds."""
+
+    burst: int
+    interval: float
+    massal: float  # the interval of that class
+    slack: float
+
+
+@lru_cache(1024)
+def _pace(rates: tuple[Rate, ...], burst: int) -> _Pace:
+    shortest = min(rates, key=lambda rate: rate.window, default=None)
+    interval = massal = 0.0
+    if shortest is not None:
+        span, kept = millis(shortest.window), closed_to_massal(shortest.count)
+        interval = min(span / shortest.count, float(WIDEST))
+        massal = min(span / (shortest.count - kept), float(WIDEST))
+    least, most = SLACK
+    late = max(least, min(most, interval), interval / LATE)
+    return _Pace(burst, interval, massal, max(late, (burst - 1) * interval))
+
+
 class Meter:
     """All windows of one key, and the spacing (GCRA) within the shortest; one unit is one RCPT.
 
     `burst` units may go back to back; the windows hold them all the same.
     """
 
-    __slots__ = (
-        *("_interval", "_latest", "_massal", "_massal_at", "_next_at", "_passed", "_slack"),
-        *("burst", "rates", "windows"),
-    )
+    __slots__ = ("_latest", "_massal_at", "_next_at", "_pace", "_passed", "rates", "windows")
 
     def __init__(self, rates: Sequence[Rate], burst: int = 1) -> None:
         """Without rates everything fits."""
         self.rates = tuple(rates)
-        self.windows = [Window(rate) for rate in rates]
-        self.burst = burst
-        shortest = min(rates, key=lambda rate: rate.window, default=None)
-        self._interval = self._massal = 0.0
-        if shortest is not None:
-            span, kept = millis(shortest.window), closed_to_massal(shortest.count)
-            self._interval = min(span / shortest.count, float(WIDEST))
-            self._massal = min(span / (shortest.count - kept), float(WIDEST))
-        least, most = SLACK
-        late = max(least, min(most, self._interval), self._interval / LATE)
-        self._slack = max(late, (burst - 1) * self._interval)
+        self.windows = tuple(Window(rate) for rate in rates)
+        self._pace = _pace(self.rates, burst)
         self._next_at = self._massal_at = 0.0
         self._latest: Instant = 0
         self._passed = 0  # units of other classes since the last massal one
+
+    @property
+    def burst(self) -> int:
+        """How many may go back to back."""
+        return self._pace.burst
 
     def is_empty(self, now: Instant) -> bool:
         """True where nothing is counted any more, so that a new meter would say the same."""
@@ -180,9 +231,9 @@ class Meter:
             at = max(at, window.free_at(units + ahead, now, closed))
         next_at = max(self._next_at, self._massal_at) if is_massal else self._next_at
         if ahead:
-            next_at = max(next_at, float(now)) + ahead * self._interval
-        if next_at - self._slack > at:
-            at = int(next_at - self._slack) + 1
+            next_at = max(next_at, float(now)) + ahead * self._pace.interval
+        if next_at - self._pace.slack > at:
+            at = int(next_at - self._pace.slack) + 1
         return at if at > now else told
 
     def binding(self, units: int, now: Instant, urgency: Urgency) -> Rate | None:
@@ -205,10 +256,10 @@ class Meter:
         is_massal = urgency is Urgency.MASSAL
         for window in self.windows:
             window.add(units, now, units if is_massal else 0)
-        self._next_at = max(self._next_at, float(now)) + units * self._interval
+        self._next_at = max(self._next_at, float(now)) + units * self._pace.interval
         self._passed = 0 if is_massal else self._passed + units
         if is_massal:
-            self._massal_at = max(self._massal_at, float(now)) + units * self._massal
+            self._massal_at = max(self._massal_at, float(now)) + units * self._pace.massal
         return now
 
     def _has_turn(self, units: int, ahead: int, now: Instant) -> bool:

@@ -10,20 +10,25 @@ stopped   everything is paused by hand
 trickle   a limit of 1/min: 167 letters a second leave, and their carriage is in the figure
 
 Each case runs in a process of its own. The CPU is the whole process' (user and system, the
-store's threads too) from when nothing moves any more; the memory is what the process grew by from
-when the letters lay in the store.
+store's threads too) from when nothing moves any more; the memory is what the process grew by (PSS,
+after the allocator gave back what is free) from when the letters lay in the store and the routes in
+their cache. `--objects` traces instead what is held at the end, by the room that asked for it; that
+is slow, so the other figures mean nothing then.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import gc
 import json
 import multiprocessing
-import os
+import re
 import tempfile
 import time
+import tracemalloc
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -47,6 +52,8 @@ MARK: Final = (2.0, 20.0)  # percent of a core, MB: the marks for 10,000 destina
 SAVED: Final = 65.0  # seconds: what was learned is written once a minute, and once more after it
 OK: Final = "250 2.0.0 OK"
 THROTTLED: Final = "421 4.7.0 Too many messages from your host, slow down. Try again later"
+ROOM: Final = re.compile(r"\b(?:relay/\w+|tests)\b(?=.*\.py$)")
+FRAMES: Final = 8  # of a trace: enough to find the room behind asyncio and dataclasses
 CASES: Final = {
     "limited": ("1/hour", OK),
     "throttled": ("10/min", THROTTLED),
@@ -109,10 +116,23 @@ class OtherSide:
 
 
 def resident() -> float:
-    """MB of this process in memory."""
+    """MB of this process in memory, its share of what is shared; without what is only reserved."""
     gc.collect()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    ctypes.CDLL(None).malloc_trim(0)
+    rolled = Path("/proc/self/smaps_rollup").read_text()
+    found = re.search(r"^Pss: +(\d+) kB", rolled, re.MULTILINE)
+    assert found, rolled
+    return int(found[1]) * 1024 / 1e6
+
+
+def held(before: tracemalloc.Snapshot, destinations: int) -> dict[str, int]:
+    """Bytes a destination that are held more than before, by the room whose code made them."""
+    gc.collect()
+    rooms: Counter[str] = Counter()
+    for one in tracemalloc.take_snapshot().compare_to(before, "traceback"):
+        files = (ROOM.search(frame.filename) for frame in reversed(list(one.traceback)))
+        rooms[next((file[0] for file in files if file), "other")] += one.size_diff
+    return {room: round(size / destinations) for room, size in rooms.most_common()}
 
 
 async def settled(other: OtherSide, scheduler: Scheduler, is_trickle: bool) -> None:
@@ -128,7 +148,9 @@ async def settled(other: OtherSide, scheduler: Scheduler, is_trickle: bool) -> N
         await asyncio.sleep(SAVED)
 
 
-async def measured(case: str, destinations: int, seconds: float, folder: Path) -> dict[str, Any]:
+async def measured(
+    case: str, destinations: int, seconds: float, folder: Path, is_traced: bool = False
+) -> dict[str, Any]:
     """One case."""
     rate, says = CASES[case]
     clock = SystemClock()
@@ -157,7 +179,12 @@ async def measured(case: str, destinations: int, seconds: float, folder: Path) -
         Tuning("relay.lpse.example.go.id"),
     )
     scheduler = Scheduler(parts)
-    before = resident()
+    for n in range(destinations):
+        await parts.router.route(f"d{n}.example")
+    before, traced = resident(), None
+    if is_traced:
+        tracemalloc.start(FRAMES)
+        traced = tracemalloc.take_snapshot()
     await scheduler.start()
     running = asyncio.create_task(scheduler.run())
     await settled(other, scheduler, case == "trickle")
@@ -176,6 +203,7 @@ async def measured(case: str, destinations: int, seconds: float, folder: Path) -
         "grown_mb": round(resident() - before, 1),
         "letters": other.written - written,
         "seconds": round(took, 1),
+        "held": None if traced is None else held(traced, destinations),
     }
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -184,10 +212,11 @@ async def measured(case: str, destinations: int, seconds: float, folder: Path) -
     return found
 
 
-def _run(case: str, destinations: int, seconds: float, answers: Any) -> None:
+def _run(case: str, destinations: int, seconds: float, is_traced: bool, answers: Any) -> None:
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        answers.put(asyncio.run(measured(case, destinations, seconds, Path(folder))))
+        measuring = measured(case, destinations, seconds, Path(folder), is_traced)
+        answers.put(asyncio.run(measuring))
 
 
 def main() -> None:
@@ -196,6 +225,7 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
     parser.add_argument("--destinations", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--objects", action="store_true", help="what holds the memory")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     unknown = [case for case in asked.cases if case not in CASES]
@@ -205,13 +235,17 @@ def main() -> None:
     for case in asked.cases or CASES:
         answers = context.Queue()
         process = context.Process(
-            target=_run, args=(case, asked.destinations, asked.seconds, answers)
+            target=_run, args=(case, asked.destinations, asked.seconds, asked.objects, answers)
         )
         process.start()
-        found = answers.get(timeout=900 + asked.seconds)
+        found = answers.get(timeout=1800 + asked.seconds)
         process.join()
         if asked.json:
             print(json.dumps(found), flush=True)
+            continue
+        if found["held"]:
+            rooms = ", ".join(f"{room} {size}" for room, size in found["held"].items() if size)
+            print(f"{case:9} {sum(found['held'].values())} B a destination: {rooms}", flush=True)
             continue
         print(
             f"{case:9} {found['cpu_percent']:6.2f} % of a core, {found['grown_mb']:6.1f} MB for"

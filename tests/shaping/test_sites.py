@@ -181,3 +181,13 @@ def test_a_new_line_of_a_limit_is_told_after_a_reload() -> None:
         wanted = "relay.yaml:2" if profiles is old else "relay.yaml:3"
         assert [b.where for b in found.bounds if b.name == "@a.go.id"] == [wanted]
     assert timedelta(milliseconds=MINUTE) == found.bounds[-1].rate.window
+
+
+def test_sites_under_the_same_limits_share_one_profile() -> None:
+    profiles = book({"*": "1/min", "a.example": "2/min"})
+    one, other, own = (
+        profiles.destination_of(f"{name}.example", [f"mx.{name}.example"]) for name in "bca"
+    )
+    assert one.profile is other.profile
+    assert one.key != other.key
+    assert own.profile.rates != one.profile.rates
