@@ -95,6 +95,10 @@ bench-destinations: $(VENV)/.dev  ## what ten thousand destinations with waiting
 bench-million: $(VENV)/.dev  ## what a million waiting letters cost: LETTERS=1000000 (6 GB of disk)
 	$(BIN)/python -m tests.bench.million --letters $(or $(LETTERS),1000000) $(BENCH)
 
+.PHONY: soak
+soak: $(VENV)/.dev  ## half speed under reloads, pauses, slow and dying peers: MINUTES=30
+	$(BIN)/python -m tests.bench.soak --minutes $(or $(MINUTES),30) $(BENCH)
+
 .PHONY: chaos
 chaos: $(VENV)/.dev  ## the long form of the crash test: KILLS=200 kills under load
 	LPSE_KILLS=$(or $(KILLS),200) $(BIN)/pytest --timeout 3600 tests/e2e/test_crash.py

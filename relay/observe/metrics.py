@@ -201,6 +201,7 @@ class _Gauges(Collector):
         yield from self._standings(seen)
         for name, words, value in (
             ("lpse_loop_lag_seconds", "The longest the loop was late lately", seen.loop_lag),
+            ("lpse_loop_tasks", "Tasks of the loop", seen.loop_tasks),
             ("lpse_wal_bytes", "Size of the write-ahead log", seen.wal_bytes),
             ("lpse_inbox_rows", "Letters in all inboxes", seen.inbox_rows),
             ("lpse_sessions_open", "Sessions open at the door", seen.sessions_open),

@@ -78,6 +78,7 @@ class Sampler:
             self._inbox_rows,
             self._pulse.take_lag() if self._pulse else 0.0,
             self._sessions_open(),
+            len(asyncio.all_tasks()),
         )
         self._metrics.commit_seconds(self._readings.commit_seconds())
 

@@ -124,6 +124,7 @@ class Snapshot:
     inbox_rows: int = 0
     loop_lag: float = 0.0
     sessions_open: int = 0
+    loop_tasks: int = 0
 
 
 NOTHING_YET = Snapshot(0)

@@ -34,7 +34,7 @@ NAMES = {
     "lpse_rate_limit", "lpse_rate_now",
     "lpse_provider_paused", "lpse_commit_seconds_bucket", "lpse_dkim_seconds_bucket",
     "lpse_loop_lag_seconds", "lpse_wal_bytes", "lpse_inbox_rows", "lpse_log_dropped_total",
-    "lpse_connections_open", "process_open_fds", "lpse_unsigned_total",
+    "lpse_connections_open", "process_open_fds", "lpse_unsigned_total", "lpse_loop_tasks",
     "lpse_config_last_reload_ok", "lpse_config_loaded_at_seconds",
 }  # fmt: skip
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]

@@ -1,0 +1,257 @@
+"""Soak a relay: half its speed for long, STARTTLS both ways, reloads, pauses, slow and dying peers.
+
+`python -m tests.bench.soak [--minutes M] [--rate R] [--json]`. The installed program takes letters
+by clients that come and go, and carries them to peers of three kinds: quick, slow, and dying (they
+cut the line anywhere, also after the dot, and say nothing then). It begins with a few seconds at
+full speed; half of what was accepted then is the speed of the rest, unless `--rate` says it.
+
+At the end, with all delivered and the sessions hung up, memory, descriptors, threads, tasks and
+write-ahead log must be where they were after those first seconds. No accepted letter may be
+missing at the peers, and none may have come twice, save where a peer cut the line after the dot:
+then once more for each time (the duplicate window of relay/store/base.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from relay.config import keys
+from relay.control import ControlError
+from relay.lab.dns import NameServer, Zone
+from relay.lab.internet import self_signed as lab_certificate
+from relay.lab.running import Relay
+from relay.mail.dkim import dns_record, load_key
+from tests.bench.soak_sides import DYING, QUICK, SLOW, Books, Client, Peer
+from tests.e2e.site import CONFIG, FAST
+from tests.peers.certificates import self_signed
+
+NAME: Final = "relay.lpse.example.go.id"
+CLIENTS: Final = 4
+PAUSE: Final = 2.0  # seconds of a pause by hand, and of a dying peer's absence
+PATIENCE: Final = 90.0  # seconds for the last letters, and for the calm after them
+SAMPLED: Final = 5.5  # seconds: the gauges are renewed every five
+WARM: Final = 5.0  # seconds at full speed
+# What may differ at the end: MB, descriptors, threads, tasks, MB of log.
+TOLERANCE: Final = {"mb": 32.0, "descriptors": 4, "threads": 2, "tasks": 4, "wal_mb": 1.1}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a relay at rest holds."""
+
+    mb: float
+    descriptors: int
+    threads: int
+    tasks: int
+    wal_mb: float
+
+    def beyond(self, before: Standing) -> dict[str, float]:
+        """What is more than it was, by more than is tolerated; the log by itself."""
+        grown = {key: value - asdict(before)[key] for key, value in asdict(self).items()}
+        grown["wal_mb"] = self.wal_mb
+        return {key: by for key, by in grown.items() if by > TOLERANCE[key]}
+
+
+@dataclass
+class Soak:
+    """One run."""
+
+    relay: Relay
+    about: dict[str, Any]
+    books: Books
+    peers: list[Peer]  # the dying one is the last
+    address: tuple[str, int]  # of the dying one
+    number: int = 0
+
+    @property
+    def door(self) -> tuple[str, int]:
+        """Host and port."""
+        host, _, port = self.about["smtp"][0].rpartition(":")
+        return host, int(port)
+
+    async def hand_in(self, seconds: float, rate: float | None) -> float:
+        """Letters for so long; at `rate` a second, or as fast as they are taken. Returns the rate
+        that was accepted."""
+        began, first = time.monotonic(), len(self.books.accepted)
+        start = self.number
+
+        async def serve(client: Client) -> None:
+            while time.monotonic() - began < seconds:
+                if rate is not None and self.number - start > (time.monotonic() - began) * rate:
+                    await asyncio.sleep(0.01)
+                    continue
+                self.number += 1
+                await client.send(self.number)
+            await client.close()
+
+        await asyncio.gather(*(serve(Client(self.door, self.books)) for _ in range(CLIENTS)))
+        return (len(self.books.accepted) - first) / (time.monotonic() - began)
+
+    async def disturb(self, every: float) -> None:
+        """One trouble after another, until cancelled."""
+        config = self.relay.config.read_text()
+        n = 0
+        while True:
+            await asyncio.sleep(every)
+            match n % 5:
+                case 0:
+                    limit = f"60000/{'min' if n % 2 else '60s'}"
+                    self.relay.config.write_text(config.replace("60000/min", limit))
+                    await self.relay.call("reload")
+                case 1 | 2:
+                    name = "*" if n % 5 == 1 else QUICK[0]
+                    await self.relay.call("pause", provider=name, reason="soak")
+                    await asyncio.sleep(PAUSE)
+                    await self.relay.call("resume", provider=name, reason="soak")
+                case 3:
+                    self.peers[-1].stop()
+                    await asyncio.sleep(PAUSE)
+                    await self.peers[-1].start(*self.address)
+                case _:
+                    assert self.relay.process is not None
+                    self.relay.process.send_signal(signal.SIGHUP)
+            n += 1
+
+    async def calm(self, before: Standing | None = None) -> Standing:
+        """All delivered, all sessions hung up: what it holds then, given time to come back."""
+        for name in ("*", QUICK[0]):
+            with contextlib.suppress(ControlError):  # it was not paused
+                await self.relay.call("resume", provider=name, reason="soak")
+        deadline = time.monotonic() + PATIENCE
+        while (queue := await self.relay.call("queue.ls", limit=5))["total"]:
+            assert time.monotonic() < deadline, f"still in the queue: {queue}"
+            await asyncio.sleep(0.2)
+        while any(peer.sessions for peer in self.peers):
+            assert time.monotonic() < deadline, "sessions are not hung up"
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(SAMPLED)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            standing = await self._standing()
+            if not standing.beyond(before or standing) or time.monotonic() > deadline:
+                return standing
+            await asyncio.sleep(0.5)
+
+    async def _standing(self) -> Standing:
+        assert self.relay.process is not None
+        process = Path(f"/proc/{self.relay.process.pid}")
+        async with httpx.AsyncClient() as client:
+            text = (await client.get(f"http://{self.about['metrics']}/metrics")).text
+        tasks = next(line for line in text.splitlines() if line.startswith("lpse_loop_tasks "))
+        said = dict(
+            line.split(":", 1)
+            for file in ("smaps_rollup", "status")
+            for line in (process / file).read_text().splitlines()
+            if ":" in line and line.startswith(("Pss:", "Threads:"))
+        )
+        wal = self.relay.state / "store.db-wal"
+        return Standing(
+            round(int(said["Pss"].split()[0]) / 1e3, 1),
+            len(list((process / "fd").iterdir())),
+            int(said["Threads"]),
+            int(float(tasks.split()[1])),
+            round(wal.stat().st_size / 1e6, 2) if wal.exists() else 0.0,
+        )
+
+
+@asynccontextmanager
+async def soaking(folder: Path) -> AsyncIterator[Soak]:
+    """A relay and its peers."""
+    books, zone = Books(), Zone()
+    tls = lab_certificate("mx.example.co.id")
+    peers: list[Peer] = []
+    port, where = 0, ("", 0)
+    for n, domain in enumerate((*QUICK, SLOW, DYING), 1):
+        kind = {SLOW: "slow", DYING: "dying"}.get(domain, "quick")
+        peers.append(Peer(kind, books, tls))
+        port = await peers[-1].start(f"127.0.3.{n}", port)
+        where = (f"127.0.3.{n}", port)
+        zone.host(f"mx.{domain}", f"127.0.3.{n}")
+        zone.domain(domain, f"mx.{domain}")
+    names = NameServer(zone)
+    dns = await names.start()
+    keys.make(folder / "keys" / "s1.pem")
+    key = load_key((folder / "keys" / "s1.pem").read_bytes(), "lpse.example.go.id", "s1")
+    zone.txt[key.record_name] = dns_record(key)
+    pair = self_signed(folder, NAME)
+    pair.key_file.chmod(0o600)
+    files = f"{{certificate_file: {pair.certificate_file}, key_file: {pair.key_file}}}"
+    text = CONFIG.format(dns=dns, port=port, smtp="127.0.0.1:0") + FAST
+    text += "delivery: {timeouts: {idle: 2s}}\n"
+    text = text.replace("tls: off}", "tls: starttls}") + f"certificate: {files}\n"
+    (folder / "relay.yaml").write_text(text)
+    relay = Relay(folder / "relay.yaml", folder / "state")
+    try:
+        yield Soak(relay, await relay.start(), books, peers, where)
+    finally:
+        await relay.stop()
+        for peer in peers:
+            peer.stop()
+        await names.stop()
+
+
+async def soak(
+    folder: Path, seconds: float, rate: float | None = None, warm: float = WARM
+) -> dict[str, Any]:
+    """The whole of it; what was found. `faults` and `grown` are empty where all is well."""
+    async with soaking(folder) as run:
+        full = await run.hand_in(warm, None)
+        before = await run.calm()
+        rate = rate or full / 2
+        troubles = asyncio.create_task(run.disturb(max(seconds / 50, 1.5)))
+        accepted = await run.hand_in(seconds, rate)
+        troubles.cancel()
+        ended = await asyncio.gather(troubles, return_exceptions=True)
+        assert isinstance(ended[0], asyncio.CancelledError), ended
+        run.peers[-1].stop()
+        await run.peers[-1].start(*run.address)
+        after = await run.calm(before)
+        books = run.books
+        return {
+            "full_a_second": round(full, 1),
+            "a_second": round(accepted, 1),
+            "accepted": len(books.accepted),
+            "refused": books.refused,
+            "cut_after_the_dot": sum(books.unsaid.values()),
+            "twice": sum(n - 1 for n in books.taken.values() if n > 1),
+            "before": asdict(before),
+            "after": asdict(after),
+            "faults": {name: found[:5] for name, found in books.faults().items() if found},
+            "grown": after.beyond(before),
+            "load": round(os.getloadavg()[0], 1),
+        }
+
+
+def main() -> None:
+    """Soak and print; the exit code says whether all came back."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--rate", type=float, help="letters a second, instead of half the speed")
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(soak(Path(folder), asked.minutes * 60, asked.rate))
+    if asked.json:
+        print(json.dumps(found))
+    else:
+        for name, value in found.items():
+            print(f"{name:18} {value}")
+    raise SystemExit(1 if found["faults"] or found["grown"] else 0)
+
+
+if __name__ == "__main__":
+    main()
