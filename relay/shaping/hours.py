@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from relay.mail.instant import DAY, MINUTE, Instant
 
 _WRITTEN: Final = re.compile(r"(\d\d?):(\d\d)\s*-\s*(\d\d?):(\d\d)\s+(\S+)")
+MIDNIGHT: Final = DAY // MINUTE  # 24:00; as a first minute it is 00:00
 _INDONESIA: Final = {"WIB": 7, "WITA": 8, "WIT": 9}
 
 
@@ -33,7 +34,7 @@ class Hours:
         if self._is_open(minute):
             return now
         into = (here.second * 1000) + here.microsecond // 1000
-        return now + (self.first - minute) % (24 * 60) * MINUTE - into
+        return now + (self.first - minute) % MIDNIGHT * MINUTE - into
 
     def _is_open(self, minute: int) -> bool:
         if self.first < self.last:
@@ -47,14 +48,14 @@ def parse(text: str) -> Hours:
     if match is None:
         raise ValueError(f"no hours: {text!r} (write 06:00-22:00 Asia/Jakarta)")
     first, last = (_minute(match[n], match[n + 1], text) for n in (1, 3))
-    if first == last:
+    if first in (last, MIDNIGHT + last):
         raise ValueError(f"{text!r} never opens: the first and the last minute are the same")
-    return Hours(first, last % (DAY // MINUTE), _zone(match[5]), text.strip())
+    return Hours(first % MIDNIGHT, last % MIDNIGHT, _zone(match[5]), text.strip())
 
 
 def _minute(hour: str, minute: str, text: str) -> int:
     value = int(hour) * 60 + int(minute)
-    if int(minute) > 59 or value > 24 * 60:
+    if int(minute) > 59 or value > MIDNIGHT:
         raise ValueError(f"{hour}:{minute} in {text!r} is no time of day")
     return value
 

@@ -24,6 +24,8 @@ from tests.shaping.house import NOW, admit, shaper
         ("22:00-06:00 UTC", "2026-01-05T05:59:00Z", "2026-01-05T05:59:00Z"),
         ("22:00-06:00 UTC", "2026-01-05T06:00:30Z", "2026-01-05T22:00:00Z"),
         ("00:00-24:00 WIT", "2026-01-05T03:00:00Z", "2026-01-05T03:00:00Z"),
+        ("24:00-06:00 UTC", "2026-01-05T03:00:00Z", "2026-01-05T03:00:00Z"),
+        ("24:00-06:00 UTC", "2026-01-05T12:00:00Z", "2026-01-06T00:00:00Z"),
     ],
 )
 def test_when_it_opens(written: str, now: str, opens: str) -> None:
@@ -46,6 +48,8 @@ def test_it_opens_within_a_day_and_is_open_then(first: int, last: int, now: int)
     [
         ("06:00", "no hours: '06:00'"),
         ("06:00-06:00 WIB", "never opens"),
+        ("24:00-00:00 WIB", "never opens"),
+        ("24:00-24:00 WIB", "never opens"),
         ("25:00-26:00 WIB", "25:00 in"),
         ("06:61-07:00 WIB", "06:61 in"),
         ("06:00-22:00 Asia/Jakrata", "no time zone 'Asia/Jakrata'"),
