@@ -33,6 +33,7 @@ class Keeping:
 
     _pauses: PauseSettings
     _reacting: Reacting
+    _source: str  # the address that we dial from; empty: not known
 
     def __init__(self, counting: Counting) -> None:
         self._counting = counting
@@ -73,7 +74,7 @@ class Keeping:
     def _warming_of(self, key: str) -> Warming:
         warming = self._warming.get(key)
         if warming is None:
-            warming = self._warming[key] = Warming()
+            warming = self._warming[key] = Warming(source=self._source)
         return warming
 
     def dirty(self, now: Instant, is_last: bool = False) -> Mapping[str, str]:
@@ -157,7 +158,9 @@ class Keeping:
         elif kind == "learned":
             self._learned[key] = Learned.load(kept, self._scale())
         elif kind == "warmup":
-            self._warming[key] = Warming.load(kept)
+            warming = Warming.load(kept, now)
+            if warming.is_of(self._source):  # else another address begins anew
+                self._warming[key] = warming
         else:
             raise ValueError("neither a state nor what was learned")
 

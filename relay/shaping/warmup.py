@@ -38,6 +38,7 @@ class Warming:
     sent: int = 0  # on it
     is_frozen: bool = False  # it was refused on this day
     is_over: bool = False
+    source: str = ""  # the address that warms up; empty: the system chose it
 
     def free_at(self, plan: Warmup, units: int, now: Instant) -> Instant:
         """When so many more may go; `now`: at once."""
@@ -69,9 +70,16 @@ class Warming:
 
     def dump(self) -> list[Any]:
         """For the store."""
-        return [self.day, self.began_at, self.sent, self.is_frozen, self.is_over]
+        return [self.day, self.began_at, self.sent, self.is_frozen, self.is_over, self.source]
 
     @classmethod
-    def load(cls, kept: list[Any]) -> Warming:
-        """What :meth:`dump` gave. Raises TypeError."""
-        return cls(*kept)
+    def load(cls, kept: list[Any], now: Instant) -> Warming:
+        """What :meth:`dump` gave; no day begins in the future, whatever the clock did meanwhile.
+        Raises TypeError."""
+        made = cls(*kept)
+        made.began_at = min(made.began_at, now)
+        return made
+
+    def is_of(self, source: str) -> bool:
+        """False where it is about another address of ours than `source`."""
+        return not (self.source and source) or self.source == source

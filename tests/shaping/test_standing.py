@@ -155,7 +155,7 @@ def test_a_kept_pause_is_never_longer_than_one_can_be() -> None:
         ("state:gmail", "{"),
         ("state:gmail", "{}"),
         ("learned:gmail", "[1]"),
-        ("warmup:x", "[1,2,3,4,5,6]"),
+        ("warmup:x", "[1,2,3,4,5,6,7]"),
     ],
 )
 def test_what_cannot_be_read_is_named_and_the_rest_taken(name: str, text: str) -> None:

@@ -9,9 +9,10 @@ from relay.mail import events
 from relay.mail.instant import DAY, HOUR, SECOND
 from relay.mail.urgency import Urgency
 from relay.shaping.destination import Destination, Profile
-from relay.shaping.settings import LimitSettings
+from relay.shaping.settings import LimitSettings, PauseSettings
+from relay.shaping.shaper import Shaper
 from relay.shaping.warmup import Warming, Warmup
-from tests.shaping.house import BLOCK, NOW, admit, shaper
+from tests.shaping.house import BLOCK, NOW, admit, no_rates, shaper
 
 PLAN = Warmup(10, 1.4, 20)
 GMAIL = Destination("gmail", Profile("gmail", connections=None, warmup=PLAN), "gmail")
@@ -48,7 +49,7 @@ def test_a_refusal_freezes_the_day_it_falls_on() -> None:
     assert warming.freeze()
     assert not warming.freeze()
     assert day(warming, NOW + DAY) == 10
-    assert Warming.load(warming.dump()) == warming
+    assert Warming.load(warming.dump(), NOW + DAY) == warming
 
 
 def test_urgent_letters_are_exempt_and_count() -> None:
@@ -89,3 +90,21 @@ def test_a_block_freezes_it_and_says_so_once() -> None:
 def test_what_cannot_be(written: dict[str, object], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         LimitSettings.model_validate({"warmup": written})
+
+
+def test_another_address_of_ours_begins_anew_and_no_clock_stops_it_for_long() -> None:
+    def of(source: str) -> Shaper:
+        return Shaper(PauseSettings(), no_rates, source=source, is_ramping=False)
+
+    made, ahead = of("192.0.2.1"), NOW + 365 * DAY
+    for _ in range(10):
+        assert admit(made, ahead, GMAIL)
+    kept = made.dirty(ahead, is_last=True)
+    for source, may_go in (("192.0.2.1", False), ("", False), ("192.0.2.2", True)):
+        again = of(source)  # its clock was set back by a year meanwhile
+        again.restore(kept, NOW)
+        assert admit(again, NOW, GMAIL) is may_go
+        assert admit(again, NOW + DAY, GMAIL)
+    old = of("192.0.2.2")
+    old.restore({"warmup:gmail": "[0, 0, 10, false, true]"}, NOW)  # of a version without addresses
+    assert all(admit(old, NOW, GMAIL) for _ in range(30))
