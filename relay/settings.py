@@ -44,7 +44,10 @@ def duration(value: object) -> object:
     if match is None:
         raise ValueError(f"not a duration: {value!r} (write 30s, 5m, 4h, 1d12h)")
     days, hours, minutes, seconds, ms = (int(part or 0) for part in match.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds, milliseconds=ms)
+    try:
+        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds, milliseconds=ms)
+    except OverflowError:
+        raise ValueError(f"{value!r} is longer than anybody waits (write 30s, 5m, 4h)") from None
 
 
 def size(value: object) -> object:

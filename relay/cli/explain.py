@@ -9,6 +9,7 @@ import typer
 from relay.cli.moments import Shown, local
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
 from relay.cli.terminal import USAGE, as_json, fail, say, table
+from relay.mail.urgency import Urgency
 
 AddressArgument = Annotated[str, typer.Argument(help="a vendor's address, or a domain")]
 ClassOption = Annotated[
@@ -27,6 +28,10 @@ def explain(
 ) -> None:
     """Route, provider and why, each limit with its line, what binds now, and the line before it."""
     spoken = language(lang)
+    try:
+        Urgency.of(urgency)
+    except ValueError as error:
+        fail(f"--class: {error}", USAGE)
     site = Site.of(config, state_dir)
     answer = site.call("explain", recipient=address, **{"class": urgency})
     answer["why"] = spoken(answer["why"])

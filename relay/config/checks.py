@@ -15,6 +15,7 @@ from relay.config.settings import RelaySettings
 from relay.config.written import Read
 from relay.ingress.settings import ListenSettings
 from relay.mail import address
+from relay.shaping.settings import LifeSettings
 from relay.strict_yaml import Problem
 
 LAB_ONLY: Final = "short time constants are for a laboratory: set lab: true, or write at least 1m"
@@ -212,6 +213,9 @@ def _laboratory(settings: RelaySettings) -> Found:
         yield ("retry", "ambiguous"), LAB_ONLY, ""
     if settings.nxdomain.hold < SHORTEST:
         yield ("nxdomain", "hold"), LAB_ONLY, ""
+    for name in LifeSettings.model_fields:
+        if getattr(settings.life, name) < SHORTEST:
+            yield ("life", name), LAB_ONLY, ""
 
 
 def _schedule(settings: RelaySettings) -> Found:

@@ -11,6 +11,7 @@ from typing import Final
 
 from relay.config.config import Config
 from relay.config.settings import RelaySettings, SiteSettings
+from relay.config.written import Written
 from relay.strict_yaml import Problem
 
 EXAMPLE_HOST: Final = "relay.lpse.example.go.id"
@@ -102,3 +103,18 @@ def _limits(config: Config) -> Iterator[Problem]:
             if close and name not in known:
                 message = f"warning: {key} is no domain of a provider; the limit is for it alone"
                 yield written.problem(("limits", key), message, f"did you mean {close[0]}?")
+        yield from _twice(config, written)
+
+
+def _twice(config: Config, written: Written) -> Iterator[Problem]:
+    """Two names of one provider in one file: the later one's words count."""
+    assert isinstance(written.settings, RelaySettings | SiteSettings)  # noqa: S101 - read as such
+    meant: dict[str, str] = {}
+    for key, limit in written.settings.limits.items():
+        name = config.profiles.named(key.strip().lower().rstrip(".")) if limit else None
+        if name is None:
+            continue
+        if name in meant:
+            message = f"warning: {meant[name]} and {key} both mean {name}: what this says counts"
+            yield written.problem(("limits", key), message, "write one of them")
+        meant[name] = key

@@ -24,6 +24,14 @@ _EXPECTED: Final = {
 }
 
 
+_BOUNDS: Final = {
+    "greater_than_equal": ("ge", "too small: {} is the least"),
+    "greater_than": ("gt", "too small: it must be more than {}"),
+    "less_than_equal": ("le", "too large: {} is the most"),
+    "less_than": ("lt", "too large: it must be less than {}"),
+}
+
+
 def of(error: Mapping[str, Any]) -> tuple[str, str]:
     """The message of one fault, and a suggestion where there is one."""
     kind, limits = str(error["type"]), error.get("ctx", {})
@@ -32,12 +40,11 @@ def of(error: Mapping[str, Any]) -> tuple[str, str]:
         return f"{value} is no network", "write 192.0.2.0/24 or 2001:db8::/64, no host's bits set"
     if kind == "literal_error":
         return f"{value} is none of {_choices(limits['expected'])}", ""
-    if kind in ("greater_than_equal", "greater_than"):
-        least = limits.get("ge", limits.get("gt"))
-        return f"{value} is too small: {least} is the least", ""
-    if kind in ("less_than_equal", "less_than"):
-        most = limits.get("le", limits.get("lt"))
-        return f"{value} is too large: {most} is the most", ""
+    if value == "'nan'":
+        return f"{value} is no number", ""
+    if kind in _BOUNDS:
+        key, words = _BOUNDS[kind]
+        return f"{value} is {words.format(limits[key])}", ""
     if kind in _EXPECTED:
         return f"{_EXPECTED[kind]} is expected here, not {value}", ""
     message = str(error["msg"])

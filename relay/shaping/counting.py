@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from relay.mail.instant import MINUTE, Instant
+from relay.mail.instant import Instant, millis
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.shaping.aside import LONGEST, Aside
 from relay.shaping.destination import Destination, Rate, Sum
+from relay.shaping.settings import WIDEST
 from relay.shaping.windows import BACK, Meter
 
 LOOKED_AT: Final = 500  # meters in one round that are looked at for emptiness
@@ -139,7 +140,7 @@ class Counting:
         """Rows of limits that nobody has met since the start, once they can count no more."""
         rows = []
         for key, kept in list(self._kept.items()):
-            if kept[-1].at < now - 1440 * MINUTE:
+            if kept[-1].at < now - millis(WIDEST):
                 rows += [Spent(key, row.at, 0) for row in self._kept.pop(key)]
         return rows
 

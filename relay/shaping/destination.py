@@ -10,10 +10,12 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from relay.shaping.hours import Hours
 from relay.shaping.warmup import Warmup
+
+_UNITS: Final = {86400: "d", 3600: "h", 60: "m", 1: "s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,8 @@ class Rate:
     def __str__(self) -> str:
         words = {60: "min", 3600: "hour", 86400: "day", 1: "s"}
         seconds = int(self.window.total_seconds())
-        return f"{self.count}/{words.get(seconds, f'{seconds}s')}"
+        unit = next(length for length in (86400, 3600, 60, 1) if seconds % length == 0)
+        return f"{self.count}/{words.get(seconds, f'{seconds // unit}{_UNITS[unit]}')}"
 
 
 @dataclass(frozen=True, slots=True)

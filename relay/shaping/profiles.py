@@ -304,7 +304,7 @@ def _fault(key: str) -> tuple[str, str] | None:
         return _no_hosts(key.strip()[len(MX) :])
     if "@" in key:
         return f"{key!r} is an address", "write the domain behind the @"
-    if "." not in key.strip("."):
+    if "." not in key.strip(".") or any(odd in key.strip() for odd in "*/ "):
         return f"{key!r} is no domain", 'write gmail.com, dinas.example.go.id or "*"'
     return None
 

@@ -23,6 +23,8 @@ _WINDOWS: Final = {
     "d": timedelta(days=1),
     "day": timedelta(days=1),
 }
+MOST: Final = 10_000_000  # units of a rate: more is a slip of the pen
+WIDEST: Final = timedelta(days=31)  # window of a rate
 _SPANS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -36,16 +38,30 @@ def rate(value: object) -> Rate:
     count, unit = int(match[1]), match[2]
     if count == 0:
         raise ValueError("0 is no rate; to stop sending there use `lpse-relay pause`")
-    window = _WINDOWS.get(unit) or timedelta(**{_SPANS[unit[-1]]: int(unit[:-1])})
-    if not window:
+    if count > MOST:
+        raise ValueError(f"{value!r} is more than {MOST}: to allow any number write no rate")
+    return Rate(count, _WINDOWS.get(unit) or _window(int(unit[:-1]), _SPANS[unit[-1]], value))
+
+
+def _window(many: int, unit: str, value: object) -> timedelta:
+    """Of a rate. Raises ValueError for none, and for one that no count is kept for."""
+    if not many:
         raise ValueError(f"a window needs a length: {value!r}")
-    return Rate(count, window)
+    try:
+        window = timedelta(**{unit: many})
+    except OverflowError:
+        window = timedelta.max
+    if window > WIDEST:
+        raise ValueError(f"{value!r}: a window is at most {WIDEST.days}d long")
+    return window
 
 
 def rates(value: object) -> object:
     """One rate or a list of them → a tuple."""
     if value is None:
         return None
+    if value in ([], ()):
+        raise ValueError("an empty list is no rate (write 20/min, or null to unset one)")
     return tuple(rate(item) for item in (value if isinstance(value, list | tuple) else [value]))
 
 

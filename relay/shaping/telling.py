@@ -167,5 +167,5 @@ def _an_hour(
 
 def _in_an_hour(count: int, span: int, used: int) -> int:
     if span <= HOUR:
-        return count * (HOUR // span)
+        return count * -(-HOUR // span)  # a window that began before counts for less: at most
     return max(0, count - used)

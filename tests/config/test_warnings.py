@@ -25,6 +25,16 @@ def warned(folder: Path, text: str, site: str = "") -> list[str]:
     ("text", "says"),
     [
         (
+            QUIET + "limits: {gmail.com: 1/min, googlemail.com: 2/min}",
+            "relay.yaml:3: limits.googlemail.com: warning: gmail.com and googlemail.com both mean "
+            "gmail: what this says counts (write one of them)",
+        ),
+        (
+            QUIET + "limits: {gmail.com: 1/min, GMAIL.com.: 2/min}",
+            "relay.yaml:3: limits.GMAIL.com.: warning: gmail.com and GMAIL.com. both mean "
+            "gmail: what this says counts (write one of them)",
+        ),
+        (
             QUIET + "limits: {gmial.com: 1/min}",
             "relay.yaml:3: limits.gmial.com: warning: gmial.com is no domain of a provider; "
             "the limit is for it alone (did you mean gmail.com?)",

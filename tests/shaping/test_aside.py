@@ -101,11 +101,11 @@ def test_rows_far_ahead_of_the_clock_move_with_it_and_are_written_anew() -> None
     }
 
 
-def test_rows_of_limits_that_nobody_meets_are_removed_after_a_day() -> None:
+def test_rows_of_limits_that_nobody_meets_are_removed_once_no_window_holds_them() -> None:
     made = Counting(lambda domain: ())
     made.restore([Spent("gone", NOW, 5)], NOW)
-    assert made.corrections(NOW + DAY) == []
-    assert made.corrections(NOW + DAY + 1) == [Spent("gone", NOW, 0)]
+    assert made.corrections(NOW + 31 * DAY) == []
+    assert made.corrections(NOW + 31 * DAY + 1) == [Spent("gone", NOW, 0)]
     assert made.corrections(NOW + DAY + 2) == []
 
 
@@ -167,3 +167,19 @@ def test_blocks_that_came_too_late_to_be_spent_are_not_kept_in_memory() -> None:
         made.corrections(now)
     assert sum(row.units for row in made.rows()) <= 1
     assert len(made.rows()) == 1
+
+
+def test_a_window_longer_than_a_day_counts_over_a_restart_before_it_is_met() -> None:
+    week = Destination(
+        "gmail", Profile("gmail", rates=(Rate(3, timedelta(days=7)),), connections=None), "gmail"
+    )
+    made, now = shaper(), NOW
+    for _ in range(3):
+        assert admit(made, now, week)
+        now += MINUTE
+    spent = [Spent("gmail", NOW + n * MINUTE, 1) for n in range(3)]
+    again, now = shaper(), now + 2 * DAY
+    again.restore({}, now, spent)
+    assert again.corrections(now) == []  # nothing of it is forgotten
+    assert not admit(again, now, week)
+    assert admit(again, NOW + 8 * DAY, week)

@@ -11,7 +11,7 @@ import pytest
 import relay.shaping
 from relay.shaping.destination import Destination, Profile, site_key
 from relay.shaping.profiles import Layer, Profiles, parse
-from relay.shaping.settings import LimitSettings, ProviderSettings, limit
+from relay.shaping.settings import LimitSettings, ProviderSettings, limit, rate
 from relay.strict_yaml import SourceError
 
 FOLDER = Path(relay.shaping.__file__).parent / "providers"
@@ -187,6 +187,7 @@ def test_a_profile_is_changed_made_and_removed() -> None:
     [
         (Layer(limits(panitia="1/min"), {}, "r"), "limits.panitia", "no domain"),
         (Layer({"a@b.example": LimitSettings()}, {}, "r"), "limits.a@b.example", "an address"),
+        (Layer({"*.go.id": LimitSettings()}, {}, "r"), "limits.*.go.id", "no domain"),
         (layer(gmail_com=["10/min", "5/min"]), "limits.gmail.com", "two limits"),
         (Layer({}, {"gmial": ProviderSettings()}, "r"), "providers.gmial", "needs `match`"),
         (
@@ -218,3 +219,25 @@ def test_the_shipped_start_values() -> None:
     assert (gmail.connections, gmail.messages_per_connection, gmail.tls) == (2, 20, "required")
     assert shown(book.destination_of("a.example", ["mx.a.example"])) == ["10/min"]
     assert book.items()["yahoo"].recipients_per_transaction == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["10/s", "5/90s", "20/min", "300/5m", "1/hour", "100/2h", "1500/day", "9000/7d"]
+)
+def test_a_rate_is_shown_as_it_may_be_written(text: str) -> None:
+    assert str(rate(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        ("9/32d", "a window is at most 31d long"),
+        ("9/99999999999d", "a window is at most 31d long"),
+        ("9/0h", "a window needs a length"),
+        ("10000001/s", "is more than 10000000"),
+        ([], "an empty list is no rate"),
+    ],
+)
+def test_what_is_no_rate(said: object, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        LimitSettings.model_validate({"rate": said})

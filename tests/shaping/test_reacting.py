@@ -123,6 +123,8 @@ def test_explaining_says_what_binds_and_how_many_an_hour() -> None:
     ]
     assert shown.an_hour == 3600
     assert made.explain(GMAIL, "gmail.com", NOW, Urgency.MASSAL).an_hour == 54 * 60
+    odd = Destination("odd", Profile("odd", rates=(Rate(300, timedelta(minutes=50)),)))
+    assert made.explain(odd, "odd.id", NOW, Urgency.KRITIS).an_hour == 600  # two windows touch it
     now = NOW
     for _ in range(2):
         assert admit(made, now, GMAIL, "kampus.ac.id")
