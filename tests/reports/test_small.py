@@ -32,6 +32,11 @@ def test_other_cells_stay_as_they_are() -> None:
     ]
 
 
+def test_a_cell_talks_to_no_terminal() -> None:
+    told = cells.safe("550 \x1b]0;x\x07 [/foo] \x9b31m \u202eevil\u2066 Jos\u00e9\tNo\r\nuser")
+    assert told == r"550 \x1b]0;x\x07 [/foo] \x9b31m \u202eevil\u2066 " + "Jos\u00e9\tNo\nuser"
+
+
 @given(st.lists(st.text(max_size=20), min_size=2, max_size=2))
 def test_a_row_comes_back(texts: list[str]) -> None:
     out = io.StringIO(newline="")
