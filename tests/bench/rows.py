@@ -20,6 +20,7 @@ from relay.lab.rehearsing.wrong import WRONG
 from tests.bench.lines import Line
 
 EVEN: Final = 0.005  # of G: nearer than that is as fast
+OVER: Final = "a limit was exceeded"  # as relay.lab.rehearsing.marks says it
 SHORT: Final = "in short runs, where a careful beginning is all that is seen"
 _ORDER: Final = {side.name: n for n, side in enumerate((OURS, *BASELINES, *WRONG))}
 _NUMBER: Final = re.compile(r"\d[\d+.]*")
@@ -160,6 +161,8 @@ def _against(by_side: dict[str, list[Line]]) -> tuple[tuple[bool, str], ...]:
 def _cost(ours: Sequence[Line], theirs: Sequence[Line]) -> str:
     """What a baseline's speed costs that ours does not; empty: nothing."""
     costs = []
+    if any(OVER in fault for line in theirs for fault in line.faults):
+        costs.append("it does not keep to the configured limit")
     for word, name in (("lost", "lost"), ("bounced wrongly", "wrong"), ("in a pause", "inside")):
         mine, its = (sum(getattr(line, name) for line in lines) for lines in (ours, theirs))
         if its > mine:

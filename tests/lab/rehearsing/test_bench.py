@@ -71,6 +71,8 @@ def test_a_faster_baseline_fails_it_unless_its_speed_costs_letters_or_blocks() -
     assert against() == (False, "fixed: G 0.95")
     assert against(wrong=3) == (True, "fixed: G 0.95, but 30 more bounced wrongly")
     assert against(lost=1)[0]
+    over = against(faults=("a limit was exceeded by 71",))
+    assert over == (True, "fixed: G 0.95, but it does not keep to the configured limit")
     assert against(blocks=(4, 1)) == (True, "fixed: G 0.95, but 5 blocks a draw, not 1")
 
 
