@@ -165,10 +165,11 @@ class Running:
         loop.add_signal_handler(signal.SIGHUP, self._on_hup)
         self._notify.ready(f"listening on {', '.join(about['smtp'])}")
         logger.info(
-            "listening: SMTP on %s; inbox page on %s; metrics on %s",
+            "listening: SMTP on %s; inbox page on %s; metrics on %s%s",
             ", ".join(about["smtp"]),
             about["web"],
             about["metrics"],
+            "".join(f"; return path on {one}" for one in about["returns"]),
         )
         self._started()
         await self._wait()

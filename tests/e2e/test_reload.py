@@ -13,6 +13,7 @@ import pytest
 from relay.control import ControlError
 from tests.e2e.site import Site, site
 from tests.peers.certificates import self_signed
+from tests.peers.ports import free_port
 
 AT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
@@ -89,7 +90,9 @@ async def test_reloads_come_one_after_another(tmp_path: Path) -> None:
 async def test_the_programs_log_has_times_and_says_where_it_listens_and_what_waits(
     tmp_path: Path,
 ) -> None:
-    async with site(tmp_path) as world:
+    port = free_port("127.0.0.1")
+    back = f"return_path: {{domain: bounce.lpse.example.go.id, listen: '127.0.0.1:{port}'}}\n"
+    async with site(tmp_path, back) as world:
         await world.relay.call("pause", provider="gmail", reason="so that one waits")
         await world.send("vendor@gmail.com")
         process = world.relay.process
@@ -102,6 +105,6 @@ async def test_the_programs_log_has_times_and_says_where_it_listens_and_what_wai
         words = [line.partition(": ")[2] for line in said]
         assert words[0] == (
             f"listening: SMTP on {world.about['smtp'][0]}; inbox page on {world.about['web']}; "
-            f"metrics on {world.about['metrics']}"
+            f"metrics on {world.about['metrics']}; return path on 127.0.0.1:{port}"
         )
         assert words[-1] == "stopped; 1 letter waits"
