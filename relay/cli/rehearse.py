@@ -26,6 +26,7 @@ COLUMNS = (
     "waiting",
     "bounced",
     "expired",
+    "not tried",
     "throttles",
     "blocks",
 )
@@ -113,7 +114,7 @@ def _loaded(config: Path | None) -> Config | None:
 def _cells(line: Line) -> list[object]:
     word = "all" if line.urgency is None else line.urgency.word
     times = [_time(at) for at in (line.half_after, line.most_after, line.last_after)]
-    counts = [line.waiting, line.bounced, line.expired]
+    counts = [line.waiting, line.bounced, line.expired, line.suppressed]
     return [line.provider, word, line.letters, line.taken, *times, *counts, *_refusals(line)]
 
 

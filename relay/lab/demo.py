@@ -40,7 +40,7 @@ from relay.mail.instant import SECOND
 
 ANNOUNCED: Final = 60
 QUOTA: Final = 25  # letters in four seconds that the fake Gmail bears
-DEADLINE: Final = 45.0  # seconds for the letters to arrive, then it is proved as it stands
+DEADLINE: Final = 90.0  # seconds from the sending on, then it is proved as it stands
 DEAD: Final = "rekanan.lama@yahoo.com"
 FULL: Final = "penuh@dinas.example.go.id"
 CLIENT_THREADS: Final = 8
@@ -165,6 +165,7 @@ def picture(queue: dict[str, Any], providers: list[dict[str, Any]], arrived: int
 
 async def watch(relay: Relay, internet: Internet, drafts: int, stage: Stage) -> None:
     """Tell the story until only what must wait is left, or the time is over."""
+    begun = stage.seconds  # a slow machine's setting up is no part of it
     story, log = Story(ANNOUNCED // 4), (relay.config.parent / "relay.log").open(encoding="ascii")
     with log, stage.picture() as live:
         while True:
@@ -181,7 +182,7 @@ async def watch(relay: Relay, internet: Internet, drafts: int, stage: Stage) -> 
                     "bold", "all that can arrive has arrived; one letter waits for its vendor"
                 )
                 return
-            if stage.seconds > DEADLINE:
+            if stage.seconds - begun > DEADLINE:
                 stage.say("red", f"{DEADLINE:.0f} s are over")
                 return
             await asyncio.sleep(0.25)

@@ -13,7 +13,7 @@ from typing import Final
 from relay.clock import Clock
 from relay.mail.events import Alert, Emit, Event, Paused, Resumed
 from relay.mail.instant import HOUR, Instant, iso
-from relay.observe.meanings import key_of
+from relay.observe.meanings import Severity, key_of
 from relay.observe.notice import ALL, notice_of
 
 EVERY: Final = HOUR  # of one name; what comes between is counted
@@ -39,6 +39,7 @@ class Raised:
     said_at: Instant
     count: int = 1
     unsaid: int = 0
+    severity: Severity | None = None  # None: the name's own
 
 
 class Alerts:
@@ -95,7 +96,13 @@ class Alerts:
             count = known.count + 1 if known else 1
             first = known.first_at if known else event.at
             self._raised[notice.name] = Raised(
-                notice.name, notice.detail, first, event.at, event.at, count
+                notice.name,
+                notice.detail,
+                first,
+                event.at,
+                event.at,
+                count,
+                severity=notice.severity,
             )
             self._forget()
         return False

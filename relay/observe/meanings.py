@@ -78,12 +78,16 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
     Meaning(
         ("pause:*", "pause"),
         _WARNING,
-        "{key} has had enough of our mail for now. Its letters wait in the queue, none is lost, "
-        "and the relay tries again by itself. Nothing needs to be done; if it comes often, lower "
-        "the limit of {key} in relay.yaml.",
-        "{key} untuk sementara tidak mau menerima email kita. Suratnya menunggu di antrean, tidak "
-        "ada yang hilang, dan relay akan mencoba lagi sendiri. Tidak perlu tindakan; bila sering "
-        "terjadi, turunkan batas kecepatan {key} di relay.yaml.",
+        "{key} has had enough of our mail for now, or somebody paused it (the reason stands "
+        "below). Its letters wait in the queue, none is lost. After a refusal the relay tries "
+        "again by itself, and nothing needs to be done; if it comes often, lower the limit of "
+        "{key} in relay.yaml. What somebody paused ends with lpse-relay resume {key} "
+        "--reason '…'.",
+        "{key} untuk sementara tidak mau menerima email kita, atau petugas menghentikan pengiriman "
+        "ke sana (alasannya di bawah). Suratnya menunggu di antrean, tidak ada yang hilang. "
+        "Setelah penolakan, relay mencoba lagi sendiri dan tidak perlu tindakan; bila sering "
+        "terjadi, turunkan batas kecepatan {key} di relay.yaml. Yang dihentikan petugas berlanjut "
+        "dengan lpse-relay resume {key} --reason '…'.",
     ),
     Meaning(
         ("recovered:*", "recovered"),

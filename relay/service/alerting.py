@@ -104,7 +104,7 @@ class AlertCommands:
 def _shape(raised: Raised) -> dict[str, Any]:
     return {
         "name": raised.name,
-        "severity": meaning_of(raised.name).severity.value,
+        "severity": (raised.severity or meaning_of(raised.name).severity).value,
         "detail": raised.detail,
         "meaning": said(raised.name),
         "first_at": iso(raised.first_at),

@@ -118,7 +118,7 @@ def explained(
         "learned_a_minute": found.learned,
         "borne_a_minute": found.ceiling,
         "connections": found.connections,
-        "next_at": moment(found.next_at),
+        "next_at": None if _is_closed(found, now) else moment(found.next_at),
         "an_hour": found.an_hour,
         "position": ahead + 1,
         "ahead": ahead,
@@ -131,9 +131,14 @@ def _through(found: Explained, ahead: int, now: Instant) -> str | None:
     limit."""
     if found.an_hour is None or found.next_at is None:
         return None
-    if found.an_hour == 0 and found.next_at <= now + HOUR:
+    if _is_closed(found, now):
         return None
     return iso(through_at(found, ahead, now))
+
+
+def _is_closed(found: Explained, now: Instant) -> bool:
+    """True where it goes on when somebody says so: no letter an hour, and no time that is named."""
+    return found.an_hour == 0 and found.next_at is not None and found.next_at <= now + HOUR
 
 
 def _because(route: Route, found: Explained) -> str:

@@ -37,11 +37,14 @@ async def test_an_announcement_is_explained(tmp_path: Path) -> None:
             n for n, t in enumerate(world.relay.config.read_text().splitlines(), 1) if "20/min" in t
         )
         assert f"relay.yaml:{line}" in said
-        assert "all that wait will be through by" in said
+        assert "all that are ready will be through by" in said
         code, text = await run(world, "explain", "v39@gmail.com", "--class", "kritis", "--json")
         answer = json.loads(text)
         assert code == 0 and answer["class"] == "kritis" and answer["ahead"] == 0
         await world.relay.call("pause", provider="gmail", reason="salah lampiran")
+        code, said = await run(world, "explain", "v39@gmail.com")
+        assert (code, "the next one there may go" in said) == (0, False)  # not before `resume`
+        assert ") is ready: gmail is paused: " in said
         waiting = (await world.queue(provider="gmail"))["deliveries"][-1]
         assert waiting["why"].startswith("gmail is paused: ")
         code, said = await run(world, "queue", "show", waiting["id"], "--lang", "id")

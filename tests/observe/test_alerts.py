@@ -4,6 +4,7 @@ from relay.filters.base import Alerts as AlertsProtocol
 from relay.mail.events import Alert, Event, Paused, Resumed
 from relay.mail.instant import HOUR, MINUTE
 from relay.observe.alerts import MAX_NAMES, Alerts
+from relay.observe.meanings import Severity
 from tests.observe.examples import NOW, HandClock
 
 
@@ -110,3 +111,13 @@ def test_what_it_says_itself_is_not_heard_twice() -> None:
         alerts.alert("low_disk", "x")
     assert heard == [False]
     assert [raised.count for raised in alerts.current()] == [3]
+
+
+def test_what_somebody_paused_is_no_warning() -> None:
+    alerts, _, _ = _alerts()
+    alerts.heard(Paused(NOW, "gmail", "gmail", None, "siti: quiet", "siti"))
+    alerts.heard(Paused(NOW, "yahoo", "yahoo", NOW + HOUR, "421 later"))
+    assert [(one.name, one.severity) for one in alerts.current()] == [
+        ("pause:yahoo", Severity.WARNING),
+        ("pause:gmail", Severity.INFO),
+    ]

@@ -68,6 +68,7 @@ class Line:
     waiting: int
     bounced: int
     expired: int
+    suppressed: int  # not tried: the address was on the list by then
     throttled: int | None = None
     blocks: int | None = None
     curve: tuple[float, ...] = ()  # the share taken, at even steps of the hours
@@ -85,6 +86,7 @@ class Line:
             "waiting": self.waiting,
             "bounced": self.bounced,
             "expired": self.expired,
+            "suppressed": self.suppressed,
             "throttled": self.throttled,
             "blocks": self.blocks,
             "curve": list(self.curve),
@@ -158,6 +160,7 @@ def _line(outcome: Outcome, provider: Provider, urgency: Urgency | None, hours: 
         waiting,
         states.count(State.BOUNCED),
         states.count(State.EXPIRED),
+        states.count(State.SUPPRESSED),
         provider.book.count(Kind.THROTTLED) if urgency is None else None,
         blocks_of(provider) if urgency is None else None,
         tuple(sum(wait <= step for wait in waits) / max(1, well) for step in steps),
