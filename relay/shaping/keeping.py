@@ -156,7 +156,7 @@ class Keeping:
             if "|" in key:
                 self._note_named(key)
         elif kind == "learned":
-            self._learned[key] = Learned.load(kept, self._scale())
+            self._learned[key] = Learned.load(kept, self._scale(), now)
         elif kind == "warmup":
             warming = Warming.load(kept, now)
             if warming.is_of(self._source):  # else another address begins anew
@@ -170,5 +170,6 @@ class Keeping:
         longest = now + 2 * millis(max(pauses.longest, pauses.throttle, pauses.administrative))
         state.until = min(state.until, longest)
         state.step_at = min(state.step_at, longest)
+        state.enough_at = min(state.enough_at, now)
         state.closed_at = min(state.closed_at, now)
         return state

@@ -287,18 +287,25 @@ class Learned(Spans):
 
     def dump(self) -> dict[str, Any]:
         """For the store."""
-        kept = {name: getattr(self, name) for name in _KEPT}
-        return kept | {"tracks": [track.dump() for track in self.tracks]}
+        kept = {name: getattr(self, name) for name in (*_MOMENTS, *_KEPT)}
+        tracks = [track.dump() for track in self.tracks]
+        return kept | {"scale": self._scale, "strikes": self.strikes, "tracks": tracks}
 
     @classmethod
-    def load(cls, kept: dict[str, Any], scale: float = 1.0) -> Learned:
-        """What :meth:`dump` gave; what an older program did not keep is as new. Raises KeyError,
-        TypeError, ValueError."""
-        made = cls(scale)
+    def load(cls, kept: dict[str, Any], scale: float, now: Instant) -> Learned:
+        """What :meth:`dump` gave, perhaps under another scale, or at a later time than the clock
+        shows now. Raises KeyError, TypeError, ValueError."""
+        made, ratio = cls(scale), scale / kept["scale"]
         for track, text in zip(made.tracks, kept["tracks"], strict=True):
-            track.load(text)
+            track.load(text, ratio, now)
         for name in _KEPT:
-            setattr(made, name, kept.get(name, getattr(made, name)))
+            setattr(made, name, kept[name])
+        for name in _MOMENTS:
+            at = kept[name]
+            setattr(made, name, None if at is None else min(at, now))
+        made.strikes = [min(at, now) for at in kept["strikes"]]
+        if ratio != 1:
+            made.counts, made.records, made.blamed, made.before = [], [], -1, None
         return made
 
 
@@ -309,7 +316,5 @@ def _natural(spans: list[int]) -> int:
     return n + 1 if n in (HOURLY - 1, DAILY - 1) and n + 1 in spans else n
 
 
-_KEPT: Final = (
-    *("before", "blamed", "blamed_at", "calm_since", "cost"),
-    *("counts", "flow_since", "patience", "records", "roomy_since", "strikes"),
-)
+_MOMENTS: Final = ("blamed_at", "calm_since", "flow_since", "roomy_since")
+_KEPT: Final = ("before", "blamed", "cost", "counts", "patience", "records")

@@ -73,6 +73,9 @@ _CODES: Final = re.compile(
 )
 
 
+_DOMAIN: Final = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
+
+
 class Meaning(StrEnum):
     """What a reading says of the destination."""
 
@@ -151,5 +154,5 @@ def named(reply: str, identity: Identity) -> str:
 
 def _is_in(name: str, said: str) -> bool:
     """Is that domain, or one above it, written there?"""
-    labels = name.split(".")
-    return bool(name) and any(".".join(labels[n:]) in said for n in range(len(labels) - 1))
+    written = _DOMAIN.findall(said)
+    return bool(name) and any(name == one or name.endswith(f".{one}") for one in written)

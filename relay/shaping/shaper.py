@@ -221,8 +221,8 @@ class Shaper(Waiting):
     ) -> None:
         """See Shaping.refund."""
         state = self._states.get(destination.key)
-        if state is not None:
-            state.is_asked = False
+        if state is not None and (admitted_at is None or admitted_at >= state.asked_at):
+            state.is_asked = False  # the letter that comes back was the one that asked
         self._all_refunded()
         asked = self._counting.asked(destination, domain, self._source)
         self._counting.take_back(asked, units, admitted_at)
@@ -266,6 +266,7 @@ class Shaper(Waiting):
         counted = key
         if said is Meaning.REFUSAL and (name := meaning.named(reply, identity)):
             key = f"{key}|{name}={getattr(identity, name)}"
+            state.is_asked = False
             state = self._note_named(key)
             # Where all that goes there carries one name of ours, its counts are the destination's.
             counted = key if self._signers.get(counted) != identity.dkim else counted

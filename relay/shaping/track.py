@@ -133,12 +133,20 @@ class Track:
         peaks = [[one.parts, one.record] for one in (self.ever, self.lately)]
         return [self.slices, peaks, self.cap, self.top, self.tried_from, self.is_weak]
 
-    def load(self, kept: list[Any]) -> None:
-        """What :meth:`dump` gave. Raises ValueError, TypeError."""
-        slices, peaks, self.cap, self.top, self.tried_from, self.is_weak = kept
+    def load(self, kept: list[Any], ratio: float, now: Instant) -> None:
+        """What :meth:`dump` gave, when the span was shorter or longer by that ratio: then the
+        counts are none of it any more. What was counted in a future that the clock has taken back
+        counts as of now. Raises ValueError, TypeError."""
+        slices, peaks, cap, top, tried_from, self.is_weak = kept
+        self.cap = None if cap is None else cap * ratio
+        self.tried_from = None if tried_from is None else tried_from * ratio
+        self.top = top * ratio
+        if ratio != 1:
+            return
+        part, at_most = now * PARTS // self.span, now // (self.span // SLICES)
         self.ever, self.lately = (
-            Peaks([[int(part), int(peak)] for part, peak in parts], int(record))
+            Peaks([[min(int(at), part), int(peak)] for at, peak in parts], int(record))
             for parts, record in peaks
         )
-        self.slices = [[int(at), int(units)] for at, units in slices]
+        self.slices = [[min(int(at), at_most), int(units)] for at, units in slices]
         self.total = sum(units for _, units in self.slices)

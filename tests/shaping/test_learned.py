@@ -336,7 +336,7 @@ def test_it_survives_as_text_and_empties_with_time() -> None:
     assert not learned.is_empty(now)
     assert learned.is_empty(now + 2 * DAY)
     learned.refused(now)
-    again = Learned.load(json.loads(json.dumps(learned.dump())))
+    again = Learned.load(json.loads(json.dumps(learned.dump())), 1.0, now)
     assert again.dump() == learned.dump()
     assert not again.is_empty(now + 2 * DAY)  # what was learned is not forgotten so
 
@@ -349,3 +349,23 @@ def test_a_long_silence_is_no_record() -> None:
     assert not track.is_record(NOW + 5 * MINUTE)
     track.add(1, NOW + 5 * MINUTE - 10)  # a clock that went back a little
     assert track.total == 2
+
+
+def test_a_clock_set_back_over_a_restart_stops_nothing() -> None:
+    learned, now = refused_once()
+    flow(learned, now, 3 * SECOND, now + 2 * HOUR)
+    early = NOW - 365 * DAY
+    again = Learned.load(json.loads(json.dumps(learned.dump())), 1.0, early)
+    assert again.room_at(1, 1.0, early) <= early + HOUR + 2 * MINUTE
+    assert again.calm_since <= early and max(again.strikes) <= early
+    assert again.tracks[HOURS].count(early + 2 * HOUR) == 0
+    again.refused(early + 3 * HOUR)
+
+
+def test_under_another_scale_only_the_ceilings_are_believed() -> None:
+    learned, now = refused_once()
+    again = Learned.load(json.loads(json.dumps(learned.dump())), 0.5, now)
+    cap = caps(learned)[HOURS]
+    assert cap is not None and caps(again)[HOURS] == cap / 2
+    assert again.tracks[HOURS].count(now) == 0 and again.blamed == -1
+    assert again.room_at(1, 1.0, now) == now

@@ -81,6 +81,7 @@ def test_how_a_provider_refuses(text: str, kind: Kind) -> None:
         ("originating from your DKIM domain [lpse.example.go.id 36]", US, "dkim"),
         ("originating from your DKIM domain [example.go.id]", US, "dkim"),
         ("originating from your DKIM domain [other.example]", US, ""),
+        ("originating from your DKIM domain [other.go.id]", US, ""),
         ("originating from your SPF domain [lpse.example.go.id 36]", US, "envelope"),
         ("originating from your IP address", US, ""),
         ("your SPF domain [lpse.example.go.id]", Identity("192.0.2.1"), ""),

@@ -168,3 +168,25 @@ def test_a_days_quota_that_is_used_up_is_asked_ever_less_but_within_hours() -> N
         assert admit(made, now)
     assert pauses[2] > 2.5 * pauses[1] > 6 * pauses[0]
     assert max(pauses) < 7 * HOUR
+
+
+def test_a_probe_that_is_refused_for_one_name_does_not_hold_the_others() -> None:
+    made, now = shaper(), NOW
+    made.feedback(GMAIL, THROTTLE, "421 slow down", now)
+    now += 12 * MINUTE
+    assert admit(made, now, identity=ONE)
+    made.feedback(GMAIL, THROTTLE, OF_ONE, now, ONE)
+    assert not admit(made, now, identity=ONE)
+    assert admit(made, now, identity=TWO)
+
+
+def test_a_letter_that_comes_back_from_before_the_pause_is_not_the_one_that_asks() -> None:
+    made, before = shaper(), NOW
+    assert admit(made, before)
+    made.feedback(GMAIL, THROTTLE, "421 slow down", before)
+    now = before + 12 * MINUTE
+    assert admit(made, now)
+    made.refund(GMAIL, "gmail.com", 1, now, before)
+    assert not admit(made, now)
+    made.refund(GMAIL, "gmail.com", 1, now, now)
+    assert admit(made, now)
