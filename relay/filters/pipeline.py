@@ -13,12 +13,12 @@ The contract
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from relay.filters.base import Alerts, Departure, Filter, Transaction
+from relay.filters.bounded import within
 from relay.mail.envelope import Recipient, Source
 from relay.mail.headers import Headers
 from relay.mail.reply import EnhancedCode, Reply
@@ -144,8 +144,7 @@ class Pipeline:
     async def _asked(self, step: Step, hook: _Hook, *subject: Any) -> Proposal | None:
         """What the filter says; a failure that is forgiven says NOTHING, another None."""
         try:
-            async with asyncio.timeout(step.deadline):
-                return await hook(*subject)
+            return await within(step.deadline, hook(*subject))
         except Exception as error:
             self._failed(step, hook.__name__, error)
             return NOTHING if step.on_error == "accept" else None

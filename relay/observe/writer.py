@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Final
 
 BATCH: Final = 64 * 1024  # octets written at once
+GATHERING: Final = (
+    0.02  # seconds that a first line waits for others: a wake for each line costs more
+)
 CLOSE: Final = 3.0  # seconds that `close` waits
 _MODE: Final = 0o640
 
@@ -103,6 +106,7 @@ class LineWriter:
         taken: list[bytes] = []
         size = 0
         render = self._queue.get()
+        self._is_closing.wait(GATHERING)
         while True:
             if render is not None:
                 made = self._made(render)

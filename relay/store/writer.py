@@ -125,7 +125,9 @@ class Writer:
         self._committed = committed
         self._rolled_back = rolled_back
         self._loop = asyncio.get_running_loop()
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._submitted: list[Job] = []
+        self._jobs: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
+        self._waiting: deque[Job] = deque()  # of the writer's thread: taken, not yet in a group
         self._listeners: list[ReadyListener] = []
         self._died: BaseException | None = None
         self._is_closing = False
@@ -151,8 +153,16 @@ class Writer:
         if self._is_closing:
             raise StoreError("the store is closed")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put((operation, future))
+        # All of one turn of the loop wake the thread once, and share a commit.
+        if not self._submitted:
+            self._loop.call_soon(self._hand_over)
+        self._submitted.append((operation, future))
         return future
+
+    def _hand_over(self) -> None:
+        if self._submitted:
+            self._jobs.put(self._submitted)
+            self._submitted = []
 
     async def call(self, function: Callable[[Transaction], T]) -> T:
         """Run a function in a transaction."""
@@ -162,6 +172,7 @@ class Writer:
         """Finish what was handed in, checkpoint, end the thread."""
         if not self._is_closing:
             self._is_closing = True
+            self._hand_over()
             self._jobs.put(None)
         await asyncio.shield(self._ended)
         self._thread.join()
@@ -202,24 +213,37 @@ class Writer:
         group = [first]
         octets = first[0].octets
         while len(group) < MAX_GROUP and octets < MAX_GROUP_OCTETS:
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
+            if not self._waiting and not self._take_more():
                 break
-            if job is None:
-                self._jobs.put(None)  # seen again when this group is done
-                break
+            job = self._waiting.popleft()
             group.append(job)
             octets += job[0].octets
         return group
 
+    def _take_more(self) -> bool:
+        """True where more was handed in."""
+        try:
+            jobs = self._jobs.get_nowait()
+        except queue.Empty:
+            return False
+        if jobs is None:
+            self._jobs.put(None)  # seen again when this group is done
+            return False
+        self._waiting.extend(jobs)
+        return True
+
     def _next(self) -> Job | None:
-        while True:
+        while not self._waiting:
             try:
-                return self._jobs.get(timeout=None if self._is_idle_done else IDLE_S)
+                jobs = self._jobs.get(timeout=None if self._is_idle_done else IDLE_S)
             except queue.Empty:
                 self._tidy(is_idle=True)
                 self._is_idle_done = True
+            else:
+                if jobs is None:
+                    return None
+                self._waiting.extend(jobs)
+        return self._waiting.popleft()
 
     def _serve(self, group: list[Job]) -> None:
         self._is_idle_done = False
@@ -349,11 +373,10 @@ class Writer:
         if self._died is None and not self._is_closing:
             self._died = RuntimeError("the writer's thread ended by itself")
         self._tidy(is_idle=True)
-        left: list[Answer] = []
         while not self._jobs.empty():
-            job = self._jobs.get()
-            if job is not None:
-                left.append(self._failed(job, StoreError("the store is closed")))
+            self._waiting.extend(self._jobs.get() or ())
+        closed = StoreError("the store is closed")
+        left = [self._failed(job, closed) for job in self._waiting]
         self._connection.close()
         self._send(left, Transaction(self._connection))
         with suppress(RuntimeError):  # as in _send

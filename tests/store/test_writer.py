@@ -86,7 +86,7 @@ async def test_a_group_is_one_commit_and_no_larger_than_its_limit(
         store.commit_seconds()
         await asyncio.gather(*(store.put(post.entry()) for _ in range(95)))
         commits = len(store.commit_seconds())
-        assert 10 <= commits <= 12
+        assert commits == 10  # what one turn of the loop handed in is one pile
         assert await store.count(Selector()) == {State.READY: 95}
         monkeypatch.setattr(writer, "MAX_GROUP_OCTETS", 100_000)
         await asyncio.gather(*(store.put(post.entry(body=b"x" * 60_000)) for _ in range(10)))
