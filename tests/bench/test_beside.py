@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import platform
 import smtplib
 import ssl
 import subprocess
@@ -46,7 +47,8 @@ def test_ratios_are_taken_pair_by_pair() -> None:
 
 def test_a_fault_has_no_figures_and_stands_beside_the_rest(tmp_path: Path) -> None:
     found = [*runs(("ours", 0, 40.0), ("postfix", 0, 10.0)), Run("d", "ours", 0, fault="broken")]
-    machine = results.machine()
+    machine = results.machine(sides.PROGRAM)
+    assert machine["python"].startswith(platform.python_version())
     kept: dict[str, Any] = {"machine": machine | {"load_after": 0.0}, "is_quick": True}
     kept |= {"when": "2026-11-29T00:00:00Z", "commit": "abc", "peers": "Postfix"}
     results.write(tmp_path / "r.json", kept | {"runs": [asdict(run) for run in found]})

@@ -8,6 +8,7 @@ rest goes on; the exit code is then 1.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -50,6 +51,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--cases", default="", metavar="A,B", help="these cases only")
     parser.add_argument("--sides", default="", metavar="A,B", help=", ".join(sides.SIDES))
+    parser.add_argument(
+        "--program", type=Path, default=sides.PROGRAM, help="another venv's lpse-relay"
+    )
     parser.add_argument("--quick", action="store_true", help="few cases, a few seconds each")
     parser.add_argument("--repeat", type=int, help="default 5; quick: 1")
     parser.add_argument("--out", type=Path, help="the results as JSON")
@@ -77,7 +81,11 @@ def main() -> int:
     if (reason := available("postfix")) is not None:
         print(f"bench: the postfix peer is missing: {reason}", file=sys.stderr)
         return 2
-    before = results.machine()
+    if not os.access(asked.program, os.X_OK):
+        print(f"bench: --program {asked.program}: no program is there", file=sys.stderr)
+        return 2
+    sides.PROGRAM = asked.program.absolute()
+    before = results.machine(sides.PROGRAM)
     if before["filesystem"] in results.IN_MEMORY:
         where = tempfile.gettempdir()
         print(f"bench: {where} is in memory, no fsync costs there: set TMPDIR", file=sys.stderr)

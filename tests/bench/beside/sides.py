@@ -39,7 +39,7 @@ TUNED: Final = {"smtp_tls_connection_reuse": "yes"}
 
 POSTFIX: Final = {"postfix": TUNED, "postfix-stock": STOCK}
 SIDES: Final = (OURS, *POSTFIX)
-PROGRAM: Final = Path(sys.executable).with_name("lpse-relay")
+PROGRAM = Path(sys.executable).with_name("lpse-relay")  # --program names another
 START: Final = 60.0  # seconds, on a machine that has other work, too
 TRANSACTION: Final = {OURS: 1, "postfix": 50, "postfix-stock": 50}
 """Recipients that a side puts into one transaction to a next hop; each is its shipped setting."""
