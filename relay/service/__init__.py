@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -18,11 +19,15 @@ def serve(config: Config, started: Callable[[], None] = lambda: None) -> None:
 
     `started` is called once, when all of it stands.
     """
+    gc.disable()  # a start makes what stays; Running turns it on again when all of it stands
     # Only the relay itself pays for its parts: other commands import this package for less.
     from relay.service.running import Running
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(Running(config, started).run())
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(Running(config, started).run())
+    finally:
+        gc.enable()
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:

@@ -6,7 +6,10 @@ letter has a body of 4 KiB of its own; `shared`: announcements, 100 recipients t
 
 Each figure stands beside its mark. The CPU a letter is the relay's whole process (user and system)
 from its 500th delivery on; it is held against a store with a few thousand letters, in the same run.
-The longest stall is the largest `lpse_loop_lag_seconds` that /metrics showed meanwhile.
+The longest stall is the largest `lpse_loop_lag_seconds` that /metrics showed meanwhile; beside it
+stands that of a process that does nothing but sleep (`still_ms`): what the machine itself did. So
+does the CPU beside the time of a start or a command: it does not tell of what else runs.
+`--state DIR` takes a store that was filled before (`--fill DIR` does that), and empties it.
 """
 
 from __future__ import annotations
@@ -14,7 +17,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import multiprocessing
 import os
 import resource
 import shutil
@@ -22,140 +24,25 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from unittest.mock import patch
 
-from relay.clock import SystemClock
+from relay import control
 from relay.config import keys
-from relay.lab.dns import NameServer, Zone
+from relay.lab import running
+from relay.lab.dns import NameServer
 from relay.lab.running import PROGRAM, Relay
 from relay.mail.dkim import dns_record, load_key
-from relay.store import sqlite
-from relay.store.base import Entry
-from tests.bench.client import Sink
+from tests.bench.million_world import Around, address, fill, sinking, still, zone
 from tests.e2e.site import CONFIG, FAST
-from tests.store.letters import Post
 
-SENDER: Final = "no-reply@lpse.example.go.id"
-FILLER: Final = (b"Kepada Yth. Penyedia, bersama ini kami sampaikan pengumuman.\r\n" * 70)[:4060]
-GROUP: Final = 500  # letters to a commit
-COPIES: Final = 100  # recipients of an announcement's letter
-SITES: Final = 98  # domains beside the two large ones
-VENDORS: Final = 50_000
 SMALL: Final = 6_000  # letters of the store that the CPU is held against
 SETTLED: Final = 500  # deliveries before the CPU counts
-NUMBERED: Final = 26  # octets of a body's first line
 
 T = TypeVar("T")
-
-
-def domain_of(n: int) -> str:
-    """Half of all vendors are at Gmail, a fifth at Yahoo, the others at sites of their own."""
-    if n % 10 < 5:
-        return "gmail.com"
-    return "yahoo.com" if n % 10 < 7 else f"site{n // 10 % SITES}.co.id"
-
-
-def address(n: int) -> str:
-    """One of the vendors."""
-    n %= VENDORS
-    return f"vendor{n}@{domain_of(n)}"
-
-
-def entry(post: Post, kind: str, first: int, count: int) -> Entry:
-    """A letter of its own, or a letter of an announcement to `count` vendors."""
-    n = first if kind == "own" else first // 10_000
-    return post.entry(
-        tuple(address(first + k) for k in range(count)),
-        body=b"Nomor surat: %011d\r\n" % first + FILLER,
-        subject=f"Pengumuman {n % 97}",
-        sender=SENDER,
-        from_domain="lpse.example.go.id",
-    )
-
-
-async def fill(state: Path, letters: int, kind: str) -> float:
-    """Put them; returns the letters a second."""
-    clock = SystemClock()
-    store = await sqlite.open(state, clock)
-    post, copies, began = Post(clock.now() - letters), 1 if kind == "own" else COPIES, time.time()
-    for start in range(0, letters, GROUP):
-        end = min(start + GROUP, letters)
-        await store.put(
-            *(entry(post, kind, n, min(copies, end - n)) for n in range(start, end, copies))
-        )
-    await store.close()
-    return letters / (time.time() - began)
-
-
-class Counting(Sink):
-    """A sink that counts what it took, and says when the first came."""
-
-    taken: Any = None
-    first_at: Any = None
-
-    def data_received(self, data: bytes) -> None:
-        was_data = self.is_data
-        super().data_received(data)
-        if was_data and not self.is_data:
-            self.taken.value += 1
-            if not self.first_at.value:
-                self.first_at.value = time.monotonic()
-
-
-def sink(port: Any, taken: Any, first_at: Any) -> None:
-    """The sink's process; it listens on every loopback address."""
-    Counting.taken, Counting.first_at = taken, first_at
-
-    async def serve() -> None:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(Counting, "0.0.0.0", 0, backlog=200)
-        port.send(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    asyncio.run(serve())
-
-
-@dataclass
-class Around:
-    """The fake internet: a name server here, a sink in a process of its own."""
-
-    dns: str
-    port: int
-    zone: Zone
-    taken: Any
-    first_at: Any
-
-
-@contextmanager
-def sinking() -> Iterator[tuple[int, Any, Any]]:
-    """The sink: its port, its count, and when its first letter came."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    taken, first_at = context.Value("q", 0), context.Value("d", 0.0)
-    process = context.Process(target=sink, args=(there, taken, first_at), daemon=True)
-    process.start()
-    try:
-        yield here.recv(), taken, first_at
-    finally:
-        process.kill()
-        process.join()
-
-
-def zone() -> Zone:
-    """Each domain has a host of its own."""
-    made = Zone()
-    for n, domain in enumerate(
-        ["gmail.com", "yahoo.com", *(f"site{n}.co.id" for n in range(SITES))]
-    ):
-        host = {"gmail.com": "gmail-smtp-in.l.google.com", "yahoo.com": "mta7.am0.yahoodns.net"}
-        name = host.get(domain, f"mx.{domain}")
-        made.host(name, f"127.0.2.{n + 1}")
-        made.domain(domain, name)
-    return made
 
 
 @dataclass
@@ -211,14 +98,17 @@ async def timed(work: Awaitable[T]) -> tuple[T, float]:
     return await work, time.perf_counter() - began
 
 
-async def command(relay: Relay, *words: str) -> float:
-    """Seconds of a command, its interpreter's start included."""
+async def command(relay: Relay, name: str, *words: str) -> dict[str, float]:
+    """Seconds of a command, its interpreter's start included, and its CPU."""
     given = ("--config", str(relay.config), "--state", str(relay.state))
     call = (*PROGRAM, *words, *given)
     run = asyncio.to_thread(subprocess.run, call, capture_output=True, text=True, check=False)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done, took = await timed(run)
     assert done.returncode == 0, done.stderr
-    return took
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {f"{name}_s": took, f"{name}_cpu_s": cpu}
 
 
 async def drained(watch: Watch, around: Around, seconds: float, letters: int) -> dict[str, float]:
@@ -230,7 +120,7 @@ async def drained(watch: Watch, around: Around, seconds: float, letters: int) ->
     while time.perf_counter() - began < seconds and around.taken.value < most:
         await asyncio.sleep(0.05)
     took, sent = time.perf_counter() - began, around.taken.value - taken
-    return {"a_second": sent / took, "cpu_ms": (watch.cpu() - cpu) / sent * 1e3}
+    return {"a_second": sent / took, "cpu_ms": (watch.cpu() - cpu) / max(sent, 1) * 1e3}
 
 
 def page(url: str) -> int:
@@ -263,7 +153,8 @@ async def started(
     looking = asyncio.create_task(watch.look())
     while not around.first_at.value:
         await asyncio.sleep(0.01)
-    return watch, {"answers_s": answers, "first_s": around.first_at.value - began}, looking
+    first = {"first_s": around.first_at.value - began, "first_cpu_s": watch.cpu()}
+    return watch, {"answers_s": answers} | first, looking
 
 
 async def small(folder: Path, around: Around, seconds: float, kind: str) -> dict[str, float]:
@@ -279,12 +170,20 @@ async def small(folder: Path, around: Around, seconds: float, kind: str) -> dict
 
 
 async def measured(
-    folder: Path, around: Around, letters: int, kind: str, seconds: float
+    folder: Path,
+    around: Around,
+    letters: int,
+    kind: str,
+    seconds: float,
+    filled: Path | None,
 ) -> dict[str, Any]:
     """Everything of one kind of store."""
     relay = await begun(folder, around)
     found: dict[str, Any] = {"kind": kind, "letters": letters}
-    found["put_a_second"] = await fill(relay.state, letters, kind)
+    if filled is None:
+        found["put_a_second"] = await fill(relay.state, letters, kind)
+    else:
+        filled.rename(relay.state)
     found["disk_octets"] = sum(f.stat().st_blocks * 512 for f in relay.state.iterdir()) / letters
     watch, restart, looking = await started(relay, around)
     found |= restart
@@ -294,14 +193,14 @@ async def measured(
         }
         await relay.call("pause", provider="*", reason="measured")
         found |= await listed(relay)
-        found |= await removed(relay, letters)
+        found |= await removed(relay, watch)
     finally:
         looking.cancel()
         found |= {"peak_mb": watch.peak_mb, "wal_mb": watch.wal_mb, "lag_ms": watch.lag_ms}
         began = time.monotonic()
         await relay.stop()
     found["stop_s"] = time.monotonic() - began
-    found["queue_ls_store_s"] = await command(relay, "queue", "ls")
+    found |= await command(relay, "queue_ls_store", "queue", "ls")
     return found
 
 
@@ -309,14 +208,14 @@ async def listed(relay: Relay) -> dict[str, float]:
     """What an operator and a vendor see, with nothing moving."""
     found: dict[str, float] = {}
     _, found["queue_ls_call_s"] = await timed(relay.call("queue.ls", limit=50))
-    found["queue_ls_s"] = await command(relay, "queue", "ls")
-    found["inbox_ls_s"] = await command(relay, "inbox", "ls", address(3))
+    found |= await command(relay, "queue_ls", "queue", "ls")
+    found |= await command(relay, "inbox_ls", "inbox", "ls", address(3))
     link = (await relay.call("inbox.link", address=address(3)))["url"]
     _, found["inbox_page_s"] = await timed(asyncio.to_thread(page, link))
     return found
 
 
-async def removed(relay: Relay, letters: int) -> dict[str, float]:
+async def removed(relay: Relay, watch: Watch) -> dict[str, float]:
     """A site's letters, an announcement's, and then everything."""
     found: dict[str, float] = {}
     for name, wanted in (
@@ -326,7 +225,9 @@ async def removed(relay: Relay, letters: int) -> dict[str, float]:
     ):
         asked = {"change": "remove", "selector": wanted, "reason": "measured"}
         shown, found[f"preview_{name}_s"] = await timed(relay.call("queue.preview", **asked))
+        cpu = watch.cpu()
         done, found[f"rm_{name}_s"] = await timed(relay.call("queue.change", **asked))
+        found[f"rm_{name}_cpu_s"] = watch.cpu() - cpu
         assert done["moved"] == shown["count"], (done, shown)
         found[f"rm_{name}"] = done["moved"]
     return found
@@ -350,7 +251,11 @@ async def measure(asked: argparse.Namespace, folder: Path) -> None:
         with sinking() as (port, taken, first_at):
             around = Around(await server.start(), port, names, taken, first_at)
             few = await small(folder / f"{kind}-small", around, asked.seconds, kind)
-            found = await measured(folder / kind, around, asked.letters, kind, asked.seconds)
+            with still() as stalled:
+                found = await measured(
+                    folder / kind, around, asked.letters, kind, asked.seconds, asked.state
+                )
+                found["still_ms"] = stalled.value * 1e3
         await server.stop()
         found |= {"cpu_ms_few": few["cpu_ms"], "a_second_few": few["a_second"]}
         found["cpu_ratio"] = found["drain_cpu_ms"] / few["cpu_ms"]
@@ -381,11 +286,22 @@ def main() -> None:
     parser.add_argument("--kind", choices=("own", "shared"))
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--folder", type=Path, help="where the stores lie meanwhile")
+    parser.add_argument("--fill", type=Path, help="only fill a store there")
+    parser.add_argument("--state", type=Path, help="a store that was filled so")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
+    if asked.fill:
+        asyncio.run(fill(asked.fill, asked.letters, asked.kind or "own"))
+        return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(4096, hard)), hard))
-    with tempfile.TemporaryDirectory(dir=asked.folder) as made:
+    if asked.state and not asked.kind:
+        parser.error("--state needs --kind: how the store was filled")
+    patient = (
+        patch.object(running, "START", 180.0),
+        patch.object(control, "CLIENT_TIMEOUT", 900.0),
+    )
+    with patient[0], patient[1], tempfile.TemporaryDirectory(dir=asked.folder) as made:
         asyncio.run(measure(asked, Path(made)))
 
 
