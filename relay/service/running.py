@@ -163,6 +163,7 @@ class Running:
         about = await self._open(stack)
         gc.freeze()  # what the start made stays: a look through it held the loop for 150 ms
         gc.enable()
+        self._pulse.take_lag()  # a start holds the loop, and nobody waits yet
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._on_hup)

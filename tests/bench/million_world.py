@@ -45,7 +45,7 @@ def address(n: int) -> str:
 
 def entry(post: Post, kind: str, first: int, count: int) -> Entry:
     """A letter of its own, or a letter of an announcement to `count` vendors."""
-    n = first if kind == "own" else first // 10_000
+    n = first if kind == "own" else first // 1_000
     return post.entry(
         tuple(address(first + k) for k in range(count)),
         body=b"Nomor surat: %011d\r\n" % first + FILLER,
