@@ -85,8 +85,7 @@ print(platform.python_version() + plain)
 
 
 def python(program: Path) -> str:
-    """The Python that a relay is installed for, and whether its build was a fast one: from the same
-    source, one that was not takes a quarter longer for everything."""
+    """The Python that a relay is installed for, and whether its build was a fast one."""
     words = [str(program.with_name("python")), "-I", "-c", BUILD]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
 
