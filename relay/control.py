@@ -33,7 +33,8 @@ class ControlError(Exception):
 
 
 class Unknown(ControlError):
-    """What the command names is not known to this relay: a slip of the caller's."""
+    """What the command names is not known to this relay, or is no such thing at all: a slip of the
+    caller's."""
 
 
 class Unreachable(ControlError):

@@ -198,17 +198,20 @@ def bring_in(
 ) -> None:
     """Put the addresses of a file on the list: what `suppression export` and `maillog --show
     suppression --csv` write, or any CSV with a column `address` (reason, first_at, until_at, note).
-    A row that cannot be read is named, and the rest is done."""
+    A row that cannot be read is named, and the rest is done; so is a column that is not known.
+    Where one looks like a known column, `until` for instance, nothing of the file is taken."""
     _needed("import", why)
     site = Site.of(config, state_dir)
-    from relay.reports.listed import Broken, Given, NoList
+    from relay.reports.listed import TAKEN, Broken, Given, NoList, Unread
 
     added = 0
     refused: list[dict[str, Any]] = []
+    unread: list[str] = []
     try:
         rows = _file_rows(file, format)
         while batch := list(islice(rows, AT_ONCE)):
             refused += [{"row": o.number, "error": o.error} for o in batch if isinstance(o, Broken)]
+            unread += [name for o in batch if isinstance(o, Unread) for name in o.names]
             given = [dict(o.cells) | {"row": o.number} for o in batch if isinstance(o, Given)]
             answer = site.call("suppression.import", rows=given, why=why)
             added += answer["added"]
@@ -219,9 +222,11 @@ def bring_in(
         fail(f"{file}: {error.strerror}", USAGE)
     refused.sort(key=lambda one: one["row"])
     if json:
-        as_json({"added": added, "refused": refused})
+        as_json({"added": added, "refused": refused, "unread": unread})
     else:
         say(f"{added} on the list")
+    for name in unread:
+        note(f"{file}: column {name!r} is not read: columns are {', '.join(sorted(TAKEN))}")
     for one in refused:
         note(f"{file}: row {one['row']}: {one['error']}")
     if refused:

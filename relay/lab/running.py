@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from relay.control import ControlClient, ControlError, Unreachable
 
-START: Final = 20.0  # seconds until the control socket must answer
+START: Final = 60.0  # seconds until the control socket must answer, on a loaded machine too
 POLL: Final = 0.05
 
 
@@ -56,8 +56,9 @@ class Relay:
             try:
                 return await asyncio.to_thread(ControlClient(self.control).call, "status")
             except Unreachable:
-                if self.process.returncode is not None or loop.time() > deadline:
-                    raise ControlError(f"the relay did not start: {await self._last()}") from None
+                is_late = self.process.returncode is None and loop.time() > deadline
+                if is_late or self.process.returncode is not None:
+                    raise ControlError(await self._not_started(is_late)) from None
             await asyncio.sleep(POLL)
 
     async def call(self, command: str, **params: Any) -> dict[str, Any]:
@@ -72,6 +73,12 @@ class Relay:
             self.process.send_signal(how)
         await self.process.communicate()
         return self.process.returncode or 0
+
+    async def _not_started(self, is_late: bool) -> str:
+        """Why there is no answer; a relay that is late is ended."""
+        what = f": no answer at {self.control} in {START:g} s" if is_late else ""
+        last = await self._last()
+        return f"the relay did not start{what}" + (f": {last}" if last else "")
 
     async def _last(self) -> str:
         assert self.process is not None and self.process.stderr is not None  # noqa: S101

@@ -1,9 +1,14 @@
 """Listed: a file of addresses for the suppression list, as CSV or JSON, row by row; a row that
-cannot be read is named by its number and keeps no other from being read."""
+cannot be read is named by its number and keeps no other from being read.
+
+A column that nobody knows is named, for what stands there is not read; where it looks like one that
+is known the whole file is refused, so that no row gets a default in the place of what was written.
+"""
 
 from __future__ import annotations
 
 import csv
+import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +26,7 @@ COLUMNS: Final = (
 )
 TAKEN: Final = frozenset(COLUMNS) - {"count"}
 LONGEST: Final = 1_000  # characters of a cell
+LONGEST_NAME: Final = 40  # characters of a column's name that are looked at and shown
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -44,7 +50,14 @@ class Broken:
     error: str
 
 
-def from_csv(lines: Iterable[str]) -> Iterator[Given | Broken]:
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Columns that are not read, as they are written in the file; it comes before the rows."""
+
+    names: tuple[str, ...]
+
+
+def from_csv(lines: Iterable[str]) -> Iterator[Given | Broken | Unread]:
     """Rows of a CSV with a line of names, a row a line; commas or semicolons. Raises NoList."""
     source = iter(lines)
     first = next(source, "").removeprefix("\ufeff")
@@ -55,6 +68,7 @@ def from_csv(lines: Iterable[str]) -> Iterator[Given | Broken]:
         raise NoList(f"line 1 names no column `address`: columns are {known}")
     if len(set(names)) != len(names):
         raise NoList("line 1 names a column twice")
+    yield from _unread(names)
     for number, line in enumerate(source, 2):  # a row a line: an open quote swallows no other
         try:
             cells = next(csv.reader([line], delimiter=mark, strict=True), [])
@@ -69,14 +83,15 @@ def from_csv(lines: Iterable[str]) -> Iterator[Given | Broken]:
         yield _row(number, dict(zip(names, map(_plain, cells), strict=True)))
 
 
-def from_json(text: str) -> Iterator[Given | Broken]:
-    """Rows of a JSON list of objects. Raises NoList."""
+def from_json(text: str) -> Iterator[Given | Broken | Unread]:
+    """Rows of a JSON list of objects; a key of any of them is a column. Raises NoList."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise NoList(f"no JSON: {error}") from None
     if not isinstance(found, list):
         raise NoList("no JSON list of objects")
+    yield from _unread(dict.fromkeys(key for one in found if isinstance(one, dict) for key in one))
     for number, one in enumerate(found, 1):
         if not isinstance(one, dict):
             yield Broken(number, "no JSON object")
@@ -87,6 +102,20 @@ def from_json(text: str) -> Iterator[Given | Broken]:
             yield Broken(number, f"{wrong}: a text is needed")
         else:
             yield _row(number, cells)
+
+
+def _unread(names: Iterable[str]) -> Iterator[Unread]:
+    """What is not read of these columns. Raises NoList where one was perhaps meant otherwise."""
+    unknown = [name for name in names if name not in COLUMNS]
+    hints = [
+        f"column {name[:LONGEST_NAME]!r} is unknown: did you mean {close[0]}?"
+        for name in unknown
+        if (close := difflib.get_close_matches(name[:LONGEST_NAME].lower(), COLUMNS, n=1))
+    ]
+    if hints:
+        raise NoList(f"{'; '.join(hints)} Rename it or take it out; nothing was read")
+    if unknown:
+        yield Unread(tuple(name[:LONGEST_NAME] for name in unknown))
 
 
 def _row(number: int, cells: dict[str, Any]) -> Given | Broken:

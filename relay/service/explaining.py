@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from relay.clock import Clock
-from relay.control import ControlError
+from relay.control import ControlError, Unknown
 from relay.mail import misspelt
 from relay.mail.address import AddressError, parse
 from relay.mail.delivery import Failure
@@ -262,13 +262,13 @@ async def _tried(recipient: str, urgency: Urgency) -> str:
 
 
 def _asked(params: dict[str, Any]) -> tuple[str, Urgency]:
-    """Raises ControlError that says what to write."""
+    """Raises Unknown that says what to write."""
     given = str(params.get("recipient", "")).strip()
     try:
         address = parse(given if "@" in given else f"postmaster@{given}")
         urgency = Urgency.of(str(params.get("class") or "transaksi"))
     except (AddressError, ValueError) as error:
-        raise ControlError(
+        raise Unknown(
             f"{given!r}: {error}" if isinstance(error, AddressError) else str(error)
         ) from None
     return str(address), urgency

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from relay.clock import Clock
-from relay.control import Command, ControlError
+from relay.control import Command, ControlError, Unknown
 from relay.mail import address, ids, misspelt
 from relay.mail.instant import Instant, from_iso, iso, millis
 from relay.mail.strike import Cause, History, Listed, Strike
@@ -259,7 +259,7 @@ class SuppressionCommands:
         try:
             return await page(self._store, params, self._settings(), self._clock.now())
         except ValueError as error:
-            raise ControlError(str(error)) from None
+            raise Unknown(str(error)) from None
 
     async def show(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """What is known of an address."""
@@ -276,7 +276,7 @@ class SuppressionCommands:
             rows = [row | {"address": one} for one in _addresses(params)]
             found = [listed_of(one, who, self._settings(), now) for one in rows]
         except (ValueError, OverflowError) as error:
-            raise ControlError(str(error)) from None
+            raise Unknown(str(error)) from None
         await self._enlist(found, who, why, now)
         return {"added": len(found)}
 
@@ -319,7 +319,7 @@ def _span(given: object) -> int:
 def _addresses(params: Mapping[str, Any]) -> list[str]:
     found = [str(one).strip() for one in params.get("addresses", ())]
     if not found or not all(found):
-        raise ControlError("name the address")
+        raise Unknown("name the address")
     return found
 
 

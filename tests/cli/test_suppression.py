@@ -39,7 +39,7 @@ def test_the_list_and_an_address(site: Site, relay: Running) -> None:
 def test_an_empty_list_says_so(site: Site, relay: Running) -> None:
     assert site.run("suppression", "ls").out == "no address is on the list\n"
     assert site.run("suppression", "ls", "--json").json == []
-    assert site.run("suppression", "ls", "--reason", "x").code == 1
+    assert site.run("suppression", "ls", "--reason", "x").code == 2
 
 
 def test_added_and_taken_off(site: Site, relay: Running) -> None:
@@ -51,7 +51,10 @@ def test_added_and_taken_off(site: Site, relay: Running) -> None:
     assert (gone.code, gone.out) == (1, "1 taken off the list\n")
     assert gone.err == "nothing is known against b@x.id\n"
     assert site.run("suppression", "rm", V).code == 2
-    assert site.run("suppression", "add", "x", "--why", "surat").code == 1
+    for words in (("x",), (V, "--for", "30x"), (V, "--for", "99999d"), (V, "--reason", "x")):
+        wrong = site.run("suppression", "add", *words, "--why", "surat")
+        assert (wrong.code, words[-1] in wrong.err) == (2, True), wrong.err
+    assert site.run("suppression", "ls", "--all", "--json").json == []
 
 
 def test_what_is_exported_is_taken_again(site: Site, relay: Running) -> None:
@@ -116,6 +119,23 @@ def test_a_file_that_is_none(site: Site, relay: Running) -> None:
     assert answer.code == 2
     assert "line 1 names no column `address`" in answer.err
     assert site.run("suppression", "import", str(file)).code == 2
+
+
+def test_a_column_that_is_not_known_is_named_and_a_slip_takes_nothing(
+    site: Site, relay: Running
+) -> None:
+    file = site.folder / "x.csv"
+    file.write_text("address,until,telepon\na@x.id,2099-01-01,0812\n")
+    answer = site.run("suppression", "import", str(file), "--why", "w")
+    assert answer.code == 2
+    assert f"{file}: column 'until' is unknown: did you mean until_at?" in answer.err
+    assert site.run("suppression", "ls", "--json").json == []
+    file.write_text("address,until_at,telepon\na@x.id,2099-01-01,0812\n")
+    answer = site.run("suppression", "import", str(file), "--why", "w")
+    assert (answer.code, answer.out) == (0, "1 on the list\n")
+    assert answer.err.startswith(f"{file}: column 'telepon' is not read: columns are address, ")
+    found = site.run("suppression", "import", str(file), "--why", "w", "--json").json
+    assert found == {"added": 1, "refused": [], "unread": ["telepon"]}
 
 
 def test_what_a_mail_log_gave_is_taken(site: Site, relay: Running) -> None:

@@ -53,6 +53,8 @@ async def test_an_announcement_is_explained(tmp_path: Path) -> None:
         assert (code, "en or id" in said) == (2, True)
         code, said = await run(world, "explain", "v1@gmail.com", "--class", "kritsi")
         assert (code, "--class: unknown class 'kritsi'" in said) == (2, True)
+        code, said = await run(world, "explain", "@")
+        assert (code, "'@': there is nothing before the @" in said) == (2, True)
         code, said = await run(world, "explain", "nobody@nowhere.example")
         assert (code, "cannot be told" in said) == (1, True)
 

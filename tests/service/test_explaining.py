@@ -124,6 +124,7 @@ async def test_kritis_of_a_closed_provider_is_said_to_go_the_other_way() -> None
     [
         ({"recipient": "a b@x"}, "a b@x"),
         ({"recipient": ""}, "''"),
+        ({"recipient": "@"}, "'@': there is nothing before the @"),
         ({"recipient": "a@gmail.com", "class": "bulk"}, "unknown class 'bulk'"),
         ({"recipient": "a@gmial.com"}, "no name server answered; perhaps a@gmail.com was meant"),
         ({"recipient": "a@nowhere.example"}, "where its mail goes cannot be told: no name server"),
