@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from relay.cli.explain_words import SPOKEN, Words
 from relay.cli.moments import Shown, local
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
 from relay.cli.terminal import USAGE, as_json, fail, say, table
@@ -18,7 +19,7 @@ AddressArgument = Annotated[str, typer.Argument(help="a vendor's address, or a d
 ClassOption = Annotated[
     str, typer.Option("--class", help="of the letter: kritis, mendesak, transaksi or massal")
 ]
-LangOption = Annotated[str, typer.Option("--lang", help="of the sentence: en or id")]
+LangOption = Annotated[str, typer.Option("--lang", help="of what is said: en or id")]
 
 
 def explain(
@@ -30,87 +31,92 @@ def explain(
     state_dir: StateOption = None,
 ) -> None:
     """Route, provider and why, each limit with its line, what binds now, and the line before it."""
-    spoken = language(lang)
+    words = language(lang)
     try:
         Urgency.of(urgency)
     except ValueError as error:
         fail(f"--class: {error}", USAGE)
     site = Site.of(config, state_dir)
     answer = site.call("explain", recipient=address, **{"class": urgency})
-    answer["why"] = spoken(answer["why"])
+    answer["why"] = words.spoken(answer["why"])
     own = site.call("queue.ls", selector={"recipient": answer["recipient"]}, limit=OWN)
     answer["letters"] = [{key: row[key] for key in OF_ITS_OWN} for row in own["deliveries"]]
     answer["letters_total"] = own["total"]
     for row in answer["letters"]:
-        row["why"] = spoken(row["why"])
+        row["why"] = words.spoken(row["why"])
     if json:
         as_json(answer)
         return
-    for line in _lines(answer, local(site.file)):
+    for line in _lines(answer, words, local(site.file)):
         say(line)
     if answer["limits"]:
-        table(["limit", "of", "used", "free", "where"], _limits(answer, local(site.file)))
+        table(words.heads, _limits(answer, words, local(site.file)))
 
 
-def language(lang: str) -> Any:
-    """What says a sentence in that language; ends with code 2 for one that is not spoken."""
-    if lang == "en":
-        return str
-    if lang != "id":
+def language(lang: str) -> Words:
+    """What is said in that language; ends with code 2 for one that is not spoken."""
+    if lang not in SPOKEN:
         fail(f"--lang {lang}: en or id", USAGE)
-    from relay.service.explaining import in_indonesian
-
-    return in_indonesian
+    return SPOKEN[lang]
 
 
-def _lines(answer: dict[str, Any], shown: Shown) -> list[str]:
-    where = answer["provider"] or answer["destination"]
-    lines = [
-        f"{answer['recipient']} ({answer['class']}) goes to {where}: {answer['because']}",
-        f"by {', '.join(answer['hosts'])}, TLS {answer['tls']}, up to {answer['connections']}"
-        f" connection{'' if answer['connections'] == 1 else 's'}; it is {answer['state']}",
-    ]
-    if answer["learned_a_minute"] is not None:
-        lines.append(
-            f"learned: {answer['learned_a_minute']:.1f} a minute, below"
-            f" {answer['borne_a_minute']:.1f} that it bore before it refused"
-        )
-    if answer["not_tried"]:
-        lines.append(f"{answer['not_tried']}: see `lpse-relay suppression show`")
-    lines.append(f"now: {answer['why'] or 'nothing holds it'}")
-    lines += _own(answer, shown)
-    ahead = answer["ahead"]
-    line = "nothing waits before it" if not ahead else f"{ahead} letters wait before it"
-    pace = answer["an_hour"]
-    lines.append(f"{line}; {'no limit' if pace is None else pace} an hour at most from now on")
+def _lines(answer: dict[str, Any], words: Words, shown: Shown) -> list[str]:
+    lines = _way(answer, words)
+    lines.append(words.now.format(why=answer["why"] or words.nothing_holds))
+    lines += _own(answer, words, shown)
+    ahead, pace = answer["ahead"], answer["an_hour"]
+    before = words.before.format(ahead=ahead) if ahead else words.none_before
+    most = words.no_limit if pace is None else words.most.format(pace=pace)
+    lines.append(words.pace.format(before=before, pace=most))
     if answer["next_at"]:
-        lines.append(f"the next one there may go at {shown(answer['next_at'])}")
+        lines.append(words.next_at.format(at=shown(answer["next_at"])))
     if answer["through_at"]:
-        lines.append(f"all that are ready will be through by {shown(answer['through_at'])}")
+        lines.append(words.through_at.format(at=shown(answer["through_at"])))
     elif ahead and pace is not None:
-        lines.append("when they will be through nobody knows: it is paused until `resume`")
+        lines.append(words.until_resume)
     return lines
 
 
-def _own(answer: dict[str, Any], shown: Shown) -> list[str]:
+def _way(answer: dict[str, Any], words: Words) -> list[str]:
+    """Where it goes and why there, what was learned of it, and whether it is tried at all."""
+    said = answer | {
+        "where": answer["provider"] or answer["destination"],
+        "because": words.spoken(answer["because"]),
+        "hosts": ", ".join(answer["hosts"]),
+        "state": words.state(answer["state"]),
+        "not_tried": words.spoken(answer["not_tried"] or ""),
+    }
+    by = words.by_one if answer["connections"] == 1 else words.by_many
+    lines = [words.goes.format_map(said), by.format_map(said)]
+    if answer["learned_a_minute"] is not None:
+        lines.append(words.learned.format_map(said))
+    if answer["not_tried"]:
+        lines.append(words.not_tried.format_map(said))
+    return lines
+
+
+def _own(answer: dict[str, Any], words: Words, shown: Shown) -> list[str]:
     """What waits for this very address: a retry hours from now is seen in no limit."""
     lines = []
     for row in answer["letters"]:
-        due = f", next try {shown(row['due_at'])}" if row["state"] == "waiting" else ""
-        lines.append(
-            f"its letter {row['id']} ({row['class']}) is {row['state']}{due}: {row['why'] or '–'}"
-        )
+        is_waiting = row["state"] == "waiting"
+        said = row | {
+            "state": words.state(row["state"]),
+            "next_try": words.next_try.format(at=shown(row["due_at"])) if is_waiting else "",
+            "why": row["why"] or "–",
+        }
+        lines.append(words.letter.format_map(said))
     more = answer["letters_total"] - len(answer["letters"])
-    return [*lines, f"and {more} more of its letters: see `lpse-relay queue ls`"] if more else lines
+    return [*lines, words.more.format(more=more)] if more else lines
 
 
-def _limits(answer: dict[str, Any], shown: Shown) -> list[list[object]]:
+def _limits(answer: dict[str, Any], words: Words, shown: Shown) -> list[list[object]]:
     return [
         [
             one["limit"],
             one["name"],
             one["used"],
-            shown(one["free_at"]) if one["free_at"] else "now",
+            shown(one["free_at"]) if one["free_at"] else words.free_now,
             one["where"],
         ]
         for one in answer["limits"]

@@ -157,7 +157,7 @@ def show(
     state_dir: StateOption = None,
 ) -> None:
     """Show one letter's deliveries in any state, why each waits, and every attempt."""
-    spoken = language(lang)
+    spoken = language(lang).spoken
     try:
         ids.read(id)
     except ValueError as error:

@@ -22,6 +22,7 @@ from relay.service.shapes import moment
 from relay.shaping.base import Bound, Explained, Shaping
 from relay.shaping.destination import Destination
 from relay.store.base import Backlog, Depth
+from relay.suppression import BY_HAND
 from relay.transports.base import Route
 
 InsteadOf = Callable[[Destination], Route | None]
@@ -73,8 +74,24 @@ _INDONESIAN: Final = tuple(
             r"(\S+) is held to (\S+) by the reaction (.*)",
             r"pengiriman ke \1 dibatasi \2 oleh aturan \3",
         ),
+        (r"a route of relay\.yaml leads there", r"sebuah rute di relay.yaml menuju ke sana"),
+        (r"all its MX hosts belong to (\S+): (.*)", r"semua server MX-nya milik \1: \2"),
+        (
+            r"its MX hosts belong to no one provider: (.*)",
+            r"server MX-nya bukan milik satu penyedia: \1",
+        ),
     )
 )
+_NOT_TRIED: Final = re.compile(
+    r"not tried: (.+?) since (\S+) \((.*)\)(; another letter asks at the moment)?", re.DOTALL
+)
+_CAUSES: Final = {
+    "unknown_user": "alamat tidak terdaftar",
+    "inactive_user": "alamat tidak aktif",
+    "mailbox_full": "penyimpanan email penuh",
+    "complaint": "dilaporkan sebagai spam",
+    "on the list": "ada di daftar",
+}
 _BY_FALLBACK: Final = re.compile(r"by the fallback route (\S+): (.*)", re.DOTALL)
 
 
@@ -83,11 +100,22 @@ def in_indonesian(sentence: str) -> str:
     by_fallback = _BY_FALLBACK.fullmatch(sentence)
     if by_fallback:
         return f"lewat jalur cadangan {by_fallback[1]}: {in_indonesian(by_fallback[2])}"
+    not_tried = _NOT_TRIED.fullmatch(sentence)
+    if not_tried:
+        return _not_tried(*not_tried.groups())
     for pattern, said in _INDONESIAN:
         match = pattern.fullmatch(sentence)
         if match:
             return match.expand(said)
     return sentence
+
+
+def _not_tried(cause: str, since: str, rule: str, asked: str | None) -> str:
+    """See suppression.words; a rule's id stays as it is, for it is looked up by it."""
+    said = _CAUSES.get(cause, cause)
+    by = rule.replace(BY_HAND, "secara manual", 1) if rule.startswith(f"{BY_HAND}: ") else rule
+    other = "; alamatnya sedang dicoba dengan surat lain" if asked else ""
+    return f"tidak dicoba: {said} sejak {since} ({by}){other}"
 
 
 def explained(

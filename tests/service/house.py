@@ -11,6 +11,7 @@ from relay.mail.delivery import Failure, FailureKind
 from relay.mail.events import Event
 from relay.mail.instant import Instant
 from relay.service.commands import Commands
+from relay.service.explaining import Explainer
 from relay.service.reporting import ReportCommands
 from relay.service.requeueing import RequeueCommands
 from relay.service.suppressing import SuppressionCommands
@@ -124,7 +125,11 @@ class House:
             self.store, self.struck.extend, self.clock, SuppressionSettings
         )
         reports = ReportCommands(self.store, self.clock)
-        return self.commands.table() | requeueing.table() | suppressing.table() | reports.table()
+        explainer = Explainer(
+            self.store, self.shaper, Destinations(), self.clock, not_tried=suppressing.not_tried
+        )
+        own = self.commands.table() | {"explain": explainer.explain}
+        return own | requeueing.table() | suppressing.table() | reports.table()
 
     async def ask(self, command: str, /, **params: Any) -> dict[str, Any]:
         return await self.table()[command](params, "siti")

@@ -9,6 +9,7 @@ import pytest
 from relay.control import ControlError
 from relay.mail.classification import Action, Category, Classification, Scope
 from relay.mail.instant import HOUR, MINUTE
+from relay.mail.strike import Cause
 from relay.mail.urgency import Urgency
 from relay.service.explaining import Explainer, in_indonesian
 from relay.shaping import hours
@@ -214,6 +215,44 @@ def test_every_sentence_is_said_in_indonesian_too() -> None:
         assert said != sentence, sentence
         assert not english & set(said.partition(": ")[0].split()), said
     assert in_indonesian("451 4.3.0 later") == "451 4.3.0 later"
+
+
+@pytest.mark.parametrize(
+    ("english", "indonesian"),
+    [
+        ("a route of relay.yaml leads there", "sebuah rute di relay.yaml menuju ke sana"),
+        (
+            "all its MX hosts belong to gmail: a.google.com, b.google.com",
+            "semua server MX-nya milik gmail: a.google.com, b.google.com",
+        ),
+        (
+            "its MX hosts belong to no one provider: mx.dinas.go.id",
+            "server MX-nya bukan milik satu penyedia: mx.dinas.go.id",
+        ),
+        (
+            "not tried: mailbox_full since 2011-10-04T07:11:09Z (g.full)"
+            "; another letter asks at the moment",
+            "tidak dicoba: penyimpanan email penuh sejak 2011-10-04T07:11:09Z (g.full)"
+            "; alamatnya sedang dicoba dengan surat lain",
+        ),
+        (
+            "not tried: on the list since 2011-10-04T07:11:09Z (by hand: by phone (siti))",
+            "tidak dicoba: ada di daftar sejak 2011-10-04T07:11:09Z"
+            " (secara manual: by phone (siti))",
+        ),
+    ],
+)
+def test_where_it_goes_and_that_it_does_not_is_said_in_indonesian(
+    english: str, indonesian: str
+) -> None:
+    assert in_indonesian(english) == indonesian
+
+
+def test_every_cause_of_the_list_has_its_words() -> None:
+    for cause in Cause:
+        assert cause.value not in in_indonesian(
+            f"not tried: {cause.value} since 2011-10-04T07:11:09Z (r)"
+        )
 
 
 async def test_an_address_on_the_list_is_said_to_be_there() -> None:
