@@ -11,6 +11,8 @@ import nh3
 from relay.web import reading
 
 _BREAKS: Final = re.compile(r"<(?:br|p|div|tr|li|h[1-6]|table)\b[^>]*>", re.IGNORECASE)
+_BETWEEN: Final = re.compile(r"(</t[dh]\s*>)\s+(?=<t[dh]\b)", re.IGNORECASE)
+_CELL: Final = re.compile(r"<(tr|td|th)\b", re.IGNORECASE)
 _BLANK: Final = re.compile(r"\n\s*\n\s*\n+")
 
 
@@ -32,6 +34,22 @@ def letter(octets: bytes) -> dict[str, Any]:
 
 
 def _plain(text: str) -> str:
-    """HTML without its marks; what breaks a line on a page breaks it here."""
-    broken = _BREAKS.sub(lambda mark: "\n" + mark[0], text)
+    """HTML without its marks; what breaks a line on a page breaks it here, and a tab stands
+    between the cells of a table's row."""
+    broken = _BREAKS.sub(lambda mark: "\n" + mark[0], _cells_apart(text))
     return _BLANK.sub("\n\n", html.unescape(nh3.clean(broken, tags=set()))).strip()
+
+
+def _cells_apart(text: str) -> str:
+    """A tab before each cell but the first of its row, whether the cell before it is closed or
+    not: HTML lets an end tag be left out."""
+    is_first = True
+
+    def apart(mark: re.Match[str]) -> str:
+        nonlocal is_first
+        is_cell = mark[1].lower() != "tr"
+        tab = "\t" if is_cell and not is_first else ""
+        is_first = not is_cell
+        return tab + mark[0]
+
+    return _CELL.sub(apart, _BETWEEN.sub(r"\1", text))

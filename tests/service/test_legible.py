@@ -28,6 +28,30 @@ def test_html_is_read_as_text() -> None:
     assert (shown["attachments"], shown["is_cut"]) == ([], False)
 
 
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        (
+            "<tr><th>ID Lelang</th><th>Nama Paket</th></tr><tr><td>123</td><td>Jalan</td></tr>",
+            "ID Lelang\tNama Paket\n123\tJalan",
+        ),
+        ("<TR>\n <TD a=b>ID</TD>\n  <TD>Nama</TD>\n</TR>", "ID\tNama"),
+        ("<tr><td>ID<td>Nama<tr><td>1<td>2", "ID\tNama\n1\t2"),
+        ("<tr><td><b>ID</b></td><td></td><td>Nama</td></tr>", "ID\t\tNama"),
+    ],
+)
+def test_cells_of_a_table_are_apart(rows: str, text: str) -> None:
+    octets = f"Content-Type: text/html\r\n\r\n<table>{rows}</table>\r\n".encode()
+    found = letter(octets)["text"]
+    assert [line.strip(" ") for line in found.split("\n") if line.strip()] == text.split("\n")
+
+
+def test_a_table_that_never_ends_takes_no_time() -> None:
+    rows = "</td>" + " " * 200_000 + "<td" * 50_000
+    octets = f"Content-Type: text/html\r\n\r\n{rows}\r\n".encode()
+    assert isinstance(letter(octets)["text"], str)
+
+
 def test_attachments_are_named_and_not_shown() -> None:
     shown = letter(MIXED)
     assert shown["text"] == "Isi surat."
