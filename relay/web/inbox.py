@@ -169,6 +169,7 @@ class InboxPages:
             late=[returned.shown(one) for one in late],
             is_sent=_is_sent(row.state, attempts),
             may_ask=resending.is_offered(row.state, self._resend()),
+            offer=resending.offer(self._resend()),
             said=resending.said(request),
             size=len(octets),
             height=height.narrow(read),

@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from relay.clock import Clock
 from relay.mail import ids
 from relay.mail.delivery import State
-from relay.mail.instant import Instant, millis
+from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant, millis
 from relay.mail.strike import Ref, Resent, key_of
 from relay.store.base import InboxRow, Mailbox, QueueRow
 from relay.suppression import ResendSettings
@@ -90,6 +90,25 @@ class Resending:
 def is_offered(state: State, settings: ResendSettings) -> bool:
     """True where a letter of that state has the button."""
     return state in FAILED and settings.most > 0
+
+
+def offer(settings: ResendSettings) -> str:
+    """What the button does and how often it may be pressed, in a sentence under it."""
+    span = _in_words(millis(settings.within))
+    return (
+        "Email ini akan dicoba dikirim lagi ke alamat yang sama, "
+        f"paling banyak {settings.most} kali {span} untuk satu alamat."
+    )
+
+
+def _in_words(within: int) -> str:
+    """A span of milliseconds, in the largest unit that it is made of."""
+    if within == DAY:
+        return "sehari"
+    for unit, name in ((DAY, "hari"), (HOUR, "jam"), (MINUTE, "menit")):
+        if within % unit == 0:
+            return f"dalam {within // unit} {name}"
+    return f"dalam {within // SECOND} detik"
 
 
 def said(request: Request) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from relay.store.base import Mailbox
 from relay.suppression import ResendSettings
 from relay.web.app import inbox_app
 from relay.web.links import Scope, make
-from relay.web.resending import SAID
+from relay.web.resending import SAID, offer
 from relay.web.settings import InboxSettings, WebSettings
 from tests.web.shelf import (
     ADDRESS,
@@ -63,6 +64,31 @@ async def test_the_button_asks_the_store_and_the_letter_says_what_came_of_it(
     ref = (message_id(NOW - 5 * MINUTE - HOUR, 1), 0)
     assert site.shelf.resent == [(ADDRESS, ref, 3, DAY, "mailbox 1")]
     assert SAID[answer] in (await client.get(went.headers["location"])).text
+
+
+async def test_under_the_button_stands_what_it_does(client: httpx.AsyncClient) -> None:
+    said = (
+        "Email ini akan dicoba dikirim lagi ke alamat yang sama, "
+        "paling banyak 3 kali sehari untuk satu alamat."
+    )
+    page = (await client.get(f"/inbox/{BOUNCED}")).text
+    assert page.count(said) == 1
+    assert page.index(BUTTON) < page.index(said)
+    assert "dicoba dikirim lagi" not in (await client.get(f"/inbox/{DELIVERED}")).text
+
+
+@pytest.mark.parametrize(
+    ("within", "words"),
+    [
+        (timedelta(days=1), "5 kali sehari untuk"),
+        (timedelta(days=7), "5 kali dalam 7 hari untuk"),
+        (timedelta(hours=12), "5 kali dalam 12 jam untuk"),
+        (timedelta(minutes=90), "5 kali dalam 90 menit untuk"),
+        (timedelta(seconds=5), "5 kali dalam 5 detik untuk"),
+    ],
+)
+def test_how_often_is_the_settings_own(within: timedelta, words: str) -> None:
+    assert words in offer(ResendSettings(most=5, within=within))
 
 
 async def test_other_words_in_the_address_say_nothing(client: httpx.AsyncClient) -> None:
