@@ -31,7 +31,8 @@ def alerts(
     """Show what stands that somebody should look at; or test the ways by which alerts leave.
 
     ls: the latest first, each with what it means and what to do; an alert stands for an hour, a
-    pause until it is over. Below, how each way has done since the relay's start.
+    pause until it is over, the end of a block for a day. Below, how each way has done since the
+    relay's start.
     test: a message by every way of alerts:, once, now; exit 1 where one failed.
     """
     if lang not in LANGUAGES:

@@ -1,22 +1,26 @@
 """Alerts: what an administrator should look at, said once an hour per name, not once a letter.
 
 What others say as events (shaping of a provider, the scheduler of a letter) is heard here too, so
-that one place knows what stands: a pause until it is resumed, all else for an hour.
+that one place knows what stands: a pause until it is resumed, all else for an hour, but that a
+block is over for a day, so that who comes in the morning sees what was at night.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from relay.clock import Clock
 from relay.mail.events import Alert, Emit, Event, Paused, Resumed
-from relay.mail.instant import HOUR, Instant, iso
-from relay.observe.meanings import Severity, key_of
+from relay.mail.instant import DAY, HOUR, Instant, iso
+from relay.observe.meanings import Severity, key_of, meaning_of
 from relay.observe.notice import ALL, notice_of
 
 EVERY: Final = HOUR  # of one name; what comes between is counted
+AFTERWARDS: Final = DAY  # that a `recovered` stands which ended something critical
+MAX_ENDED: Final = 300  # characters of what is over, in the detail of its `recovered`
 MAX_NAMES: Final = 256  # the longest-silent name goes first
 _PAUSES: Final = ("pause", "unreachable")  # they stand until the destination is resumed
 _ENDED: Final = (
@@ -40,6 +44,12 @@ class Raised:
     count: int = 1
     unsaid: int = 0
     severity: Severity | None = None  # None: the name's own
+    lasts: Instant = EVERY  # that it stands after `last_at`; a duration
+
+    @property
+    def rank(self) -> int:
+        """For comparing: the graver, the higher."""
+        return (self.severity or meaning_of(self.name).severity).rank
 
 
 class Alerts:
@@ -89,9 +99,11 @@ class Alerts:
         if self._is_saying:
             return False
         if isinstance(event, Resumed):
-            return self._resumed(event.destination)
+            return self._resumed(event)
         notice = notice_of(event, masked=False) if isinstance(event, Alert | Paused) else None
         if notice is not None:
+            if isinstance(event, Paused):
+                self._raised.pop(f"recovered:{_key(event)}", None)
             known = self._raised.pop(notice.name, None)
             count = known.count + 1 if known else 1
             first = known.first_at if known else event.at
@@ -107,26 +119,48 @@ class Alerts:
             self._forget()
         return False
 
-    def _resumed(self, destination: str) -> bool:
-        key = ALL if destination == "*" else destination
-        is_unreached = f"unreachable:{key}" in self._raised
-        for word in _ENDED:
-            self._raised.pop(f"{word}:{key}", None)
-        return is_unreached
+    def _resumed(self, event: Resumed) -> bool:
+        names = [f"{word}:{_key(event)}" for word in _ENDED]
+        ended = [self._raised.pop(name) for name in names if name in self._raised]
+        if any(one.name.startswith("unreachable:") for one in ended):
+            return True  # a vendor's dead mail server is no administrator's news, nor is its return
+        self._recovered(event, ended)
+        return False
+
+    def _recovered(self, event: Resumed, ended: Sequence[Raised]) -> None:
+        """It stands in the place of what is over, and says since when that was."""
+        notice = notice_of(event, masked=False)
+        assert notice is not None  # noqa: S101 - of no Resumed
+        detail, lasts = notice.detail, EVERY
+        if ended:
+            worst = max(ended, key=lambda one: (one.rank, -one.first_at))
+            since = iso(min(one.first_at for one in ended))
+            detail += f"; before, since {since}: {worst.name}: {worst.detail[:MAX_ENDED]}"
+            if worst.rank >= Severity.CRITICAL.rank:
+                lasts = AFTERWARDS
+        self._raised.pop(notice.name, None)
+        raised = Raised(notice.name, detail, event.at, event.at, event.at, lasts=lasts)
+        self._raised[notice.name] = raised
+        self._forget()
 
     def clear(self, name: str) -> None:
         """Its cause is gone; the next time it is said at once."""
         self._raised.pop(name, None)
 
     def current(self) -> list[Raised]:
-        """What stands, the latest first: what was raised within the last hour and not cleared, and
-        of a destination that is paused whatever was said of it."""
+        """What stands, the latest first: what was raised within the last hour and not cleared, what
+        recovered, for a day after something critical, and of a destination that is paused whatever
+        was said of it."""
         now = self._clock.now()
         return [
             r
             for r in reversed(self._raised.values())
-            if now - r.last_at < EVERY or self._is_paused(key_of(r.name))
+            if now - r.last_at < r.lasts or self._is_paused(key_of(r.name))
         ]
 
     def _is_paused(self, key: str) -> bool:
         return bool(key) and any(f"{word}:{key}" in self._raised for word in _PAUSES)
+
+
+def _key(event: Paused | Resumed) -> str:
+    return ALL if event.destination == "*" else event.destination

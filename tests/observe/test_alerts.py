@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from relay.filters.base import Alerts as AlertsProtocol
 from relay.mail.events import Alert, Event, Paused, Resumed
-from relay.mail.instant import HOUR, MINUTE
+from relay.mail.instant import DAY, HOUR, MINUTE
 from relay.observe.alerts import MAX_NAMES, Alerts
 from relay.observe.meanings import Severity
 from tests.observe.examples import NOW, HandClock
@@ -89,7 +89,41 @@ def test_what_others_say_is_heard_and_stands() -> None:
     assert stands == [("probe_refused:gmail", 3), ("pause:gmail", 1)]
     assert said == []
     assert alerts.heard(Resumed(clock.at, "gmail", "gmail", "accepted")) is False
+    (over,) = alerts.current()
+    assert (over.name, over.first_at, over.last_at) == ("recovered:gmail", clock.at, clock.at)
+    assert over.detail == (
+        "accepted; before, since 2011-10-04T07:11:00.000Z:"
+        " pause:gmail: paused until somebody resumes it: 550 5.7.1 blocked"
+    )
+    clock.at += HOUR
     assert alerts.current() == []
+
+
+def test_in_the_morning_last_nights_block_is_seen() -> None:
+    alerts, said, clock = _alerts()
+    alerts.heard(Alert(NOW, "blocked:gmail", "550 5.7.1 \x1bblocked " + "x" * 900))
+    alerts.heard(Paused(NOW, "gmail", "gmail", NOW + HOUR, "550 5.7.1 blocked"))
+    clock.at += 2 * HOUR
+    alerts.heard(Resumed(clock.at, "gmail", "gmail", "accepted"))
+    for hours in (0, 23):
+        clock.at = NOW + (2 + hours) * HOUR
+        (over,) = alerts.current()
+        assert over.name == "recovered:gmail"
+        assert over.last_at == NOW + 2 * HOUR
+        told = "accepted; before, since 2011-10-04T07:11:00.000Z: blocked:gmail: 550 5.7.1 blocked"
+        assert over.detail.startswith(told)
+        assert len(over.detail) < 400
+    clock.at = NOW + 2 * HOUR + DAY
+    assert alerts.current() == []
+    assert said == []
+
+
+def test_what_is_paused_again_has_not_recovered() -> None:
+    alerts, _, clock = _alerts()
+    alerts.heard(Resumed(NOW, "all", "*", "go", "siti"))
+    assert [(one.name, one.detail) for one in alerts.current()] == [("recovered:all", "siti: go")]
+    alerts.heard(Paused(clock.at, "all", "*", None, "quiet", "siti"))
+    assert [one.name for one in alerts.current()] == ["pause:all"]
 
 
 def test_what_only_could_not_be_reached_is_known_when_it_ends() -> None:
@@ -97,10 +131,11 @@ def test_what_only_could_not_be_reached_is_known_when_it_ends() -> None:
     alerts.heard(Paused(NOW, "other", "mx.a.id", NOW, "timed out"))
     assert alerts.heard(Resumed(NOW, "other", "mx.b.id", "accepted")) is False
     assert alerts.heard(Resumed(NOW, "other", "mx.a.id", "accepted")) is True
+    assert [raised.name for raised in alerts.current()] == ["recovered:mx.b.id"]
     alerts.heard(Paused(NOW, "all", "*", None, "quiet", "siti"))
-    assert [raised.name for raised in alerts.current()] == ["pause:all"]
+    assert [raised.name for raised in alerts.current()] == ["pause:all", "recovered:mx.b.id"]
     alerts.heard(Resumed(NOW, "all", "*", "go", "siti"))
-    assert alerts.current() == []
+    assert alerts.current()[0].name == "recovered:all"
 
 
 def test_what_it_says_itself_is_not_heard_twice() -> None:
