@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final, Protocol
@@ -51,6 +51,10 @@ class Destinations(Protocol):
 
     def key_of(self, domain: str) -> str | None:
         """A domain's destination, None where it is not known yet."""
+        ...
+
+    async def look_up(self, domains: Iterable[str]) -> None:
+        """Ask where mail goes that is not known, or not any more; waits for a moment at most."""
         ...
 
     def limits_of(self, key: str) -> tuple[Rate, ...]:
@@ -201,6 +205,7 @@ class Commands:
         """Each destination's standing, and each provider that has mail waiting."""
         now = self._clock.now()
         depths = await self._store.depths()
+        await self._destinations.look_up({depth.domain for depth in depths})
         key_of = self._destinations.key_of
         standings = [
             standing
@@ -305,6 +310,7 @@ class Commands:
         """The domains with mail that a provider, a destination's key or a domain's name means."""
         provider_of, key_of = self._destinations.provider_of, self._destinations.key_of
         domains = {depth.domain for depth in await self._store.depths()}
+        await self._destinations.look_up(domains)
         if name == OTHER:
             return {d for d in domains if (provider_of(d) or OTHER) == OTHER}
         found = {d for d in domains if name in (provider_of(d), key_of(d))}

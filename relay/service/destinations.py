@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import islice
+from typing import Final
+
 from relay.mail.address import AddressError, parse_domain
 from relay.mail.delivery import Failure
 from relay.shaping.base import Shaping
@@ -9,11 +15,13 @@ from relay.shaping.destination import Rate
 from relay.shaping.profiles import Profiles
 from relay.transports.base import Route, Router
 
+MOST: Final = 1_000  # domains that are asked for at once
+PATIENCE: Final = 2.0  # seconds that a person waits for all of them; what comes later is kept
 SOON = 0  # any moment serves where only names are asked for
 
 
 class Directory:
-    """Answers from the router's cache, and by DNS only where a person asks by name."""
+    """Answers from the router's cache, and by DNS only where a person asks."""
 
     def __init__(self, router: Router, shaper: Shaping, profiles: Profiles) -> None:
         """A reload replaces router and profiles by `use`."""
@@ -47,6 +55,14 @@ class Directory:
         """A domain's destination; None where it is not known yet."""
         route = self._router.known(domain)
         return route.destination.key if route else self._profiles.named(domain)
+
+    async def look_up(self, domains: Iterable[str]) -> None:
+        """Ask DNS where mail goes that is not known, or not any more: a letter that waits for
+        hours outlives what the router keeps. Bounded in number and time; never fails."""
+        asked = islice((name for name in domains if self.key_of(name) is None), MOST)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.gather(*map(self._router.route, asked))
 
     async def destination(self, name: str) -> str | None:
         """What `pause NAME` means: a provider, a destination's key, a domain's destination.

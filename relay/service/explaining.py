@@ -211,6 +211,10 @@ class Routes(Protocol):
         """See Router.known."""
         ...
 
+    async def look_up(self, domains: Iterable[str]) -> None:
+        """See Directory.look_up."""
+        ...
+
     def key_of(self, domain: str) -> str | None:
         """A domain's destination, None where it is not known yet."""
         ...
@@ -251,6 +255,7 @@ class Explainer:
         if other is not None:
             found = replace(found, why=self._by_fallback(destination, other, domain))
         there = {depth.domain for depth in await self._store.depths()}
+        await self._routes.look_up(there)
         domains = [name for name in there if self._routes.key_of(name) == destination.key]
         backlog = await self._store.backlog(domains)
         by = None if other is None else other.destination.key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta, timezone
 from typing import Any
@@ -70,6 +71,9 @@ class Destinations:
 
     async def route(self, domain: str) -> Route | Failure:
         return self.known(domain) or Failure(FailureKind.DNS, "no name server answered")
+
+    async def look_up(self, domains: Iterable[str]) -> None:
+        """All is in the table."""
 
     async def destination(self, name: str) -> str | None:
         if name in {"gmail", SITE.key}:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from relay.config.shipped import profile_texts
 from relay.mail.delivery import Failure, FailureKind
 from relay.mail.reply import Stage
+from relay.service import destinations
+from relay.service.commands import Commands
 from relay.service.destinations import Directory
 from relay.shaping.destination import Destination, Profile
 from relay.shaping.profiles import Profiles, parse
 from relay.shaping.settings import PauseSettings
 from relay.shaping.shaper import Shaper
 from relay.transports.base import Route
+from tests.service.house import House
 
 SITE = Destination("mx1.dinas.example.go.id", Profile("site"))
 
@@ -22,11 +27,13 @@ class Router:
 
     def __init__(self) -> None:
         self.cache: dict[str, Route] = {}
+        self.asked: list[str] = []
 
     def known(self, domain: str) -> Route | None:
         return self.cache.get(domain)
 
     async def route(self, domain: str) -> Route | Failure:
+        self.asked.append(domain)
         if domain != "dinas.example.go.id":
             return Failure(FailureKind.DNS, "no such domain", Stage.CONNECT)
         self.cache[domain] = Route(SITE, ())
@@ -65,6 +72,48 @@ async def test_labels_and_keys_come_without_dns(directory: Directory) -> None:
     assert directory.key_of("dinas.example.go.id") == SITE.key
     directory.use(Router(), profiles())
     assert directory.key_of("dinas.example.go.id") is None
+
+
+async def test_what_is_not_known_any_more_is_asked_for() -> None:
+    router = Router()
+    directory = Directory(router, Shaper(PauseSettings(), lambda _: ()), profiles())
+    there = ["gmail.com", "dinas.example.go.id", "nowhere.example"]
+    await directory.look_up(there)
+    assert [directory.key_of(name) for name in there] == ["gmail", SITE.key, None]
+    assert router.asked == ["dinas.example.go.id", "nowhere.example"]
+
+
+async def test_nobody_waits_long_for_dns(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent(Router):
+        async def route(self, domain: str) -> Route | Failure:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    monkeypatch.setattr(destinations, "PATIENCE", 0.01)
+    directory = Directory(Silent(), Shaper(PauseSettings(), lambda _: ()), profiles())
+    await directory.look_up(["dinas.example.go.id"])
+    assert directory.key_of("dinas.example.go.id") is None
+
+
+async def test_a_letter_that_waits_is_counted_after_its_route_was_forgotten() -> None:
+    house, shaper = House(), Shaper(PauseSettings(), lambda _: ())
+    await house.defer(await house.put("a@dinas.example.go.id"))
+    shaper.pause(SITE.key, None, "siti", house.clock.at)
+    made = Commands(
+        house.store,
+        shaper,
+        house.deliveries,
+        Directory(Router(), shaper, profiles()),
+        house.clock,
+        house.events.append,
+        house.reload,
+        house.link,
+        {},
+    )
+    (row,) = (await made.providers({}, "siti"))["providers"]
+    assert (row["provider"], row["queued"]) == (SITE.key, 1)
+    wanted = {"selector": {"provider": SITE.key}}
+    assert (await made.queue_ls(wanted, "siti"))["total"] == 1
 
 
 async def test_a_domain_that_dns_does_not_tell_is_no_unknown_name(directory: Directory) -> None:
