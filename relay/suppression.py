@@ -82,6 +82,20 @@ class SuppressionSettings(Settings):
     resend: ResendSettings = Field(default_factory=ResendSettings)
 
 
+def reach(settings: SuppressionSettings) -> timedelta:
+    """How far back what was said of an address can still matter, complaints without a life aside:
+    the longest life, and before it the longest time in which two refusals belong together."""
+    lives = [
+        settings.unknown_user.life,
+        settings.inactive_user.life,
+        settings.mailbox_full.life,
+        settings.mailbox_full.within,
+        settings.complaint.life or timedelta(),
+        settings.resend.within,
+    ]
+    return max(lives) + max(settings.unknown_user.together, settings.inactive_user.together)
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """One reason why an address is on the list; `cause` None: a person's own. `count`: the strikes

@@ -17,7 +17,7 @@ from relay.mail import dsn, events
 from relay.mail.classification import Category
 from relay.mail.delivery import Delivery, State
 from relay.mail.digest import last_before
-from relay.mail.instant import DAY, HOUR, MINUTE, Instant
+from relay.mail.instant import DAY, HOUR, MINUTE, Instant, millis
 from relay.mail.late import Late
 from relay.mail.letter import Letter
 from relay.mail.report_reading import Kind
@@ -26,8 +26,10 @@ from relay.scheduler import digests, scheduler
 from relay.store.base import StoreError
 from relay.store.memory import MemoryStore
 from relay.store.settings import DsnSettings
+from relay.suppression import SuppressionSettings, reach
 from tests.scheduling import OK, SENDER, WIB, Answer, House, house, per_minute, profiles
 from tests.store.contract_refused import MOST, letter
+from tests.store.contract_suppressing import ADDRESS, struck
 
 SLOW_SWEEP = 60.0  # seconds: days pass in less of them
 UNKNOWN = "550 5.1.1 No such user here"
@@ -338,5 +340,19 @@ def test_what_the_door_refused_is_dropped_a_week_later() -> None:
                 assert len(await h.store.refused()) == 1
             await until_morning(clock)
             assert await h.store.refused() == []
+
+    run(main)
+
+
+def test_what_was_said_of_an_address_is_forgotten_when_it_means_nothing() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, dead) as h:
+            at = clock.now() - millis(reach(SuppressionSettings())) + 7 * DAY
+            await h.store.strike(struck(at))
+            for _ in range(7):
+                await until_morning(clock)
+                assert await h.store.struck() == {ADDRESS}
+            await until_morning(clock)
+            assert await h.store.struck() == set()
 
     run(main)

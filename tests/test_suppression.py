@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from relay.mail.instant import DAY, HOUR, MINUTE, Instant, iso
+from relay.mail.instant import DAY, HOUR, MINUTE, Instant, iso, millis
 from relay.mail.strike import CAUSE_OF, Cause, History, Listed, Strike
 from relay.mail.urgency import Urgency
 from relay.suppression import (
@@ -22,6 +22,7 @@ from relay.suppression import (
     Standing,
     SuppressionSettings,
     decide,
+    reach,
     since_of,
     standings,
 )
@@ -334,3 +335,19 @@ def test_a_span_that_ends_before_the_life_is_refused() -> None:
 
 def test_only_three_categories_speak_against_an_address() -> None:
     assert sorted(CAUSE_OF) == ["inactive_user", "mailbox_full", "unknown_user"]
+
+
+def test_how_far_back_anything_matters() -> None:
+    assert reach(SuppressionSettings()) == timedelta(days=180 + 365)
+    settings = SuppressionSettings.model_validate(
+        {"complaint": {"life": "900d"}, "inactive_user": {"together": "400d"}}
+    )
+    assert reach(settings) == timedelta(days=900 + 400)
+
+
+def test_what_lies_farther_back_speaks_against_nobody() -> None:
+    settings = SuppressionSettings()
+    far = T0 + millis(reach(settings))
+    history = known(struck(T0), struck(T0 + DAY), full(T0), full(T0 + DAY), full(T0 + 2 * DAY))
+    assert standings(history, T0 + 3 * DAY, settings)
+    assert not standings(history, far, settings)

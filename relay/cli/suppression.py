@@ -81,7 +81,8 @@ def show(
     config: ConfigOption = None,
     state_dir: StateOption = None,
 ) -> None:
-    """Show what speaks against an address, and what that means for each class of letters."""
+    """Show what speaks against an address, what that means for each class of letters, and who did
+    what about it by hand."""
     if "@" not in address:
         fail(f"not an address: {address!r}", USAGE)
     site = Site.of(config, state_dir)
@@ -118,6 +119,11 @@ def _tell(answer: dict[str, Any], site: Site) -> None:
         columns = ("at", "reason", "rule", "is_documented", "source", "id", "pending")
         names = ("at", "reason", "rule", "documented", "source", "letter", "pending")
         table(names, ([shown(one[key]) for key in columns] for one in answer["strikes"]))
+    if answer["audit"]:
+        say("by hand, the latest first:")
+        done = ("at", "who", "action", "why", "detail")
+        heads = ("at", "who", "what", "why", "detail")
+        table(heads, ([shown(one[key]) for key in done] for one in answer["audit"]))
 
 
 @app.command("add")

@@ -4,7 +4,8 @@ Contract: what waits stands in the store from the commit of its end on; a digest
 waiting are one commit. So a crash, a full disk or a day without the relay makes a digest late, and
 never double. The moment is one of the site's clock; what was missed while the relay was down is
 made up for at the start. A failure of a digest keeps no other one, and no letter, from going. With
-the day's digests goes what was kept long enough of what the door refused.
+the day's digests goes what was kept long enough of what the door refused, and what was said of an
+address so long ago that it means nothing any more.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from relay.replies.reported import retold
 from relay.scheduler import reports
 from relay.scheduler.parts import Parts
 from relay.store.base import Entry, Owed, QueueRow, StoreDead, StoreError
+from relay.suppression import reach
 
 MOST_DIGESTS: Final = 20  # a sender and day; past it all that failed stands in one
 
@@ -65,12 +67,19 @@ class Digests:
                 await self._tell(sender, flow, count, moment)
             refused = self._parts.tuning.refused
             await self._parts.store.drop_refused(moment - millis(refused.keep), refused.most)
+            await self._forget(moment)
         except StoreDead:
             raise
         except StoreError as error:
             logger.error("digests could not be made, trying again: %s", error)
             return
         self._told_until = moment
+
+    async def _forget(self, moment: Instant) -> None:
+        """What speaks against no address any more. Raises StoreError."""
+        settings = self._parts.tuning.suppression
+        before, ends = moment - millis(reach(settings)), settings.complaint.life is not None
+        await self._parts.store.drop_outlived(before, ends)
 
     async def _tell(self, sender: str, flow: str | None, count: int, moment: Instant) -> None:
         """Raises StoreError."""

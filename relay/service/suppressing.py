@@ -18,7 +18,7 @@ from relay.mail.urgency import Urgency
 from relay.service.selecting import mailbox_key
 from relay.service.shapes import moment
 from relay.settings import duration
-from relay.store.suppressing import Suppressions
+from relay.store.suppressing import Audited, Suppressions
 from relay.suppression import Asked, Probe, Skip, Standing, SuppressionSettings, decide, standings
 
 PAGE: Final = 500  # addresses looked at for one answer
@@ -36,6 +36,10 @@ class Reads(Protocol):
 
     async def history(self, address: str) -> History:
         """See Suppressions.history."""
+        ...
+
+    async def audited(self, address: str, limit: int = 50) -> list[Audited]:
+        """See Suppressions.audited."""
         ...
 
     async def histories(self, limit: int = 1000, after: str = "") -> list[History]:
@@ -130,6 +134,7 @@ async def shown(
             "strikes": [_strike(one) for one in history.strikes],
             "by_hand": None if listed is None else _listed(listed),
             "sent_again": [ids.show(*ref) for ref in sorted(history.resent)],
+            "audit": [_audited(one) for one in await store.audited(key)],
             "hints": list(misspelt.meant(key)),
         }
     )
@@ -155,6 +160,11 @@ def _strike(one: Strike) -> dict[str, Any]:
         "destination": one.key,
         "pending": one.pending or None,
     }
+
+
+def _audited(one: Audited) -> dict[str, Any]:
+    what = {"who": one.who, "action": one.action, "why": one.reason, "detail": one.detail}
+    return {"at": iso(one.at)} | what
 
 
 def _listed(one: Listed) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from relay.mail import ids
 from relay.mail.instant import Instant
 from relay.mail.strike import (
     MOST_STRIKES,
@@ -18,6 +19,7 @@ from relay.mail.strike import (
     Strike,
     key_of,
 )
+from relay.store.suppressing import Audited
 from relay.store.terms import Changed, QueueRow
 
 _ABOUT_THE_ADDRESS = (Cause.UNKNOWN, Cause.INACTIVE)
@@ -26,6 +28,8 @@ _PROVED_WRONG = (*_ABOUT_THE_ADDRESS, Cause.FULL)
 
 class MemorySuppressing:
     """Implements Suppressions; what it asks of the queue stands below."""
+
+    audits: list[tuple[Instant, str, str, str, str, str]]  # of MemoryKept
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,8 +64,7 @@ class MemorySuppressing:
 
     def note(self, one: Strike) -> bool:
         """True where it is new."""
-        moment = (one.address, one.at) if one.source == "reply" else ()
-        name = (*moment, *one.ref, one.cause, one.source)
+        name = _name(one)
         if name in self._noted:
             return False
         self._noted.add(name)
@@ -102,6 +105,15 @@ class MemorySuppressing:
         """See Suppressions.histories."""
         found = sorted(one for one in await self.struck() if one > after)
         return [await self._history(address) for address in found[:limit]]
+
+    async def audited(self, address: str, limit: int = 50) -> list[Audited]:
+        """See Suppressions.audited."""
+        rows = [
+            Audited(at, who, action, reason, detail)
+            for at, who, action, subject, reason, detail in reversed(self.audits)
+            if subject == address
+        ]
+        return rows[:limit]
 
     async def enlist(self, listed: Sequence[Listed], who: str, reason: str, now: Instant) -> None:
         """See Suppressions.enlist."""
@@ -178,6 +190,37 @@ class MemorySuppressing:
             return "over"
         self._resent.append((address, now, ref))
         return "again"
+
+    async def drop_outlived(self, before: Instant, complaints_end: bool) -> int:
+        """See Suppressions.drop_outlived."""
+        count = 0
+        for address, strikes in list(self._strikes.items()):
+            is_over = all(one.at < before for one in strikes)
+            gone = [
+                one
+                for one in strikes
+                if is_over
+                and not one.pending
+                and (complaints_end or one.cause is not Cause.COMPLAINT)
+            ]
+            self._noted -= {_name(one) for one in gone}
+            self._left(address, [one for one in strikes if one not in gone])
+            count += len(gone)
+        kept = [one for one in self._resent if not await self._is_through(*one[1:], before)]
+        count += len(self._resent) - len(kept)
+        self._resent = kept
+        return count
+
+    async def _is_through(self, at: Instant, ref: Ref, before: Instant) -> bool:
+        if at >= before or ref[0] >= ids.first_of(before):
+            return False
+        return all(row.delivery.state.is_final for row in await self.find(*ref))
+
+
+def _name(one: Strike) -> tuple[object, ...]:
+    """What makes two strikes the same one."""
+    moment = (one.address, one.at) if one.source == "reply" else ()
+    return *moment, *one.ref, one.cause, one.source
 
 
 def _order(one: Strike) -> tuple[object, ...]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from relay.mail.instant import Instant
 from relay.mail.strike import Doubt, History, Listed, Ref, Resent, Strike
-from relay.store import striking
+from relay.store import outliving, striking
 from relay.store.connections import Readers
 from relay.store.names import Names
+from relay.store.suppressing import Audited
 from relay.store.writer import Writer
 
 
@@ -29,6 +30,10 @@ class ReadingSuppressions:
         """See Suppressions.history."""
         return await self._readers.ask(striking.history, address)
 
+    async def audited(self, address: str, limit: int = 50) -> list[Audited]:
+        """See Suppressions.audited."""
+        return await self._readers.ask(outliving.audited, address, limit)
+
     async def histories(self, limit: int = 1000, after: str = "") -> list[History]:
         """See Suppressions.histories."""
         return await self._readers.ask(striking.histories, limit, after)
@@ -37,6 +42,7 @@ class ReadingSuppressions:
 class WritingSuppressions:
     """What is changed."""
 
+    _readers: Readers
     _writer: Writer
     _names: Names
 
@@ -71,3 +77,15 @@ class WritingSuppressions:
         """See Suppressions.resend."""
         work = striking.resend(address, ref, most, since, who, now, self._names)
         return await self._writer.call(work)
+
+    async def drop_outlived(self, before: Instant, complaints_end: bool) -> int:
+        """See Suppressions.drop_outlived."""
+        count, ends = 0, complaints_end
+        while found := await self._readers.ask(outliving.addresses, before, ends):
+            gone = await self._writer.call(outliving.drop(found, before, ends))
+            if not gone:
+                break  # something new was said of each of them
+            count += gone
+        while gone := await self._writer.call(outliving.drop_sent(before)):
+            count += gone
+        return count

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from relay.mail.instant import Instant
 from relay.mail.strike import Doubt, History, Listed, Ref, Resent, Strike
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """A row of the audit trail: who did what, when, and in his own words why."""
+
+    at: Instant
+    who: str
+    action: str
+    reason: str
+    detail: str
 
 
 class Suppressions(Protocol):
@@ -27,6 +39,10 @@ class Suppressions(Protocol):
 
     async def histories(self, limit: int = 1000, after: str = "") -> list[History]:
         """Of all struck addresses behind that one, by address; without what was sent again."""
+        ...
+
+    async def audited(self, address: str, limit: int = 50) -> list[Audited]:
+        """What was done to that address by hand, the latest first."""
         ...
 
     async def enlist(self, listed: Sequence[Listed], who: str, reason: str, now: Instant) -> None:
@@ -63,4 +79,11 @@ class Suppressions(Protocol):
         """A failed delivery is ready again at its owner's wish, at most so often an address since
         that moment; it is tried whatever the list says. `over`: it did not fail, or its time is
         over. With an audit row. Raises StoreError."""
+        ...
+
+    async def drop_outlived(self, before: Instant, complaints_end: bool) -> int:
+        """Forget what no longer says anything: strikes from before that moment that were healed, or
+        whose address has no newer one in force, and what was sent again before it and is through.
+        What is pending stays, and so do complaints unless they end. How many went. Raises
+        StoreError."""
         ...

@@ -51,6 +51,16 @@ def test_added_and_taken_off(site: Site, relay: Running) -> None:
     assert (gone.code, gone.out) == (1, "1 taken off the list\n")
     assert gone.err == "nothing is known against b@x.id\n"
     assert site.run("suppression", "rm", V).code == 2
+    told = site.run("suppression", "show", V).out.splitlines()
+    (at,) = [n for n, line in enumerate(told) if line == "by hand, the latest first:"]
+    assert told[at + 1].split() == ["at", "who", "what", "why", "detail"]
+    assert "suppression.rm   diperbaiki" in told[at + 2]
+    assert "suppression.add  surat" in told[at + 3]
+    rows = site.run("suppression", "show", V, "--json").json["audit"]
+    assert [(one["action"], one["why"]) for one in rows] == [
+        ("suppression.rm", "diperbaiki"),
+        ("suppression.add", "surat"),
+    ]
     for words in (("x",), (V, "--for", "30x"), (V, "--for", "99999d"), (V, "--reason", "x")):
         wrong = site.run("suppression", "add", *words, "--why", "surat")
         assert (wrong.code, words[-1] in wrong.err) == (2, True), wrong.err

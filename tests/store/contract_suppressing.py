@@ -10,6 +10,7 @@ from relay.mail.instant import DAY, HOUR
 from relay.mail.strike import MOST_STRIKES, Cause, Doubt, History, Listed, Strike
 from relay.mail.urgency import Urgency
 from relay.store.base import Settlement, Store
+from relay.store.suppressing import Audited
 from tests.store.contract_terms import NOW, lease, state_of
 from tests.store.letters import NO_USER, UNKNOWN, Post, attempt, delivered
 
@@ -252,3 +253,51 @@ class Suppressing:
             ref, late = (one.message_id, one.n), NOW + 2 * DAY
             assert await store.resend(ADDRESS, ref, 1, 0, "pemilik", late) == "over"
             assert (await store.history(ADDRESS)).resent == frozenset()
+
+    async def test_what_was_done_by_hand_is_told_the_latest_first(self, store: Store) -> None:
+        other = Listed("other@example.co.id", None, "surat", "siti", NOW)
+        await store.enlist([Listed(ADDRESS, None, "surat", "siti", NOW), other], "siti", "w1", NOW)
+        await store.heal([ADDRESS], "budi", "w2", NOW + HOUR)
+        first = Audited(NOW, "siti", "suppression.add", "w1", "")
+        last = Audited(NOW + HOUR, "budi", "suppression.rm", "w2", "0 strikes, 1 by hand")
+        assert await store.audited(ADDRESS) == [last, first]
+        assert await store.audited(ADDRESS, 1) == [last]
+        assert await store.audited("nobody@example.co.id") == []
+
+    async def test_what_is_outlived_goes_and_an_address_keeps_what_belongs_together(
+        self, store: Store
+    ) -> None:
+        complained = {"cause": Cause.COMPLAINT, "source": "complaint"}
+        kept = (
+            struck(NOW - DAY, address="together@x.id"),
+            struck(NOW, address="together@x.id"),
+            struck(NOW - DAY, address="pending@x.id", pending=FUSE),
+            struck(NOW - DAY, address="complaint@x.id", message_id=9, **complained),
+        )
+        await store.strike(*kept, *(struck(NOW - DAY - at) for at in range(3)))
+        before = await store.histories()
+        assert await store.drop_outlived(NOW, complaints_end=False) == 3
+        assert await store.histories() == [one for one in before if one.address != ADDRESS]
+        assert await store.drop_outlived(NOW, complaints_end=False) == 0
+        assert await store.drop_outlived(NOW, complaints_end=True) == 1
+        assert await store.struck() == {"together@x.id", "pending@x.id"}
+
+    async def test_many_outlived_go_in_pieces(self, store: Store) -> None:
+        await store.strike(*(struck(address=f"v{n}@x.id") for n in range(1_200)))
+        assert await store.drop_outlived(NOW + 1, complaints_end=False) == 1_200
+        assert await store.struck() == set()
+
+    async def test_what_was_sent_again_is_kept_until_it_is_through(
+        self, store: Store, post: Post
+    ) -> None:
+        one = await failed(store, post, GONE)
+        ref = (one.message_id, one.n)
+        assert await store.resend(ADDRESS, ref, 3, NOW, "siti", NOW + HOUR) == "again"
+        later = NOW + 9_000 * DAY
+        await store.drop_outlived(later, complaints_end=False)
+        assert (await store.history(ADDRESS)).resent == {ref}
+        (again,) = await lease(store)
+        await store.settle([Settlement(again, GONE, attempt(again, reply=NO_USER))], NOW + HOUR)
+        assert await store.drop_outlived(NOW, complaints_end=False) == 0
+        assert await store.drop_outlived(later, complaints_end=False) == 1
+        assert (await store.history(ADDRESS)).resent == frozenset()
