@@ -287,10 +287,8 @@ class Suppressing:
         assert await store.drop_outlived(NOW + 1, complaints_end=False) == 1_200
         assert await store.struck() == set()
 
-    async def test_what_was_sent_again_is_kept_until_it_is_through(
-        self, store: Store, post: Post
-    ) -> None:
-        one = await failed(store, post, GONE)
+    async def test_what_was_sent_again_is_kept_until_it_is_through(self, store: Store) -> None:
+        one = await failed(store, Post(), GONE)
         ref = (one.message_id, one.n)
         assert await store.resend(ADDRESS, ref, 3, NOW, "siti", NOW + HOUR) == "again"
         later = NOW + 9_000 * DAY
