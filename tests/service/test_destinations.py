@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from relay.config.shipped import profile_texts
-from relay.mail.delivery import Failure, FailureKind
+from relay.mail.delivery import Failure, FailureKind, State
 from relay.mail.reply import Stage
 from relay.service import destinations
 from relay.service.commands import Commands
@@ -98,6 +98,7 @@ async def test_nobody_waits_long_for_dns(monkeypatch: pytest.MonkeyPatch) -> Non
 async def test_a_letter_that_waits_is_counted_after_its_route_was_forgotten() -> None:
     house, shaper = House(), Shaper(PauseSettings(), lambda _: ())
     await house.defer(await house.put("a@dinas.example.go.id"))
+    assert [depth.state for depth in await house.store.depths()] == [State.WAITING]
     shaper.pause(SITE.key, None, "siti", house.clock.at)
     made = Commands(
         house.store,
