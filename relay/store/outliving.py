@@ -23,7 +23,10 @@ _GONE: Final = (
     " AND NOT EXISTS (SELECT 1 FROM strike s WHERE s.address = strike.address"
     " AND s.healed_at IS NULL AND s.at >= :before)))"
 )
-_FIND: Final = f"SELECT DISTINCT address FROM strike WHERE {_GONE} LIMIT {PIECE}"  # noqa: S608 - no value in it
+_FIND: Final = (
+    f"SELECT DISTINCT address FROM strike WHERE address > :after AND {_GONE}"  # noqa: S608 - no value in it
+    f" ORDER BY address LIMIT {PIECE}"
+)
 _DROP: Final = f"DELETE FROM strike WHERE address = :address AND {_GONE}"  # noqa: S608
 _KEY: Final = "address, at, message_id, n"
 _DROP_SENT: Final = (
@@ -37,9 +40,9 @@ _AUDITED: Final = (
 )
 
 
-def addresses(connection: sqlite3.Connection, before: Instant, ends: bool) -> list[str]:
-    """Some whose strikes are outlived."""
-    found = connection.execute(_FIND, {"before": before, "ends": ends})
+def addresses(connection: sqlite3.Connection, before: Instant, ends: bool, after: str) -> list[str]:
+    """Some behind that one whose strikes are outlived, by address."""
+    found = connection.execute(_FIND, {"before": before, "ends": ends, "after": after})
     return [address for (address,) in found]
 
 

@@ -80,12 +80,10 @@ class WritingSuppressions:
 
     async def drop_outlived(self, before: Instant, complaints_end: bool) -> int:
         """See Suppressions.drop_outlived."""
-        count, ends = 0, complaints_end
-        while found := await self._readers.ask(outliving.addresses, before, ends):
-            gone = await self._writer.call(outliving.drop(found, before, ends))
-            if not gone:
-                break  # something new was said of each of them
-            count += gone
+        count, ends, after = 0, complaints_end, ""
+        while found := await self._readers.ask(outliving.addresses, before, ends, after):
+            count += await self._writer.call(outliving.drop(found, before, ends))
+            after = found[-1]
         while gone := await self._writer.call(outliving.drop_sent(before)):
             count += gone
         return count
