@@ -15,8 +15,9 @@ from typing import Final
 from relay.clock import Clock
 from relay.mail.events import Alert, Emit, Event, Paused, Resumed
 from relay.mail.instant import DAY, HOUR, Instant, iso
-from relay.observe.meanings import Severity, key_of, meaning_of
+from relay.observe.meanings import meaning_of
 from relay.observe.notice import ALL, notice_of
+from relay.observe.severity import Severity, key_of
 
 EVERY: Final = HOUR  # of one name; what comes between is counted
 AFTERWARDS: Final = DAY  # that a `recovered` stands which ended something critical

@@ -13,8 +13,8 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from relay.mail.instant import MINUTE, SECOND, Instant
-from relay.observe.meanings import Severity, word_of
 from relay.observe.notice import Message, Notice
+from relay.observe.severity import Severity, word_of
 
 MAX_ROWS: Final = 100
 MAX_TOLD: Final = 1_000  # names whose last telling is remembered; the oldest goes first

@@ -16,7 +16,8 @@ from typing import Any, Final
 from relay.mail.events import Alert, Event, Paused, Resumed
 from relay.mail.instant import Instant, iso
 from relay.observe.lines import mask_text
-from relay.observe.meanings import Severity, key_of, meaning_of
+from relay.observe.meanings import meaning_of
+from relay.observe.severity import Severity, key_of
 
 MAX_DETAIL: Final = 1_000  # characters of a detail that leave the house
 MAX_NAME: Final = 160

@@ -17,8 +17,8 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 
-from relay.observe.meanings import Severity
 from relay.observe.notice import Message, Notice
+from relay.observe.severity import Severity
 from tests.observe.examples import NOW
 
 HOST = "relay.lpse.example.go.id"

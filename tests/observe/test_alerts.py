@@ -4,7 +4,7 @@ from relay.filters.base import Alerts as AlertsProtocol
 from relay.mail.events import Alert, Event, Paused, Resumed
 from relay.mail.instant import DAY, HOUR, MINUTE
 from relay.observe.alerts import MAX_NAMES, Alerts
-from relay.observe.meanings import Severity
+from relay.observe.severity import Severity
 from tests.observe.examples import NOW, HandClock
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from relay.mail.instant import HOUR, MINUTE, SECOND
 from relay.observe.desk import AGAIN, BURST, GATHER, MAX_ROWS, MAX_TOLD, SPAN, Desk, wants
-from relay.observe.meanings import Severity
 from relay.observe.notice import Message, Notice
+from relay.observe.severity import Severity
 
 
 def notice(name: str, at: int = 0, severity: Severity = Severity.WARNING) -> Notice:

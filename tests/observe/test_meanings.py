@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import relay
-from relay.observe.meanings import MEANINGS, Severity, key_of, meaning_of, word_of, words
+from relay.observe.meanings import MEANINGS, meaning_of, words
+from relay.observe.severity import Severity, key_of, word_of
 
 SOURCE = Path(relay.__file__).parent
 FALLBACK = MEANINGS[-1]

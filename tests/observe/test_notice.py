@@ -12,7 +12,6 @@ from relay.config import shipped_classifier
 from relay.mail.delivery import Failure, FailureKind
 from relay.mail.events import Alert, Event, Paused, Resumed
 from relay.mail.reply import EnhancedCode, Reply, Stage
-from relay.observe.meanings import Severity
 from relay.observe.notice import (
     MAX_DETAIL,
     Message,
@@ -25,6 +24,7 @@ from relay.observe.notice import (
     text,
     trial,
 )
+from relay.observe.severity import Severity
 from relay.shaping.destination import Destination, Profile
 from relay.shaping.settings import PauseSettings
 from relay.shaping.shaper import Shaper
