@@ -75,6 +75,6 @@ async def test_the_list_of_an_old_server_is_taken(tmp_path: Path) -> None:
             )
             assert await process.wait() == 0
         words = ("suppression", "import", str(listed), "--why", "dari server lama")
-        assert await told(world, *words) == {"added": 2, "refused": []}
+        assert await told(world, *words) == {"added": 2, "refused": [], "unread": []}
         found = await told(world, "suppression", "ls")
         assert sorted(one["address"] for one in found) == ["=x@x.id", "old@x.id"]
