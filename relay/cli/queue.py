@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,8 +11,7 @@ from relay.cli.explain import LangOption, language
 from relay.cli.late import LATE
 from relay.cli.moments import Shown, local
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
-from relay.cli.terminal import REFUSED, UNREACHABLE, USAGE, as_json, fail, note, say, table
-from relay.config import SourceError
+from relay.cli.terminal import REFUSED, USAGE, as_json, fail, note, say, table
 from relay.mail import ids
 from relay.mail.delivery import State
 from relay.mail.urgency import Urgency
@@ -220,21 +217,8 @@ def _from_store(
     *args: object,
 ) -> dict[str, Any]:
     """Without a running relay: read the store, and say so."""
-    from relay.service.offline import NoStore
-    from relay.store.base import StoreError
-
     note(f"no relay answers at {site.control}: reading the store in {site.state_dir}")
-    file: Path = site.file
-    try:
-        return asyncio.run(read(file, site.state_dir, *args))
-    except SourceError as error:
-        fail(error, USAGE)
-    except NoStore as error:
-        fail(f"{error}{site.elsewhere}", UNREACHABLE)
-    except ValueError as error:
-        fail(error, USAGE)
-    except (StoreError, OSError) as error:
-        fail(error, REFUSED)
+    return site.at_rest(read(site.file, site.state_dir, *args))
 
 
 def _asked(what: str, wanted: dict[str, str], yes: bool, reason: str) -> tuple[str, dict[str, Any]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -16,6 +18,7 @@ from relay.config.places import NOT_OURS, locate
 from relay.control import ControlClient, ControlError, Denied, Unknown, Unreachable
 from relay.strict_yaml import Problem
 
+T = TypeVar("T")
 CANDIDATES = (Path("/etc/lpse-relay/relay.yaml"), Path("config/relay.yaml"))
 
 ConfigOption = Annotated[
@@ -119,6 +122,21 @@ class Site:
             return None
         except ControlError as error:
             self.refused(error)
+
+    def at_rest(self, reading: Coroutine[Any, Any, T]) -> T:
+        """What the store tells without a relay; ends with 2 for what was asked wrongly, 3 where no
+        store ever was, 1 where it cannot be read."""
+        from relay.service.offline import NoStore
+        from relay.store.base import StoreError
+
+        try:
+            return asyncio.run(reading)
+        except (SourceError, ValueError) as error:
+            fail(error, USAGE)
+        except NoStore as error:
+            fail(f"{error}{self.elsewhere}", UNREACHABLE)
+        except (StoreError, OSError) as error:
+            fail(error, REFUSED)
 
     def refused(self, error: ControlError) -> NoReturn:
         """Turn an error of the control socket into a message and an exit code."""

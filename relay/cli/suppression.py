@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
 from relay.cli.moments import local
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
-from relay.cli.terminal import REFUSED, UNREACHABLE, USAGE, as_json, fail, note, say, table
-from relay.strict_yaml import SourceError
+from relay.cli.terminal import REFUSED, USAGE, as_json, fail, note, say, table
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,7 +22,6 @@ app = typer.Typer(
 
 LISTED = ("address", "state", "reason", "count", "since", "until_at", "keeps_away", "rule")
 AT_ONCE = 20  # rows in one request: the longest cells still fit its limit
-T = TypeVar("T")
 
 AddressesArgument = Annotated[list[str], typer.Argument(metavar="ADDRESS…", help="whole addresses")]
 WhyOption = Annotated[str, typer.Option("--why", help="your own words, kept in the audit trail")]
@@ -90,7 +87,7 @@ def show(
     if answer is None:
         from relay.service import offline
 
-        answer = _read(site, offline.suppression_show(site.file, site.state_dir, address))
+        answer = site.at_rest(offline.suppression_show(site.file, site.state_dir, address))
     if json:
         as_json(answer)
         return
@@ -259,7 +256,7 @@ def _rows(site: Site, wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if answer is None:
             from relay.service import offline
 
-            yield from _read(site, offline.suppression_ls(site.file, site.state_dir, wanted))
+            yield from site.at_rest(offline.suppression_ls(site.file, site.state_dir, wanted))
             return
         yield from answer["rows"]
         after = answer["next"]
@@ -268,20 +265,3 @@ def _rows(site: Site, wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _needed(what: str, why: str) -> None:
     if not why.strip():
         fail(f"{what}: --why is needed: it is kept in the audit trail", USAGE)
-
-
-def _read(site: Site, reading: Coroutine[Any, Any, T]) -> T:
-    """What the store at rest tells."""
-    from relay.service.offline import NoStore
-    from relay.store.base import StoreError
-
-    try:
-        return asyncio.run(reading)
-    except SourceError as error:
-        fail(error, USAGE)
-    except NoStore as error:
-        fail(f"{error}{site.elsewhere}", UNREACHABLE)
-    except ValueError as error:
-        fail(error, USAGE)
-    except (StoreError, OSError) as error:
-        fail(error, REFUSED)

@@ -45,6 +45,7 @@ class Keeping:
         self._dirty: set[str] = set()
         self._touched: set[str] = set()
         self._touched_kept_at: Instant = 0
+        self._signers: dict[str, str] = {}  # destination → the one d= seen there; empty: several
         self._named_keys: dict[str, list[str]] = {}  # destination → the keys of ours it has named
 
     def _state(self, destination: Destination) -> Standing:
@@ -133,6 +134,7 @@ class Keeping:
                 self._known.pop(key)
                 self._states.pop(key, None)
                 self._learned.pop(key, None)
+                self._signers.pop(key, None)
 
     def restore(self, states: Mapping[str, str], now: Instant, spent: Sequence[Spent] = ()) -> None:
         """See Shaping.restore."""

@@ -55,7 +55,6 @@ class Shaper(Waiting):
         self._open: dict[str, int] = {}
         self._dials: dict[str, Meter] = {}
         self._next: dict[str, float] = {}  # where a learned pace lets the next unit go
-        self._signers: dict[str, str] = {}  # destination → the one d= seen there; empty: several
 
     def use(
         self,
@@ -257,7 +256,8 @@ class Shaper(Waiting):
         """See Shaping.feedback."""
         key, read = destination.key, classification
         self._known[key] = destination
-        if read is None and key not in self._states:  # all is well, as ever
+        is_known = key in self._states or key in self._named_keys
+        if read is None and not is_known:  # all is well, as ever
             return self._all_heard(destination, Meaning.ALIVE, read, reply, now, False)
         state = self._state(destination)
         if read is not None:
@@ -268,8 +268,7 @@ class Shaper(Waiting):
             key = f"{key}|{name}={getattr(identity, name)}"
             state.is_asked = False
             state = self._note_named(key)
-            # Where all that goes there carries one name of ours, its counts are the destination's.
-            counted = key if self._signers.get(counted) != identity.dkim else counted
+            counted = self._counted(destination, key, identity)
         learned = self._learned_of(counted)
         change = Change.NONE
         if said is Meaning.ALIVE and read is not None:
@@ -308,9 +307,15 @@ class Shaper(Waiting):
             for key in named_keys(destination.key, identity):
                 own = self._states.get(key)
                 if own is not None and own.mode is Mode.PROBING:
-                    feedback.accepted(own, self._learned_of(destination.key), now, self._pauses)
+                    learned = self._learned_of(self._counted(destination, key, identity))
+                    feedback.accepted(own, learned, now, self._pauses)
                     self._dirty.add(key)
         return change
+
+    def _counted(self, destination: Destination, key: str, identity: Identity) -> str:
+        """Whose counts a refusal of one of our names is about: where all that goes there carries
+        that one name, the destination's."""
+        return destination.key if self._signers.get(destination.key) == identity.dkim else key
 
     def _events(
         self,

@@ -190,3 +190,28 @@ def test_a_letter_that_comes_back_from_before_the_pause_is_not_the_one_that_asks
     assert not admit(made, now)
     made.refund(GMAIL, "gmail.com", 1, now, now)
     assert admit(made, now)
+
+
+def test_a_name_that_comes_back_teaches_where_it_was_refused() -> None:
+    made, now = shaper(), NOW
+    for n in range(20):
+        assert admit(made, now + n * 2 * SECOND, identity=(ONE, TWO)[n % 2])
+    now += MINUTE
+    made.feedback(GMAIL, THROTTLE, OF_ONE, now, ONE)
+    now += 2 * HOUR
+    assert admit(made, now, identity=ONE)
+    (destination, own) = (made._learned[key] for key in ("gmail", "gmail|dkim=lpse.one.go.id"))
+    made.feedback(GMAIL, None, "250", now, ONE)
+    assert destination.cost == 0 and own.cost > HOUR
+
+
+def test_after_a_restart_a_name_alone_is_remembered_and_an_acceptance_answers_it() -> None:
+    made, now = shaper(), NOW
+    made.feedback(GMAIL, THROTTLE, OF_ONE, now, ONE)
+    kept = dict(made.dirty(now, is_last=True))
+    again = shaper()
+    again.restore({key: text for key, text in kept.items() if "|" in key}, now)
+    now += 12 * MINUTE
+    assert admit(again, now, identity=ONE)
+    assert again.feedback(GMAIL, None, "250", now, ONE) == []
+    assert state(again, now, "gmail|dkim=lpse.one.go.id") == "slow"

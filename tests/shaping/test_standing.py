@@ -256,6 +256,19 @@ def test_the_oldest_of_very_many_are_forgotten(monkeypatch: pytest.MonkeyPatch) 
     assert [s.key for s in made.standings(NOW)] == ["gmail"]
 
 
+def test_nor_is_it_kept_whose_name_was_on_mail_to_the_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("relay.shaping.keeping.FORGET", 10)
+    made = shaper()
+    for n in range(20):
+        site = Destination(f"site{n}", Profile("x"), None)
+        assert made.peek(site, "a.example", 1, NOW) is None
+        assert admit(made, NOW, domain="a.example", to=site)
+    made.dirty(NOW)
+    assert made._signers == {}
+
+
 def test_a_slow_destination_counts_what_is_under_way() -> None:
     made, now = warmed()
     say(made, THROTTLE, now)
