@@ -247,11 +247,16 @@ class MemoryStore(
                 )
             except TransitionError as error:
                 raise StoreError(str(error)) from error
+            if said.goes_behind:
+                known = self._messages[key[0]].particulars
+                turn = self._turns.give(self._lane(moved), known.flow, known.deadline_at)
+                moved = replace(moved, turn=turn)
             moved = self._wishes.obeyed(moved)
             if moved.state.is_final:
                 moved = ended(moved, now)
             changed[key] = replace(record, delivery=moved, category=said.category, state_at=now)
         self._records |= changed
+        self._turns.keep()
         for settlement in settlements:
             if settlement.attempt is not None:
                 self._note(settlement.attempt)

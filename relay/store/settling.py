@@ -24,6 +24,11 @@ _END: Final = (
     " AND d.n = inbox.n), expires_at) WHERE message_id = ? AND n = ?"
 )
 _LEAVE: Final = "DELETE FROM delivery WHERE message_id = ? AND n = ?"
+_FLOW: Final = (
+    "SELECT d.domain_id, d.class, m.flow, m.deadline_at FROM delivery d"
+    " JOIN message m USING (message_id) WHERE d.message_id = ? AND d.n = ?"
+)
+_BEHIND: Final = "UPDATE delivery SET turn = ? WHERE message_id = ? AND n = ?"
 _STAY: Final = (
     "UPDATE delivery SET state = ?, due_at = ?, tries = ?, why = ?, category = ?, state_at = ?,"
     " expires_at = coalesce(?, expires_at), leased_until = NULL WHERE message_id = ? AND n = ?"
@@ -40,6 +45,12 @@ class Sentence:
     why: str
     category: Category | None
     expires_at: Instant | None = None  # None: as it was
+
+    @property
+    def goes_behind(self) -> bool:
+        """True where it takes a new turn, behind what waits: a full mailbox is likely full again,
+        and each try there is one letter less to those who were not asked yet."""
+        return self.state is State.WAITING and self.category is Category.MAILBOX_FULL
 
 
 def sentence(settlement: Settlement) -> Sentence:
@@ -80,6 +91,7 @@ class Settle(Operation[None]):
     ) -> None:
         self._ends: list[Row] = []
         self._stays: list[Row] = []
+        self._behind: list[tuple[int, int]] = []
         self._owed: list[Row] = []
         self._attempts = attempts
         self._reports = reports
@@ -99,6 +111,8 @@ class Settle(Operation[None]):
             else:
                 stay = (int(said.state), said.due_at, said.tries, why, number, now)
                 self._stays.append((*stay, said.expires_at, *key))
+                if said.goes_behind:
+                    self._behind.append(key)
 
     def run(self, transaction: Transaction) -> None:
         """See Operation.run."""
@@ -109,6 +123,8 @@ class Settle(Operation[None]):
         _all(connection, _END, self._ends)
         _all(connection, _LEAVE, [row[4:] for row in self._ends])
         _all(connection, _STAY, self._stays)
+        for key in self._behind:
+            self._go_behind(connection, key)
         obey(transaction, asked, [row[-2:] for row in self._stays])
         striking.healed(connection, self._healed)
         striking.doubted(connection, self._doubts)
@@ -117,6 +133,11 @@ class Settle(Operation[None]):
             connection.executemany(codec.OWE, self._owed)
         if self._reports:
             write_entries(transaction, self._reports, self._names)
+
+    def _go_behind(self, connection: sqlite3.Connection, key: tuple[int, int]) -> None:
+        domain, urgency, flow, deadline_at = connection.execute(_FLOW, key).fetchone()
+        turn = self._names.turns.give((domain, urgency), flow, deadline_at)
+        connection.execute(_BEHIND, (turn, *key))
 
 
 def _all(connection: sqlite3.Connection, sql: str, rows: Sequence[Row]) -> None:

@@ -4,7 +4,8 @@ A flow is a sender with a subject: an announcement is one flow, however many ven
 Each delivery gets its turn when it is put: one more than the last turn of its flow, but never less
 than one more than the virtual time, which is the highest turn that was ever leased in its lane
 (domain and class). So two announcements interleave letter by letter, and a single letter of another
-flow is next but one, not behind a thousand. A delivery that comes back keeps its turn.
+flow is next but one, not behind a thousand. A delivery that comes back keeps its turn, save from a
+full mailbox: that one is likely full again, so it takes a new turn behind its flow.
 
 A letter that names a deadline has a turn below zero, the lower the earlier: its minute stands in
 the high bits, and in the low ones what was said above, among the letters of that same minute. So

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import pytest
+
+from relay.mail.classification import Category
 from relay.mail.delivery import (
+    Deferred,
     Expired,
     State,
 )
@@ -113,6 +117,26 @@ class Leasing:
         await store.put(single)
         then = await lease(store, limit=3)
         assert single.message.id in [d.message_id for d in then]
+
+    @pytest.mark.parametrize("urgency", [Urgency.KRITIS, Urgency.MASSAL])
+    async def test_a_full_mailbox_is_asked_again_behind_what_waits(
+        self, store: Store, urgency: Urgency
+    ) -> None:
+        post = Post()
+        await store.put(*(post.entry(urgency=urgency) for _ in range(20)))
+        full, greylisted, *rest = await lease(store, limit=5)
+        await store.settle(
+            [
+                Settlement(full, Deferred(NOW, "452 4.2.2", Category.MAILBOX_FULL)),
+                Settlement(greylisted, Deferred(NOW, "451 4.7.1", Category.GREYLISTED)),
+            ],
+            NOW,
+        )
+        await store.give_back(rest)
+        await store.wake(NOW)
+        order = [one.message_id for one in await lease(store, limit=20)]
+        assert order[0] == greylisted.message_id
+        assert order[-1] == full.message_id
 
     async def test_no_domain_waits_for_the_backlog_of_another(self, store: Store) -> None:
         post = Post()
