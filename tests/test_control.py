@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from relay import control
-from relay.control import ControlClient, ControlError, ControlServer, Denied, Unknown, Unreachable
+from relay.control import ControlClient, ControlError, Denied, Unknown, Unreachable
+from relay.control.server import ControlServer, _name
 
 
 async def echo(params: dict[str, Any], who: str) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def test_a_relay_that_hangs_up_is_unreachable(tmp_path: Path, said: bytes) -> No
 def test_a_relay_that_does_not_answer_is_unreachable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "CLIENT_TIMEOUT", 0.05)
+    monkeypatch.setattr("relay.control.client.CLIENT_TIMEOUT", 0.05)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "c.sock"))
         listener.listen(1)
@@ -195,7 +195,7 @@ async def test_what_stands_in_the_way_of_the_socket_is_named_and_kept(tmp_path: 
 
 
 async def test_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "_peer_uid", lambda _: 54321)
+    monkeypatch.setattr("relay.control.server._peer_uid", lambda _: 54321)
     server = ControlServer(tmp_path / "c.sock", COMMANDS)
     await server.start()
     client = ControlClient(tmp_path / "c.sock")
@@ -205,7 +205,7 @@ async def test_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_uid_without_a_name_is_shown_as_it_is() -> None:
-    assert control._name(4_000_000_000) == "uid 4000000000"
+    assert _name(4_000_000_000) == "uid 4000000000"
 
 
 def test_who_may_not_reach_the_socket_is_denied_not_alone(
@@ -215,6 +215,6 @@ def test_who_may_not_reach_the_socket_is_denied_not_alone(
         def connect(self, address: object) -> None:
             raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("relay.control.socket.socket", Closed)
+    monkeypatch.setattr("relay.control.client.socket.socket", Closed)
     with pytest.raises(Denied, match="only root and the relay's own user may control it"):
         ControlClient(tmp_path / "c.sock").call("status")

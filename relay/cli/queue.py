@@ -13,7 +13,6 @@ from relay.cli.moments import Shown, local
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
 from relay.cli.terminal import REFUSED, USAGE, as_json, fail, note, say, table
 from relay.mail import ids
-from relay.mail.delivery import State
 from relay.mail.urgency import Urgency
 
 app = typer.Typer(no_args_is_help=True, help="The queue: what waits, why, and what to do with it.")
@@ -56,6 +55,8 @@ def _domain(text: str) -> None:
 
 
 def _state(text: str) -> None:
+    from relay.mail.delivery import State
+
     words = [state.word for state in State if not state.is_final]
     if text.strip().lower() not in words:
         raise ValueError(f"unknown state {text!r}: one of {', '.join(words)}")

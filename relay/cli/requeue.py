@@ -16,6 +16,7 @@ from relay.cli.queue import (
     ProviderOption,
     SubjectOption,
     YesOption,
+    app,
     many,
     selector,
 )
@@ -64,6 +65,7 @@ HELP = (
 )
 
 
+@app.command("requeue", help=HELP)
 def requeue(
     message: MessageOption = None,
     fingerprint: FingerprintOption = None,

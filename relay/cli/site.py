@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 from collections.abc import Coroutine
@@ -126,11 +125,13 @@ class Site:
     def at_rest(self, reading: Coroutine[Any, Any, T]) -> T:
         """What the store tells without a relay; ends with 2 for what was asked wrongly, 3 where no
         store ever was, 1 where it cannot be read."""
+        from asyncio import run
+
         from relay.service.offline import NoStore
         from relay.store.base import StoreError
 
         try:
-            return asyncio.run(reading)
+            return run(reading)
         except (SourceError, ValueError) as error:
             fail(error, USAGE)
         except NoStore as error:

@@ -23,7 +23,8 @@ from typing import Any, Final, NoReturn
 from relay import __version__
 from relay.clock import SystemClock
 from relay.config import Config, SourceError, load, needs_restart
-from relay.control import ControlError, ControlServer
+from relay.control import ControlError
+from relay.control.server import ControlServer
 from relay.ingress.server import Door
 from relay.mail.events import Alert, Event
 from relay.mail.ids import Ids

@@ -30,8 +30,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from unittest.mock import patch
 
-from relay import control
 from relay.config import keys
+from relay.control import client
 from relay.lab import running
 from relay.lab.dns import NameServer
 from relay.lab.running import PROGRAM, Relay
@@ -299,7 +299,7 @@ def main() -> None:
         parser.error("--state needs --kind: how the store was filled")
     patient = (
         patch.object(running, "START", 180.0),
-        patch.object(control, "CLIENT_TIMEOUT", 900.0),
+        patch.object(client, "CLIENT_TIMEOUT", 900.0),
     )
     with patient[0], patient[1], tempfile.TemporaryDirectory(dir=asked.folder) as made:
         asyncio.run(measure(asked, Path(made)))

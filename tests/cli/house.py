@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from typer.testing import CliRunner
 
 from relay.cli import app
-from relay.control import ControlServer
+from relay.control.server import ControlServer
 from tests.service.house import House
 from tests.store.letters import Post
 from tests.store.opening import opened

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from relay.clock import SystemClock
-from relay.control import ControlServer
+from relay.control.server import ControlServer
 from relay.mail.events import Alert, Event, Paused
 from relay.observe.alerts import Alerts
 from relay.observe.notifying import Notifying, Told

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from relay.control import ControlServer
+from relay.control.server import ControlServer
 from relay.mail.delivery import State
 from tests.cli.house import Running, Site
 from tests.service.fused import Fused

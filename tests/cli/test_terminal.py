@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -11,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.cli import terminal
+from relay.cli import HOMES, terminal
 from relay.cli.moments import local
-from tests.cli.house import Site, run
+from tests.cli.house import Site, run, running
 
 
 @pytest.mark.parametrize(
@@ -118,14 +119,38 @@ def test_an_error_is_an_object_where_json_is_wanted(
 
 def test_asking_a_relay_loads_neither_the_road_nor_the_store(tmp_path: Path) -> None:
     """So that it answers in a fraction of a second, however much the relay itself is made of."""
-    code = (
-        "import sys, relay.cli\n"
-        "from relay.cli.site import Site\n"
-        "heavy = {'pydantic_core', 'cryptography', 'starlette', 'aiosmtpd', 'dns', 're2', 'rich'}\n"
-        "print(sorted(heavy & set(sys.modules)))\n"
-    )
-    done = run_program([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    assert done.stdout == "[]\n"
+    site = Site(tmp_path)
+    words = (sys.executable, "-X", "importtime", "-m", "relay", "queue", "ls", "--json")
+    with running(site):
+        done = run_program(
+            [*words, "--config", str(site.file)], capture_output=True, check=True, text=True
+        )
+    assert json.loads(done.stdout)["total"] == 0
+    loaded = {
+        line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
+    }
+    heavy = {
+        "asyncio",
+        "pydantic",
+        "sqlite3",
+        "cryptography",
+        "starlette",
+        "aiosmtpd",
+        "dns",
+        "re2",
+    }
+    assert loaded & (heavy | {"rich", "typer"}) == {"typer"}
+
+
+def test_every_command_is_listed_and_has_a_help() -> None:
+    listed = run("--help").out
+    for name in HOMES:
+        assert f"\n  {name} " in listed
+        assert run(name, "--help").code == 0
+
+
+def test_what_a_command_may_have_been_is_suggested() -> None:
+    assert "Did you mean 'queue'?" in run("quue").err
 
 
 @pytest.mark.parametrize(
