@@ -8,6 +8,7 @@ read differently has no author here.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from relay.mail.address import Address
@@ -15,6 +16,7 @@ from relay.mail.headers import Field
 from relay.mail.mailboxes import addresses
 
 MAX_FROM: Final = 16 * 1024  # octets of From: over it nobody reads who it is
+_USUAL: Final = 256  # characters of a From that is remembered: an application has few of them
 _ASIDE: Final = r'"(?:[^"\\]|\\.)*+"|\((?:[^()\\]|\\.)*+\)'  # quoted, or a comment
 # A name, an address in angle brackets, and nothing behind them but comments.
 _NAMED: Final = re.compile(
@@ -30,6 +32,10 @@ def author(field: Field) -> Address | None:
     if len(field.raw) > MAX_FROM:
         return None
     text = field.unfolded
+    return _remembered(text) if len(text) <= _USUAL else _author(text)
+
+
+def _author(text: str) -> Address | None:
     found = addresses(text)
     if len(found) != 1 or not isinstance(found[0], Address):
         return None
@@ -41,3 +47,6 @@ def author(field: Field) -> Address | None:
     if "@" in name and name.lower() != str(found[0]).lower():
         return None
     return found[0]
+
+
+_remembered = lru_cache(maxsize=1024)(_author)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import types
 from collections.abc import Awaitable, Coroutine, Generator
+from inspect import iscoroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -16,7 +17,7 @@ T = TypeVar("T")
 
 async def within(seconds: float, hook: Awaitable[T]) -> T:
     """What the hook returns, or raises. Raises TimeoutError where it waits longer."""
-    if not isinstance(hook, Coroutine):  # a site's own filter may hand out a future
+    if not iscoroutine(hook):  # a site's own filter may hand out a future
         async with asyncio.timeout(seconds):
             return await hook
     try:

@@ -7,6 +7,7 @@ that has passed, or lies over a year ahead, is none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
@@ -62,12 +63,22 @@ def package(text: str) -> str | None:
 
 
 def deadline(text: str, now: Instant, zone: str = "wib") -> Instant | None:
-    """The last deadline after `now` in the text; `zone` counts where it names none.
+    """The last deadline after `now` in the text; `zone` counts where it names none."""
+    return last_of(moments(text, zone), now)
+
+
+def last_of(found: Sequence[Instant], now: Instant) -> Instant | None:
+    """The last of these moments that is a deadline at `now`.
 
     A letter that moves a date names the old one too, and a schedule many: a letter must not expire
     before the last of them.
     """
-    last: Instant | None = None
+    return max([moment for moment in found if now <= moment <= now + HORIZON], default=None)
+
+
+def moments(text: str, zone: str = "wib") -> list[Instant]:
+    """What is written as a deadline in the text, in its order."""
+    read: list[Instant] = []
     found = _DEADLINE.finditer(text.encode("utf-8", "replace"))
     for _, match in zip(range(_MAX_MATCHES), found, strict=False):
         day, month, year, iso_year, iso_month, iso_day, hour, minute, named = (
@@ -75,9 +86,9 @@ def deadline(text: str, now: Instant, zone: str = "wib") -> Instant | None:
         )
         hours = ZONES.get(named) or ZONES[zone.lower()]
         moment = _moment(iso_day or day, iso_month or month, iso_year or year, hour, minute, hours)
-        if moment is not None and now <= moment <= now + HORIZON:
-            last = moment if last is None else max(last, moment)
-    return last
+        if moment is not None:
+            read.append(moment)
+    return read
 
 
 def _moment(

@@ -26,15 +26,17 @@ class Dkim(Filter):
 
     async def data(self, transaction: Transaction) -> Proposal:
         """One From with one address and a key is the rule; anything else goes unsigned."""
-        domain = from_domain(transaction)
-        particulars = replace(transaction.particulars, from_domain=domain)
+        domain, particulars = from_domain(transaction), transaction.particulars
+        notes = particulars.notes
         if domain not in self._domains:
             why = f"no DKIM key for {domain}" if domain else "not exactly one From address"
             self._alerts.alert("unsigned", f"letters go unsigned: {why}")
-            particulars = replace(particulars, notes=(*particulars.notes, f"unsigned, {why}"))
-        if particulars == transaction.particulars:
+            notes = (*notes, f"unsigned, {why}")
+        elif domain == particulars.from_domain:
             return NOTHING
-        return Proposal(edits=(SetParticulars(particulars),))
+        return Proposal(
+            edits=(SetParticulars(replace(particulars, from_domain=domain, notes=notes)),)
+        )
 
 
 def from_domain(transaction: Transaction) -> str | None:

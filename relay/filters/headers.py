@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Final
 
 from relay.filters.base import Filter, Transaction
@@ -85,4 +86,9 @@ class HeaderFields(Filter):
 
 def date(at: Instant) -> str:
     """The moment as RFC 5322 3.3 writes it, in UTC."""
-    return format_datetime(datetime.fromtimestamp(at // 1000, UTC))
+    return _date_of(at // 1000)
+
+
+@lru_cache(maxsize=8)
+def _date_of(second: int) -> str:
+    return format_datetime(datetime.fromtimestamp(second, UTC))

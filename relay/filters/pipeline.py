@@ -174,11 +174,11 @@ def _departing(headers: Headers, proposal: Proposal) -> Headers:
 def _apply(transaction: Transaction, name: str, edits: tuple[Edit, ...]) -> None:
     """All edits or none: they are tried on copies. Raises ValueError, IndexError."""
     headers = transaction.headers
-    recipients = list(transaction.recipients)
     sender, particulars = transaction.sender, transaction.particulars
     said: list[str] = []
     # Numbers mean the envelope as the filter saw it, so what goes is taken out at the end.
     gone: set[int] = set()
+    added: list[Recipient] = []
     for edit in edits:
         match edit:
             case AddHeader() | ChangeHeader() | RenameHeader():
@@ -186,7 +186,7 @@ def _apply(transaction: Transaction, name: str, edits: tuple[Edit, ...]) -> None
                     raise ValueError("there are no headers before the data stage")
                 headers = headers.apply(edit)
             case AddRecipient(address):
-                recipients.append(Recipient(as_given=str(address), address=address))
+                added.append(Recipient(as_given=str(address), address=address))
             case RemoveRecipient(n):
                 if not 0 <= n < len(transaction.recipients):
                     raise IndexError(f"there is no recipient {n}")
@@ -197,7 +197,8 @@ def _apply(transaction: Transaction, name: str, edits: tuple[Edit, ...]) -> None
                 # Notes are the pipeline's own: a filter may add to them, under its name.
                 before = transaction.particulars.notes
                 said += replaced.notes[len(before) :]
-                particulars = replace(replaced, notes=before)
+                has_said = replaced.notes != before
+                particulars = replace(replaced, notes=before) if has_said else replaced
         note = _note(edit)
         if note and note not in said:
             said.append(note)
@@ -205,7 +206,9 @@ def _apply(transaction: Transaction, name: str, edits: tuple[Edit, ...]) -> None
         notes = (*particulars.notes, f"{name}: {', '.join(said)}")
         particulars = replace(particulars, notes=notes)
     transaction.headers = headers
-    transaction.recipients = [r for n, r in enumerate(recipients) if n not in gone]
+    if gone or added:
+        kept = [r for n, r in enumerate(transaction.recipients) if n not in gone]
+        transaction.recipients = kept + added
     transaction.sender, transaction.particulars = sender, particulars
 
 

@@ -33,9 +33,15 @@ class Rule:
 
     def fits(self, subject: str, headers: Headers, user: str) -> bool:
         """True where every condition holds; `user` is empty for a client without AUTH."""
+        return self.fits_subject(subject) and self.fits_otherwise(headers, user)
+
+    def fits_subject(self, subject: str) -> bool:
+        """True where the condition on the subject holds, or there is none."""
+        return self.subject is None or bool(self.subject.search(subject[:MAX_LOOKED_AT]))
+
+    def fits_otherwise(self, headers: Headers, user: str) -> bool:
+        """True where the conditions on user and header hold."""
         if self.user and self.user != user:
-            return False
-        if self.subject is not None and not self.subject.search(subject[:MAX_LOOKED_AT]):
             return False
         if self.value is None:
             return True

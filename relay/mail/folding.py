@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from functools import lru_cache
 from typing import Final, TypeVar
 
 _Piece = TypeVar("_Piece", str, bytes)
@@ -51,6 +52,12 @@ def fold(name: str, value: str, is_smtputf8: bool = False) -> bytes:
     unless ``is_smtputf8``. No line is over 998 octets. Raises ValueError for a name that is
     none, and for CR, LF or NUL in the value.
     """
+    # What is written into letter after letter is short.
+    made = _remembered if len(value) <= WIDTH else _field
+    return made(name, value, is_smtputf8)
+
+
+def _field(name: str, value: str, is_smtputf8: bool) -> bytes:
     if not NAME.fullmatch(name):
         raise ValueError(f"not a header field's name: {name!r}")
     if _FORBIDDEN.search(value):
@@ -64,6 +71,9 @@ def fold(name: str, value: str, is_smtputf8: bool = False) -> bytes:
     if _is_too_wide(raw):
         raw = _lines(name, " ".join(encode_words(value)))
     return raw + b"\r\n"
+
+
+_remembered = lru_cache(maxsize=256)(_field)
 
 
 def _is_too_wide(raw: bytes) -> bool:

@@ -8,9 +8,10 @@ puts it under :data:`ODD`, so that what leaves the house is a header block for e
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from relay.mail import folding
@@ -100,6 +101,10 @@ class Headers:
     """A header block as its fields, top down. A value: every change gives another one."""
 
     fields: tuple[Field, ...]
+    # The fields by their keys, made when first asked for: a letter is asked some thirty times.
+    _by_key: dict[str, list[Field]] | None = dataclasses.field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def parse(cls, head: bytes) -> Headers:
@@ -122,14 +127,21 @@ class Headers:
 
     def all(self, name: str) -> tuple[Field, ...]:
         """The fields of that name, top down."""
-        key, length = name.lower(), len(name)
-        # The length first: this is asked some thirty times a letter.
-        return tuple([f for f in self.fields if len(f.name) == length and f.name.lower() == key])
+        return tuple(self._named(name))
 
     def get(self, name: str, nth: int = 0) -> Field | None:
         """The ``nth`` field of that name from the top, None where there is none."""
-        found = self.all(name)
+        found = self._named(name)
         return found[nth] if nth < len(found) else None
+
+    def _named(self, name: str) -> Sequence[Field]:
+        by_key = self._by_key
+        if by_key is None:
+            by_key = {}
+            for one in self.fields:
+                by_key.setdefault(one.name.lower(), []).append(one)
+            object.__setattr__(self, "_by_key", by_key)
+        return by_key.get(name.lower(), ())
 
     def unfolded(self, name: str) -> str | None:
         """The first such field's value on one line."""
@@ -151,7 +163,10 @@ class Headers:
 
         Itself where there is nothing to mend.
         """
-        if all(field.is_sound for field in self.fields):
+        for one in self.fields:
+            if not one.is_sound:
+                break
+        else:
             return self
         return Headers(tuple([f if f.is_sound else _mended(f) for f in self.fields]))
 
@@ -212,7 +227,7 @@ class Headers:
         return places[nth] if nth < len(places) else None
 
     def _with(self, at: int, *fields: Field) -> Headers:
-        return replace(self, fields=(*self.fields[:at], *fields, *self.fields[at + 1 :]))
+        return Headers((*self.fields[:at], *fields, *self.fields[at + 1 :]))
 
 
 def _mended(field: Field) -> Field:
