@@ -15,8 +15,10 @@ steps over one mutable record; `now` is handed in.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final
 
 from relay.mail.classification import Action, Classification
@@ -62,6 +64,9 @@ class Change(StrEnum):
     RESUMED = "resumed"
 
 
+_NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
+
+
 @dataclass(slots=True)
 class Standing:
     """One destination's state; `by_hand` pauses end by hand only."""
@@ -82,7 +87,8 @@ class Standing:
     is_new: bool = False  # nothing is known of it: it ramps up by what it bears
     carried: int = 0  # letters since a probe was accepted, up to a few
     length: int = 0  # milliseconds of the pause at hand
-    enough: dict[str, int] = field(default_factory=dict)  # kind → where its next pause begins
+    # Kind → where its next pause begins.
+    enough: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
     enough_at: Instant = 0
     closed_at: Instant = 0  # since when nothing but a probe goes there; 0: it is open
     last_reply: str = ""
@@ -91,6 +97,7 @@ class Standing:
     def dump(self) -> dict[str, Any]:
         """For the store: what must survive a restart."""
         kept = {name: getattr(self, name) for name in _KEPT}
+        kept["enough"] = dict(self.enough)
         return kept | {"mode": self.mode.value, "kind": self.kind.value}
 
     @classmethod
@@ -176,7 +183,7 @@ def _length(state: Standing, learned: Learned, now: Instant, settings: PauseSett
         return millis(settings.administrative)
     first = millis(settings.throttle if kind is Kind.THROTTLE else settings.block)
     if now - state.enough_at > DAY:
-        state.enough.clear()  # a day without: begin as if nothing had been
+        state.enough = _NOTHING  # a day without: begin as if nothing had been
     begins = max(first, state.enough.get(kind.value, 0))
     longest, growth = max(first, millis(settings.longest)), GROWTH[kind]
     if kind is Kind.THROTTLE and learned.blamed >= PACED:
@@ -211,7 +218,8 @@ def accepted(state: Standing, learned: Learned, now: Instant, settings: PauseSet
         state.mode, state.kind, state.why = Mode.OK, Kind.NONE, ""
         return Change.RESUMED
     if state.refusals and state.kind in (Kind.THROTTLE, Kind.BLOCK):
-        state.enough[state.kind.value], state.enough_at = int(ENOUGH * state.length), now
+        state.enough = {**state.enough, state.kind.value: int(ENOUGH * state.length)}
+        state.enough_at = now
     learned.borne_again(state.since, now, state.refusals)
     state.mode, state.is_new, state.carried = Mode.SLOW, False, 0
     state.connections, state.share = 1, BACK

@@ -113,6 +113,7 @@ class Keeping:
                 texts[f"learned:{key}"] = ""
             elif learned.is_capped or self._is_provider(key):
                 texts[f"learned:{key}"] = json.dumps(learned.dump(), separators=(",", ":"))
+                learned.fold()
         if key in self._warming:
             texts[f"warmup:{key}"] = json.dumps(self._warming[key].dump())
         state = self._states.get(key)

@@ -13,11 +13,12 @@ and what is refused costs no more than the step, and doubles the patience.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from relay.mail.instant import DAY, HOUR, MINUTE, Instant
-from relay.shaping.spans import PACED, Spans
-from relay.shaping.track import BELOW, RECORD, Peaks, Track
+from relay.shaping.spans import PACED, Spans, shared
+from relay.shaping.track import BELOW, RECORD, Track
 
 GIVE_WAY: Final = 0.5  # of what was written, where a quota has fallen
 GIVE_MORE: Final = 0.35  # of the ceilings, where we were blocked below them
@@ -63,13 +64,13 @@ class Learned(Spans):
         self.blamed = -1  # which track the last refusal was put down to
         self.blamed_at: Instant = 0
         self.before: float | None = None  # its ceiling until then
-        self.records: list[int] = []  # which stood at a record then
-        self.counts: list[int] = []  # of each span then
+        self.records: tuple[int, ...] = ()  # which stood at a record then
+        self.counts: tuple[int, ...] = ()  # of each span then
         self.roomy_since: Instant = 0  # refused since then although the blamed one has room
         self.calm_since: Instant = 0
         self.cost = 0  # milliseconds from the last refusal until it was over
         self.patience = 1.0
-        self.strikes: list[Instant] = []  # the refusals of the last day, the first of each time
+        self.strikes: tuple[Instant, ...] = ()  # refusals of the last day, the first of each time
 
     def relief_at(self, now: Instant) -> Instant:
         """When it is worth asking again: there is room below all ceilings, and in each span up to
@@ -90,7 +91,7 @@ class Learned(Spans):
         counts = [track.count(now) for track in self.tracks]
         again, tried = self._as_before(counts), self._tried()
         plausible = [n for n, track in enumerate(self.tracks) if track.share(now) >= PLAUSIBLE]
-        self.records = [n for n in plausible if self.tracks[n].is_record(now)]
+        self.records = shared(*(n for n in plausible if self.tracks[n].is_record(now)))
         highest = [n for n in plausible if counts[n] > self.tracks[n].lately.record]
         if tried is not None:
             self._blame(tried, counts[tried])
@@ -106,9 +107,9 @@ class Learned(Spans):
             self._give_way(counts, now)
         if is_block and tried is None:
             self._give_more()
-        self.counts, self.blamed_at, self.calm_since = counts, now, now
+        self.counts, self.blamed_at, self.calm_since = shared(*counts), now, now
         self.roomy_since, self.flow_since = 0, None
-        self.strikes = [at for at in self.strikes if now - at < DAY * self._scale] + [now]
+        self.strikes = (*(at for at in self.strikes if now - at < DAY * self._scale), now)
         for track in self.tracks:
             track.tried_from, track.is_pressed = None, False
 
@@ -207,7 +208,8 @@ class Learned(Spans):
         self.cost = now - since
         self.calm_since = self.flow_since = now
         for track in self.tracks:
-            track.is_pressed, track.lately = False, Peaks(record=track.count(now))
+            track.is_pressed = False
+        self.renew(now)
         if self.blamed < 0 or not self.counts:
             return
         counts = [track.count(now) for track in self.tracks]
@@ -289,7 +291,8 @@ class Learned(Spans):
         """For the store."""
         kept = {name: getattr(self, name) for name in (*_MOMENTS, *_KEPT)}
         tracks = [track.dump() for track in self.tracks]
-        return kept | {"scale": self._scale, "strikes": self.strikes, "tracks": tracks}
+        kept |= {"scale": self._scale, "strikes": self.strikes, "tracks": tracks}
+        return kept if self._first is None else kept | {"first": self._first}
 
     @classmethod
     def load(cls, kept: dict[str, Any], scale: float, now: Instant) -> Learned:
@@ -300,20 +303,30 @@ class Learned(Spans):
             track.load(text, ratio, now)
         for name in _KEPT:
             setattr(made, name, kept[name])
+        made.counts, made.records = shared(*kept["counts"]), shared(*kept["records"])
         for name in _MOMENTS:
             at = kept[name]
             setattr(made, name, None if at is None else min(at, now))
-        made.strikes = [min(at, now) for at in kept["strikes"]]
+        made.strikes = tuple(min(at, now) for at in kept["strikes"])
+        first = kept.get("first") if ratio == 1 else ()  # None: an older version had no such thing
+        made._first = None if first is None else _believed(first, now)
+        made.fold()
         if ratio != 1:
-            made.counts, made.records, made.blamed, made.before = [], [], -1, None
+            made.counts, made.records, made.blamed, made.before = (), (), -1, None
         return made
 
 
-def _natural(spans: list[int]) -> int:
+def _natural(spans: Sequence[int]) -> int:
     """The shortest of several that it may be; but who would count quarters of an hour, or of a day,
     counts hours and days."""
     n = spans[0]
     return n + 1 if n in (HOURLY - 1, DAILY - 1) and n + 1 in spans else n
+
+
+def _believed(first: Sequence[int], now: Instant) -> tuple[int, ...]:
+    """Units and moments, of which none lies in the future."""
+    pairs = zip(first[::2], first[1::2], strict=True)
+    return tuple(part for units, at in pairs for part in (int(units), min(int(at), now)))
 
 
 _MOMENTS: Final = ("blamed_at", "calm_since", "flow_since", "roomy_since")

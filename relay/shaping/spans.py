@@ -1,14 +1,20 @@
-"""Spans: what was written to one destination in a minute, an hour, a day, and what may be."""
+"""Spans: what was written to one destination in a minute, an hour, a day, and what may be.
+
+Most destinations get a few letters a day, and there may be ten thousand of them. Their letters are
+kept one by one, and their spans are made of these when they are asked for; `fold` gives them up.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, Final
 
 from relay.mail.instant import DAY, HOUR, MINUTE, Instant
-from relay.shaping.track import BELOW, SLICES, Track
+from relay.shaping.track import BELOW, SLICES, Ceiling, Track
 
 SPANS: Final = (MINUTE, 4 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY)
-FIRST: Final = 8  # letters of a destination before its spans are made
+FIRST: Final = 8  # letters that are kept as they were written
 LEAST: Final = (
     1,
     2,
@@ -21,74 +27,94 @@ LEAST: Final = (
 PACED: Final = 4  # of the spans: the longer ones say how many, not how fast
 
 
+@lru_cache(4096)
+def shared(*parts: Any) -> tuple[Any, ...]:
+    """One tuple for all destinations that had the same: most had one letter, refused or not."""
+    return parts
+
+
 class Spans:
     """All spans of one destination, and their ceilings."""
 
-    __slots__ = ("_first", "_scale", "_tracks", "flow_since")
+    __slots__ = ("_ceilings", "_first", "_scale", "_tracks", "flow_since")
 
     def __init__(self, scale: float = 1.0) -> None:
         """`scale`: of all times here, for a laboratory whose pauses are short."""
         self._scale = scale
-        self._tracks: tuple[Track, ...] = ()
-        self._first: list[tuple[int, Instant]] = []  # the first few; most sites never have more
+        self._tracks: tuple[Track, ...] = ()  # empty: as the next two have it
+        # All there ever was: units (0: a refusal was over), moment, units …; None: it is too much
+        self._first: tuple[int, ...] | None = ()
+        self._ceilings: tuple[tuple[int, Ceiling], ...] = ()  # of the spans that ever had one
         self.flow_since: Instant | None = None  # what was written since the last refusal began then
 
     @property
     def tracks(self) -> tuple[Track, ...]:
-        """The spans; made when they are first needed."""
+        """The spans; made when they are needed."""
         if not self._tracks:
-            self._tracks = tuple(
-                Track(max(SLICES, int(span * self._scale)), least)
-                for span, least in zip(SPANS, LEAST, strict=True)
-            )
-            for units, at in self._first:
-                self._add(units, at)
-            self._first = []
+            self._tracks = tuple(Track(self._length(n), least) for n, least in enumerate(LEAST))
+            first = self._first or ()
+            for units, at in zip(first[::2], first[1::2], strict=True):
+                _tell(self._tracks, units, at)
+            for n, ceiling in self._ceilings:
+                self._tracks[n].put(ceiling)
         return self._tracks
+
+    def _length(self, n: int) -> int:
+        return max(SLICES, int(SPANS[n] * self._scale))
+
+    def fold(self) -> None:
+        """Give the spans up where they can be made again."""
+        if self._tracks and self._first is not None:
+            ceilings = ((n, track.ceiling) for n, track in enumerate(self._tracks))
+            self._ceilings = shared(*((n, one) for n, one in ceilings if one.is_any))
+            self._tracks = ()
 
     def add(self, units: int, now: Instant) -> None:
         """Units written now."""
         if self.flow_since is None:
             self.flow_since = now
-        if not self._tracks and len(self._first) < FIRST:
-            self._first.append((units, now))
-        else:
-            self._add(units, now)
+        self._note(units, now)
 
-    def _add(self, units: int, now: Instant) -> None:
-        for track in self.tracks:
-            track.add(units, now)
+    def renew(self, now: Instant) -> None:
+        """A refusal is over: what is borne from now on counts by itself."""
+        self._note(0, now)
+
+    def _note(self, units: int, now: Instant) -> None:
+        is_many = self._first is None or len(self._first) == 2 * FIRST
+        if self._tracks or self._ceilings or is_many:
+            _tell(self.tracks, units, now)
+        if self._first is not None:
+            self._first = None if is_many else (*self._first, units, now)
 
     def room_at(self, units: int, share: float, now: Instant) -> Instant:
         """When so many more fit below all ceilings."""
         at = now
-        for track in self.tracks:
+        for track in self.tracks if self.is_capped else ():
             if track.cap is not None:
                 at = max(at, track.room_at(units, share, now))
         return at
 
     def interval(self, share: float) -> float:
         """Milliseconds between units that keep the pace of the ceilings up to an hour; 0: none."""
-        paces = [
-            track.span / max(track.least, track.cap * BELOW * share)
-            for track in self.tracks[:PACED]
-            if track.cap is not None
-        ]
-        return max(paces, default=0.0)
+        longest = 0.0
+        for track in self.tracks[:PACED] if self.is_capped else ():
+            if track.cap is not None:
+                longest = max(longest, track.span / max(track.least, track.cap * BELOW * share))
+        return longest
+
+    def caps(self) -> list[tuple[int, float]]:
+        """The ceilings, each with the length of its span."""
+        if self._tracks:
+            return [(track.span, track.cap) for track in self._tracks if track.cap is not None]
+        return [(self._length(n), one.cap) for n, one in self._ceilings if one.cap is not None]
 
     def rate(self, share: float = 1.0) -> float | None:
         """RCPTs a minute that the ceilings allow over time; None: nothing was learned."""
-        rates = [
-            MINUTE * track.cap * BELOW * share / track.span
-            for track in self.tracks
-            if track.cap is not None
-        ]
-        return min(rates, default=None)
+        return min((MINUTE * cap * BELOW * share / span for span, cap in self.caps()), default=None)
 
     def ceiling(self) -> float | None:
         """RCPTs a minute that were borne before the last refusal."""
-        rates = [MINUTE * track.cap / track.span for track in self.tracks if track.cap is not None]
-        return min(rates, default=None)
+        return min((MINUTE * cap / span for span, cap in self.caps()), default=None)
 
     def lift(self, allowed: dict[int, int]) -> None:
         """Forget ceilings that the limits keep anyway: span → the limit's own count."""
@@ -100,12 +126,23 @@ class Spans:
     @property
     def is_capped(self) -> bool:
         """True where anything was learned."""
-        if not self._tracks:
-            return False
-        return any(track.cap is not None for track in self._tracks)
+        for track in self._tracks:  # asked for each letter: any() would cost twice as much
+            if track.cap is not None:
+                return True
+        return not self._tracks and any(one.cap is not None for _, one in self._ceilings)
 
     def is_empty(self, now: Instant) -> bool:
         """True where nothing counts and nothing was learned."""
-        if not self._tracks:
-            return not self._first or now - self._first[-1][1] >= DAY * self._scale
-        return not self.is_capped and not any(track.count(now) for track in self.tracks)
+        if self.is_capped:
+            return False
+        if not self._tracks and self._first is not None:
+            return not self._first or now - self._first[-1] >= DAY * self._scale
+        return not any(track.count(now) for track in self.tracks)
+
+
+def _tell(tracks: Iterable[Track], units: int, at: Instant) -> None:
+    for track in tracks:
+        if units:
+            track.add(units, at)
+        else:
+            track.renew(at)

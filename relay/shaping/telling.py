@@ -35,9 +35,7 @@ def spans(rates: Sequence[Rate]) -> dict[int, int]:
 def pace(learned: Learned) -> str:
     """The ceilings in words: `180/hour, 1900/day`."""
     return ", ".join(
-        f"{track.cap:.0f}/{_SPANS.get(track.span, f'{track.span // MINUTE} min')}"
-        for track in learned.tracks
-        if track.cap is not None
+        f"{cap:.0f}/{_SPANS.get(span, f'{span // MINUTE} min')}" for span, cap in learned.caps()
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from relay.mail.instant import Instant
 
@@ -33,6 +33,23 @@ class Peaks:
         self.parts[-1][1] = max(self.parts[-1][1], count)
 
 
+class Ceiling(NamedTuple):
+    """What a track knows beyond the units written in it; its fields have the same names."""
+
+    cap: float | None
+    top: float
+    is_weak: bool
+    tried_from: float | None
+    is_beyond: bool
+    high: int
+    is_pressed: bool
+
+    @property
+    def is_any(self) -> bool:
+        """True where there is or was one."""
+        return self.cap is not None or self.top > 0 or self.is_weak
+
+
 @dataclass(slots=True)
 class Track:
     """One span: units by slices, what it bore before, and its ceiling."""
@@ -50,6 +67,16 @@ class Track:
     is_beyond: bool = False  # the last step went above all that was borne
     high: int = 0  # the highest count since then
     is_pressed: bool = False  # it was in the way since the last step
+
+    @property
+    def ceiling(self) -> Ceiling:
+        """Its ceiling, to be put to the same track made anew."""
+        return Ceiling(*(getattr(self, name) for name in Ceiling._fields))
+
+    def put(self, ceiling: Ceiling) -> None:
+        """See `ceiling`."""
+        for name, value in zip(Ceiling._fields, ceiling, strict=True):
+            setattr(self, name, value)
 
     def count(self, now: Instant) -> int:
         """Units that count now."""
@@ -80,6 +107,10 @@ class Track:
         self.high = max(self.high, self.total)
         if self.cap is not None and self.total >= PRESSED * BELOW * self.cap:
             self.is_pressed = True
+
+    def renew(self, now: Instant) -> None:
+        """A refusal is over: records count anew."""
+        self.lately = Peaks(record=self.count(now))
 
     def is_record(self, now: Instant) -> bool:
         """Is the count above all that it was, since the last refusal, until a while ago?"""

@@ -81,6 +81,7 @@ class Waiting(Stopping):
             at = learned.room_at(units + ahead, share, now)
             if at > now:
                 why = f"what {key} bore before it refused: {telling.pace(learned)}"
+                learned.fold()
                 return Wait(at, why, reason=Reason.PACE)
         if state is None:
             return None

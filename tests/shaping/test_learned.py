@@ -155,7 +155,7 @@ def test_what_bears_as_many_again_is_not_what_refused() -> None:
     now = steady(learned, NOW, 2 * SECOND, 3_000)
     learned.refused(now)
     assert learned.blamed == HOURS or learned.blamed == DAYS
-    learned.blamed, learned.records = DAYS, [DAYS]
+    learned.blamed, learned.records = DAYS, (DAYS,)
     learned.add(1, now)
     learned.borne_again(now, now + 11 * MINUTE)  # the day's count has not gone down
     assert learned.blamed == -1
@@ -167,7 +167,7 @@ def test_another_that_went_down_is_blamed_instead() -> None:
     now = steady(learned, NOW, 10 * SECOND, 360)
     learned.refused(now)
     learned.tracks[learned.blamed].cap = None
-    learned.blamed, learned.records = DAYS, [HOURS, DAYS]
+    learned.blamed, learned.records = DAYS, (HOURS, DAYS)
     learned.add(1, now)
     learned.borne_again(now, now + 40 * MINUTE)
     assert learned.blamed == HOURS
@@ -274,9 +274,9 @@ def test_it_rises_after_clean_hours_in_which_it_was_in_the_way() -> None:
 
 def test_refused_twice_within_a_day_nothing_is_tried_above_a_ceiling() -> None:
     learned, now = refused_once()
-    learned.strikes.append(now)
+    learned.strikes = (*learned.strikes, now)
     assert not learned.rise(flow(learned, now, 3 * SECOND, now + CALM + HOUR))
-    del learned.strikes[0]
+    learned.strikes = learned.strikes[1:]
     assert learned.rise(flow(learned, now, 3 * SECOND, now + CALM + 2 * HOUR))
 
 

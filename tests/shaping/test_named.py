@@ -157,7 +157,7 @@ def test_a_refused_recipient_answers_no_probe_but_shows_that_a_site_is_there() -
 def test_a_days_quota_that_is_used_up_is_asked_ever_less_but_within_hours() -> None:
     made, now = shaper(), NOW
     learned = made._learned_of("gmail")
-    learned.blamed, learned.counts, learned.tracks[5].cap = 5, [0, 0, 0, 0, 0, 400], 400.0
+    learned.blamed, learned.counts, learned.tracks[5].cap = 5, (0, 0, 0, 0, 0, 400), 400.0
     pauses = []
     for _ in range(7):
         made.feedback(GMAIL, THROTTLE, "451 4.7.500 busy", now)
