@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -56,7 +57,8 @@ ALSO_SIGNED: Final = (
     "List-Owner",
     "List-Archive",
 )
-_BLANKS: Final = re.compile(rb"[ \t]+")
+_PADDING: Final = padding.PKCS1v15()
+_SHA256: Final = hashes.SHA256()
 _SELECTOR: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
@@ -209,33 +211,43 @@ def sign(
     ``body_hash`` is that of the body as it leaves. Raises SigningError where From is not one
     field with one address, or a field is odd.
     """
-    by_key: dict[str, list[Field]] = {}
-    for field in fields:
-        if not field.name:
-            raise SigningError("the header block holds a line that is no field")
-        by_key.setdefault(field.key, []).append(field)
-    _check_from(by_key.get("from", []))
-    names: list[str] = []
-    text: list[bytes] = []
-    for extra, wanted in ((1, oversigned), (0, also_signed)):
-        for name in wanted:
-            present = by_key.get(name.lower(), [])
-            names += [name] * (len(present) + extra)
-            # The lowest field is the first one signed (RFC 6376 5.4.2).
-            text += [_relaxed(field.key.encode(), field.value) for field in reversed(present)]
+    order, h_tag = _chosen(
+        tuple([field.key for field in fields]), tuple(oversigned), tuple(also_signed)
+    )
+    _check_from([field for field in fields if field.key == "from"])
+    text = [_relaxed(fields[at].key.encode(), fields[at].value) for at in order]
     head = (
         f" v=1; a=rsa-sha256; c=relaxed/relaxed; t={now // 1000};\r\n"
         f" d={key.domain}; s={key.selector};\r\n"
         f" bh={base64.b64encode(body_hash).decode()};\r\n"
-        f" h={_folded_names(names)};\r\n b="
+        f" h={h_tag};\r\n b="
     ).encode()
     unsigned = _relaxed(b"dkim-signature", head)
-    signature = key.private.sign(
-        b"".join(text) + unsigned[:-2], padding.PKCS1v15(), hashes.SHA256()
-    )
+    signature = key.private.sign(b"".join(text) + unsigned[:-2], _PADDING, _SHA256)
     letters = base64.b64encode(signature)
     folded = b"\r\n ".join([letters[at : at + 74] for at in range(0, len(letters), 74)])
     return b"DKIM-Signature:" + head + folded + b"\r\n"
+
+
+@lru_cache(maxsize=128)  # an application's letters have their fields in a few orders
+def _chosen(
+    keys: tuple[str, ...], oversigned: tuple[str, ...], also_signed: tuple[str, ...]
+) -> tuple[tuple[int, ...], str]:
+    """Which fields are signed, by their place, in that order; and what ``h=`` says of them.
+    ``keys``: the fields' names, top down. Raises SigningError where a field is odd."""
+    places: dict[str, list[int]] = {}
+    for at, key in enumerate(keys):
+        if not key:
+            raise SigningError("the header block holds a line that is no field")
+        places.setdefault(key, []).append(at)
+    names: list[str] = []
+    order: list[int] = []
+    for extra, wanted in ((1, oversigned), (0, also_signed)):
+        for name in wanted:
+            present = places.get(name.lower(), [])
+            names += [name] * (len(present) + extra)
+            order += reversed(present)  # the lowest is the first one signed (RFC 6376 5.4.2)
+    return tuple(order), _folded_names(names)
 
 
 def _check_from(fields: Sequence[Field]) -> None:
@@ -243,7 +255,12 @@ def _check_from(fields: Sequence[Field]) -> None:
         raise SigningError(f"the letter has {len(fields)} From fields, not one")
     if len(fields[0].raw) > MAX_FROM:
         raise SigningError(f"the From field is longer than {MAX_FROM} octets")
-    found = addresses(fields[0].unfolded)
+    _check_author(fields[0])
+
+
+@lru_cache(maxsize=64)  # and a few authors
+def _check_author(field: Field) -> None:
+    found = addresses(field.unfolded)
     if len(found) != 1:
         raise SigningError(f"From holds {len(found)} addresses, not one")
     if not isinstance(found[0], Address):
