@@ -15,6 +15,7 @@ ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH: Final = 13
 _NODE_BITS: Final = 8
 _SEQUENCE_BITS: Final = 12
+_PAIRS: Final = tuple(one + two for one in ALPHABET for two in ALPHABET)
 _VALUES: Final = {letter: n for n, letter in enumerate(ALPHABET)} | {"O": 0, "I": 1, "L": 1}
 
 
@@ -37,7 +38,9 @@ class Ids:
 
 def show(message_id: int, n: int | None = None) -> str:
     """``0G4P2K7M1V0A0`` for a message, ``0G4P2K7M1V0A0.3`` for its recipient 3."""
-    letters = "".join(ALPHABET[(message_id >> shift) & 31] for shift in range(60, -1, -5))
+    # Two letters at a time: every line of the log, and every query, shows an id.
+    pairs = [_PAIRS[(message_id >> shift) & 1023] for shift in (50, 40, 30, 20, 10, 0)]
+    letters = ALPHABET[(message_id >> 60) & 31] + "".join(pairs)
     return letters if n is None else f"{letters}.{n}"
 
 

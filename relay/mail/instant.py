@@ -7,6 +7,7 @@ carries a zone until a page shows it.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 Instant = int
@@ -24,8 +25,12 @@ def millis(duration: timedelta) -> int:
 
 def iso(at: Instant) -> str:
     """The moment as ISO 8601 in UTC with milliseconds and ``Z``, as every JSON shape shows it."""
-    moment = datetime.fromtimestamp(at // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"
+    return f"{_second(at // 1000)}.{at % 1000:03d}Z"
+
+
+@lru_cache(maxsize=64)  # the events of one second share it
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def from_iso(text: str) -> Instant:

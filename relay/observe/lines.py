@@ -40,6 +40,9 @@ _ADDRESS: Final = re.compile(
 )
 _ENCODED: Final = re.compile(r"(?<![\w.+-])(\w)[\w.+-]*+(?=[%=]40[\w\[])")
 
+# json.dumps would make one for each line.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
 Hide = Callable[[str], str]
 
 
@@ -50,7 +53,7 @@ def line(event: Event, masked: bool = True) -> bytes:
 
 def encoded(shape: dict[str, Any]) -> bytes:
     """A JSON object as one LF-ended line of ASCII."""
-    return json.dumps(shape, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n"
+    return _ENCODER.encode(shape).encode("ascii") + b"\n"
 
 
 def record(event: Event, masked: bool = True) -> dict[str, Any]:
