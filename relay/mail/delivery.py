@@ -105,11 +105,19 @@ class Delivery:
         """The delivery in another state: the one door. Raises TransitionError."""
         if state not in TRANSITIONS[self.state]:
             raise TransitionError(f"{self.ref}: {self.state.word} → {state.word} is no step")
-        values = dict(zip(_NAMES, _VALUES(self), strict=True))  # replace() takes thrice as long
-        return Delivery(**{**values, "state": state, **changes})
+        return self.changed(state=state, **changes)
+
+    def changed(self, **changes: object) -> Delivery:
+        """The delivery with other values, as `dataclasses.replace` makes it, in a quarter of its
+        time; a state is changed by :meth:`moved`."""
+        values = list(_VALUES(self))
+        for name, value in changes.items():
+            values[_PLACES[name]] = value
+        return Delivery(*values)
 
 
 _NAMES: Final = tuple(one.name for one in fields(Delivery))
+_PLACES: Final = {name: at for at, name in enumerate(_NAMES)}
 _VALUES: Final = attrgetter(*_NAMES)
 
 

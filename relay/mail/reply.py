@@ -88,8 +88,8 @@ class Reply:
 
     def __str__(self) -> str:
         """The reply on one line: ``550 5.1.1 No such user``; without a code that nobody gave."""
-        codes = (str(part) for part in (self.code, self.enhanced) if part)
-        return " ".join((*codes, self.text)).rstrip().replace("\n", " ")
+        parts = [str(part) for part in (self.code, self.enhanced) if part]
+        return " ".join([*parts, self.text]).rstrip().replace("\n", " ")
 
     def wire(self) -> bytes:
         """The reply as it goes over the wire, RFC 5321 4.2.1, the code on each line, CRLF ended.

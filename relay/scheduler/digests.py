@@ -21,7 +21,7 @@ from relay.mail.classification import Category
 from relay.mail.delivery import State
 from relay.mail.digest import MOST_LISTED, Missed, digest, last_before
 from relay.mail.dsn import Original, Undelivered
-from relay.mail.instant import Instant, millis
+from relay.mail.instant import MINUTE, Instant, millis
 from relay.mail.late import attempt_of
 from relay.mail.report_reading import Kind
 from relay.replies.reported import retold
@@ -41,6 +41,7 @@ class Digests:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._told_until: Instant | None = None
+        self._looked_in = -1  # the minute of the last look at the zone's clock
         self._task: asyncio.Task[None] | None = None
 
     def look(self, now: Instant) -> None:
@@ -49,6 +50,9 @@ class Digests:
             if not self._task.done():
                 return
             self._task.result()
+        if now // MINUTE == self._looked_in:
+            return  # a day's moment is a whole minute, and a zone costs more than all else here
+        self._looked_in = now // MINUTE
         tuning = self._parts.tuning
         moment = last_before(now, tuning.dsn.digest_at, tuning.zone)
         if self._told_until is None or moment > self._told_until:
@@ -72,6 +76,7 @@ class Digests:
             raise
         except StoreError as error:
             logger.error("digests could not be made, trying again: %s", error)
+            self._looked_in = -1
             return
         self._told_until = moment
 

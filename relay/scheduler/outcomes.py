@@ -28,7 +28,7 @@ from relay.mail.delivery import (
 from relay.mail.events import Event
 from relay.mail.instant import MINUTE, Instant
 from relay.mail.letter import Letter
-from relay.mail.reply import Stage
+from relay.mail.reply import Reply, Stage
 from relay.mail.reporting import Telling
 from relay.mail.strike import Doubt
 from relay.scheduler import ending, hops
@@ -220,7 +220,7 @@ class Outcomes:
         if attempt.is_accepted:
             return None
         if attempt.reply is not None:
-            reply = replace(attempt.reply, stage=attempt.stage)
+            reply = _staged(attempt.reply, attempt.stage)
             read = self._parts.classifier.classify(reply, attempt.mx)
             return read if destination is None else hops.reading(read, attempt, destination)
         failure = attempt.failure or Failure(FailureKind.LOST, "nothing was said", attempt.stage)
@@ -232,7 +232,7 @@ class Outcomes:
         """What the shipped rules say, where a rule of the site's overrules them."""
         if attempt is None or read is None or attempt.reply is None:
             return None
-        reply = replace(attempt.reply, stage=attempt.stage)
+        reply = _staged(attempt.reply, attempt.stage)
         return self._parts.classifier.overruled(read, reply, attempt.mx)
 
     async def _settle(
@@ -256,7 +256,8 @@ class Outcomes:
             ref = (delivery.message_id, delivery.n)
             box.bounced(destination.key, letter.body_hash, read, ref, steady)
         self._alert(delivery, attempt, read, now)
-        attempt = replace(attempt, classification=read)
+        if read is not attempt.classification:
+            attempt = replace(attempt, classification=read)
         label = OTHER if destination is None else destination.label
         key = destination.key if destination is not None and attempt.reply is not None else ""
         return await self._write(delivery, attempt, outcome, read, label, letter, key, doubt)
@@ -345,3 +346,8 @@ class Outcomes:
         written = self._ledger.write(settlement, told)
         suppressing.written(settlement, written)
         return written
+
+
+def _staged(reply: Reply, stage: Stage) -> Reply:
+    """The reply as one of that stage."""
+    return reply if reply.stage is stage else replace(reply, stage=stage)

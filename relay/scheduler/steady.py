@@ -14,10 +14,10 @@ class Steady:
 
     def __init__(self, clock: Clock) -> None:
         """Begins at the wall clock's now."""
-        self._clock = clock
+        self._monotonic = clock.monotonic
         self._wall = clock.now()
         self._start = clock.monotonic()
 
     def now(self) -> Instant:
         """The steady moment."""
-        return self._wall + int((self._clock.monotonic() - self._start) * 1000)
+        return self._wall + int((self._monotonic() - self._start) * 1000)

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final, Literal
 
 from relay.shaping.hours import Hours
@@ -26,10 +27,15 @@ class Rate:
     window: timedelta
 
     def __str__(self) -> str:
-        words = {60: "min", 3600: "hour", 86400: "day", 1: "s"}
-        seconds = int(self.window.total_seconds())
-        unit = next(length for length in (86400, 3600, 60, 1) if seconds % length == 0)
-        return f"{self.count}/{words.get(seconds, f'{seconds // unit}{_UNITS[unit]}')}"
+        return f"{self.count}/{_shown(self.window)}"
+
+
+@lru_cache(1024)
+def _shown(window: timedelta) -> str:
+    words = {60: "min", 3600: "hour", 86400: "day", 1: "s"}
+    seconds = int(window.total_seconds())
+    unit = next(length for length in (86400, 3600, 60, 1) if seconds % length == 0)
+    return words.get(seconds, f"{seconds // unit}{_UNITS[unit]}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ FORGET: Final = 20_000  # destinations; above it those without any state are for
 OTHERS: Final = ("fuse:", "meter:")  # kept by others under the same roof, or of old
 REACTION: Final = "reaction:"
 AGAIN: Final = MINUTE
+# Written for each letter that goes slowly; looking for circles would be a third of it.
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 USUAL: Final = 10 * MINUTE  # the pause that all times of learning are made for
 
 
@@ -112,7 +114,7 @@ class Keeping:
                 del self._learned[key]
                 texts[f"learned:{key}"] = ""
             elif learned.is_capped or self._is_provider(key):
-                texts[f"learned:{key}"] = json.dumps(learned.dump(), separators=(",", ":"))
+                texts[f"learned:{key}"] = _COMPACT(learned.dump())
                 learned.fold()
         if key in self._warming:
             texts[f"warmup:{key}"] = json.dumps(self._warming[key].dump())

@@ -245,13 +245,14 @@ class Learned(Spans):
 
     def rise(self, now: Instant) -> bool:
         """What clean time alone does; True where a ceiling moved."""
-        calm = min(max(CALM, COSTS * self.cost), MOST_CALM) * self._scale * self.patience
         clean, moved = now - self.calm_since, False
-        for track in self.tracks:
-            if clean >= max(SURE * self._scale, 2 * track.span):
+        sure, patience = clean >= SURE * self._scale, self.patience
+        for track in self.tracks:  # for each letter: mostly there is nothing to do
+            if sure and clean >= 2 * track.span:
                 track.tried_from = None
             if track.cap is None or not track.is_pressed:
                 continue
+            calm = min(max(CALM, COSTS * self.cost), MOST_CALM) * self._scale * patience
             is_back = track.cap < NEAR * track.top
             is_soon = track.is_borne and (is_back or track.is_beyond)
             if clean < self._wait(track, calm, is_back, is_soon):

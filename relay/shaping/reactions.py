@@ -138,10 +138,10 @@ class Reactions:
 
     def dump(self) -> str:
         """What is counted, as JSON; empty where nothing is."""
+        if not self._counted and not self._acted_at:
+            return ""
         counted = [[*at, seen] for at, seen in sorted(self._counted.items())]
         acted = [[*at, when] for at, when in sorted(self._acted_at.items())]
-        if not counted and not acted:
-            return ""
         return json.dumps({"counted": counted, "acted": acted}, separators=(",", ":"))
 
     def load(self, text: str) -> None:

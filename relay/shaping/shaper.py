@@ -129,7 +129,9 @@ class Shaper(Waiting):
         of_rule = self._reacting.connections(destination.key, now)
         if of_rule is not None:
             allowed = of_rule if allowed is None else min(allowed, of_rule)
-        for one in (state, *map(self._states.get, self._named_keys.get(destination.key, ()))):
+        named = self._named_keys.get(destination.key)
+        states = (state, *map(self._states.get, named)) if named else (state,)
+        for one in states:
             if one is None or one.mode is Mode.OK or one.is_new:
                 continue
             learned = 1 if one.mode is not Mode.SLOW else one.connections

@@ -203,9 +203,9 @@ class Days:
 
     def dump(self) -> list[Count]:
         """For JSON: the days that have any."""
-        days = range(self._day - DAYS + 1, self._day + 1)
-        counts = ((day, *self._counts[2 * (day % DAYS) : 2 * (day % DAYS) + 2]) for day in days)
-        return [_count(one) for one in counts if one[1]]
+        counts, days = self._counts, range(self._day - DAYS + 1, self._day + 1)
+        known = [(day, 2 * (day % DAYS)) for day in days]
+        return [(day, counts[at], counts[at + 1]) for day, at in known if counts[at]]
 
     @classmethod
     def load(cls, kept: Any, now: Instant) -> Days:

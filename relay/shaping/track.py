@@ -30,7 +30,9 @@ class Peaks:
 
     def note(self, count: int) -> None:
         """So many are counted now."""
-        self.parts[-1][1] = max(self.parts[-1][1], count)
+        last = self.parts[-1]
+        if last[1] < count:
+            last[1] = count
 
 
 class Ceiling(NamedTuple):
@@ -104,7 +106,8 @@ class Track:
         for peaks in (self.ever, self.lately):
             peaks.turn(part)
             peaks.note(self.total)
-        self.high = max(self.high, self.total)
+        if self.high < self.total:
+            self.high = self.total
         if self.cap is not None and self.total >= PRESSED * BELOW * self.cap:
             self.is_pressed = True
 

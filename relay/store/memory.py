@@ -112,9 +112,9 @@ class MemoryStore(
                 if not delivery.state.is_final:
                     known = message.particulars
                     turn = self._turns.give(self._lane(delivery), known.flow, known.deadline_at)
-                    delivery = replace(delivery, mailbox_id=mailbox, turn=turn)
+                    delivery = delivery.changed(mailbox_id=mailbox, turn=turn)
                 else:
-                    delivery = replace(delivery, mailbox_id=mailbox)
+                    delivery = delivery.changed(mailbox_id=mailbox)
                     delivery = ended(delivery, message.received_at)
                 key = (message.id, delivery.n)
                 self._records[key] = Record(
@@ -130,8 +130,8 @@ class MemoryStore(
 
     def _note(self, attempt: Attempt) -> None:
         kept = self._attempts.setdefault((attempt.message_id, attempt.n), [])
-        last = kept[-1].number if kept else 0
-        kept.append(replace(attempt, number=max(attempt.number, last + 1)))
+        next_ = kept[-1].number + 1 if kept else 1
+        kept.append(attempt if attempt.number >= next_ else replace(attempt, number=next_))
 
     def _lane(self, delivery: Delivery) -> Lane:
         domain = self._domains.setdefault(delivery.domain, len(self._domains) + 1)
@@ -254,7 +254,7 @@ class MemoryStore(
             moved = self._wishes.obeyed(moved)
             if moved.state.is_final:
                 moved = ended(moved, now)
-            changed[key] = replace(record, delivery=moved, category=said.category, state_at=now)
+            changed[key] = Record(moved, said.category, now, record.in_inbox, record.read_at)
         self._records |= changed
         self._turns.keep()
         for settlement in settlements:
@@ -291,7 +291,7 @@ class MemoryStore(
             category = reading.category
         delivery = record.delivery
         if delivery.state.is_final:
-            delivery = replace(delivery, tries=len(made))
+            delivery = delivery.changed(tries=len(made))
         return QueueRow(
             delivery,
             message.envelope.sender,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from relay.mail.delivery import Delivery, State, released_until
 from relay.mail.instant import Instant
@@ -39,7 +38,7 @@ class MemoryWishes:
 
 def ended(delivery: Delivery, at: Instant) -> Delivery:
     """One that left the queue."""
-    return replace(delivery, due_at=at, turn=0, is_fixed=False)
+    return delivery.changed(due_at=at, turn=0, is_fixed=False)
 
 
 def changed_by(what: Change, one: Delivery, since: Instant, reason: str, now: Instant) -> Delivery:

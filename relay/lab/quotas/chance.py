@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from functools import lru_cache
 from hashlib import blake2b
 from statistics import NormalDist
 from typing import Final
@@ -38,17 +39,22 @@ class Latency:
     __slots__ = ("_next", "_samples")
 
     def __init__(self, median: float, p99: float, seed: int, name: str) -> None:
-        deviation = NormalDist(0.0, 1.0)
-        ratio = p99 / median
-        samples: list[float] = [
-            median * math.exp(math.log(ratio) * deviation.inv_cdf((n + 0.5) / _SAMPLES) / _P99)
-            for n in range(_SAMPLES)
-        ]
-        random.Random(f"{seed} {name}").shuffle(samples)  # noqa: S311 - no secret
-        self._samples = samples
+        self._samples = _samples(median, p99, seed, name)
         self._next = 0
 
     def draw(self) -> float:
         """The next one."""
         self._next = n = (self._next + 1) & (_SAMPLES - 1)
         return self._samples[n]
+
+
+@lru_cache(8)  # a provider is drawn anew for each side that is tried with it
+def _samples(median: float, p99: float, seed: int, name: str) -> tuple[float, ...]:
+    deviation = NormalDist(0.0, 1.0)
+    ratio = p99 / median
+    samples: list[float] = [
+        median * math.exp(math.log(ratio) * deviation.inv_cdf((n + 0.5) / _SAMPLES) / _P99)
+        for n in range(_SAMPLES)
+    ]
+    random.Random(f"{seed} {name}").shuffle(samples)  # noqa: S311 - no secret
+    return tuple(samples)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from relay.config.shipped import profile_texts
 from relay.lab.quotas import address, configured_rates, draw
 from relay.lab.quotas.base import Provider, Quota
 from relay.lab.quotas.chance import chance
-from relay.lab.rehearsing.arrivals import arrivals
+from relay.lab.rehearsing.arrivals import Arrival, arrivals
 from relay.lab.rehearsing.world import Run
 from relay.lab.virtual_time import START
 from relay.mail.delivery import FailureKind
@@ -60,14 +60,20 @@ class Case:
     def run(self) -> Run:
         """A run to be played once."""
         provider = self.provider()
-        vendors = [address(provider, n) for n in range(self.letters)]
-        letters = arrivals(vendors, self.letters, self.hourly, BEGINS, self.length, self.seed)
+        letters = _arrivals(self)
         restart_at = None
         if self.seed % EVERY_THIRD == 0:
             minutes = self.length // MINUTE
             restart_at = BEGINS + MINUTE * int(1 + (minutes - 2) * chance(self.seed, "restart"))
         book = book_with(self.model, self.rates())
         return Run((provider,), book, letters, BEGINS, self.length, restart_at)
+
+
+@lru_cache(2)  # a case is run for each oracle and each side
+def _arrivals(case: Case) -> list[Arrival]:
+    provider = case.provider()
+    vendors = [address(provider, n) for n in range(case.letters)]
+    return arrivals(vendors, case.letters, case.hourly, BEGINS, case.length, case.seed)
 
 
 @cache

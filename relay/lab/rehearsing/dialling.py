@@ -72,6 +72,8 @@ class Dialler:
     ) -> None:
         """`providers`: by their recipients' domains."""
         self._providers = providers
+        found = providers.values()
+        self._offering = {id(one): one for one in found if isinstance(one, Offering)}
         self._clock = clock
         self._may_fall_over = may_fall_over
         self._number = 0
@@ -115,7 +117,7 @@ class Dialler:
                 return Unreached(Failure(answer, f"{host}: {answer}", Stage.CONNECT), host)
             if answer is not None:
                 return Unreached(replies.parse(answer, Stage.CONNECT), host)
-            offering = provider if isinstance(provider, Offering) else None
+            offering = self._offering.get(id(provider))
             if not is_clear:
                 await self._wait(provider, host, ENCRYPTING)
                 if offering is not None and offering.is_tls_broken(host):

@@ -82,6 +82,7 @@ class SwiftLoop(VirtualTimeLoop):
     def __init__(self) -> None:
         super().__init__()
         self._timers: list[tuple[float, _Timer]] = []
+        self.elapsed = 0  # milliseconds since its beginning
 
     def call_soon(
         self,
@@ -133,6 +134,7 @@ class SwiftLoop(VirtualTimeLoop):
                         "no callback is ready and no timer is set: nothing would ever happen"
                     )
                 self._elapsed = max(self._elapsed, timers[0][0])
+                self.elapsed = round(self._elapsed * 1000)
                 turns = 0
             turns += 1
             if turns > MANY:
@@ -154,11 +156,25 @@ class SwiftLoop(VirtualTimeLoop):
                         self.call_exception_handler(told)
 
 
+class SwiftClock(VirtualClock):
+    """Read some hundred times a letter: each time it is one call, and the time is there."""
+
+    _loop: SwiftLoop
+
+    def now(self) -> int:
+        """See Clock.now."""
+        return self._start + self._loop.elapsed
+
+    def monotonic(self) -> float:
+        """See Clock.monotonic."""
+        return self._loop._elapsed
+
+
 def run(main: Callable[[VirtualClock], Coroutine[Any, Any, Result]], start: Instant) -> Result:
     """Run `main(clock)` on a loop of its own, from `start` to its end."""
     loop = SwiftLoop()  # no Runner: its care for signals writes out the whole outcome, twice
     try:
-        return loop.run_until_complete(main(VirtualClock(loop, start)))
+        return loop.run_until_complete(main(SwiftClock(loop, start)))
     finally:
         left = asyncio.all_tasks(loop)
         for task in left:

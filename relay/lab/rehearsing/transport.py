@@ -273,7 +273,12 @@ class QuotaTransport:
 
 def message_id_of(delivery: Delivery) -> str:
     """The letter's Message-ID, as a provider sees it."""
-    return f"<{ids.show(delivery.message_id)}@lpse.example.go.id>"
+    return _named(delivery.message_id)
+
+
+@lru_cache(maxsize=20_000)  # more than a run has letters; each is asked for at every step
+def _named(message_id: int) -> str:
+    return f"<{ids.show(message_id)}@lpse.example.go.id>"
 
 
 @lru_cache(maxsize=1024)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 from relay.lab.quotas.base import Provider
@@ -215,16 +215,10 @@ class World:
     def _entry(self, arrival: Arrival, now: Instant) -> Entry:
         recipient, urgency = arrival.recipient, arrival.urgency
         message_id = self._names.next(now)
-        parsed = _parsed(recipient)
+        parsed, envelope = _addressed(recipient)
         flow = "Pengumuman" if arrival.is_announcement else urgency.word
-        message = Message(
-            message_id,
-            Envelope(SENDER, (Recipient(recipient, parsed, notify=NEVER),)),
-            _CONTENT,
-            _SOURCE,
-            now,
-            Particulars(flow, urgency, from_domain="lpse.example.go.id", flow=flow),
-        )
+        particulars = _particulars(flow, urgency)
+        message = Message(message_id, envelope, _CONTENT, _SOURCE, now, particulars)
         delivery = Delivery(
             message_id,
             0,
@@ -244,8 +238,14 @@ class World:
 
 
 @lru_cache(maxsize=20_000)
-def _parsed(recipient: str) -> Address:
-    return address.parse(recipient)
+def _addressed(recipient: str) -> tuple[Address, Envelope]:
+    parsed = address.parse(recipient)
+    return parsed, Envelope(SENDER, (Recipient(recipient, parsed, notify=NEVER),))
+
+
+@cache
+def _particulars(flow: str, urgency: Urgency) -> Particulars:
+    return Particulars(flow, urgency, from_domain="lpse.example.go.id", flow=flow)
 
 
 def _per_connection(shaping: Shaping, clock: VirtualClock) -> PerConnection:
