@@ -129,24 +129,35 @@ class Lane:
     def first(self, only_new: bool = False) -> Delivery | None:
         """The next delivery whose domain may be tried, still leased; `only_new`: none that was
         refused."""
+        first = self._first(only_new)
+        return None if first is None else first[1]
+
+    def _first(self, only_new: bool) -> Entry | None:
         if not self.shut and not only_new:
-            return self.leased[0][1] if self.leased else None
+            return self.leased[0] if self.leased else None
         open_ = [
-            (turn, delivery)
-            for turn, delivery in self.leased
-            if delivery.domain not in self.shut and not (only_new and turn[1])
+            entry
+            for entry in self.leased
+            if entry[1].domain not in self.shut and not (only_new and entry[0][1])
         ]
-        return min(open_)[1] if open_ else None
+        return min(open_, default=None)
 
     def likeliest(self, only_new: bool = False) -> Delivery | None:
         """As :meth:`first`, but within a class one that was never tried comes before others: who
         asks for all had better not be refused for its own sake."""
-        open_ = [
-            (turn[:2], delivery.tries > 0, turn, delivery)
-            for turn, delivery in self.leased
-            if delivery.domain not in self.shut and not (only_new and turn[1])
+        first = self._first(only_new)
+        if first is None:
+            return None
+        (urgency, was_refused, *_), _ = first
+        untried = [
+            entry
+            for entry in self.leased
+            if not entry[1].tries
+            and entry[0][0] == urgency
+            and entry[0][1] == was_refused
+            and entry[1].domain not in self.shut
         ]
-        return min(open_)[-1] if open_ else None
+        return min(untried)[1] if untried else first[1]
 
     def wanted(self, is_scarce: bool, is_probing: bool) -> int:
         """How many to lease at a time; `is_scarce`: room for rows is."""
@@ -155,7 +166,9 @@ class Lane:
 
     def first_of(self, urgency: Urgency) -> Delivery | None:
         """The next delivery of that class whose domain may be tried."""
-        of_class = [e for e in self.leased if e[0][0] == urgency and e[1].domain not in self.shut]
+        of_class = [entry for entry in self.leased if entry[0][0] == urgency]
+        if self.shut:
+            of_class = [entry for entry in of_class if entry[1].domain not in self.shut]
         return min(of_class)[1] if of_class else None
 
     def wait(self, until: Instant, urgency: Urgency, now: Instant) -> None:
@@ -173,9 +186,8 @@ class Lane:
 
     def take(self, first: Delivery, most: int) -> tuple[Delivery, ...]:
         """`first` and up to `most` in all of the same letter and domain, no longer leased."""
-        if most == 1 and isinstance(self.leased, list) and self.leased[0][1] is first:
-            heapq.heappop(self.leased)
-            self.leased = self.leased or ()
+        if most == 1 and isinstance(self.leased, list):
+            self._drop_one(self.leased, first)
             return (first,)
         same = [
             d
@@ -197,6 +209,16 @@ class Lane:
     def note(self, domain: str, urgency: Urgency) -> None:
         """There is ready mail of that class in the store."""
         self.domains[domain] = min(urgency, self.domains.get(domain, urgency))
+
+    def _drop_one(self, leased: list[Entry], gone: Delivery) -> None:
+        """Without looking at the names of all."""
+        at = next(n for n, entry in enumerate(leased) if entry[1] is gone)
+        if at == 0:
+            heapq.heappop(leased)
+        else:
+            del leased[at]
+            heapq.heapify(leased)
+        self.leased = leased or ()
 
     def _drop(self, gone: set[tuple[int, int]]) -> None:
         left = [e for e in self.leased if (e[1].message_id, e[1].n) not in gone]

@@ -54,12 +54,14 @@ class _Width:
     rate: Rate
     span: int
     grain: int  # milliseconds that one slice may hold
+    closed: int  # units that are kept for the other classes
 
 
 @lru_cache(1024)
 def _width(rate: Rate) -> _Width:
     span = millis(rate.window)
-    return _Width(rate, span, 0 if rate.count <= EXACT else max(1, span // BUCKETS))
+    grain = 0 if rate.count <= EXACT else max(1, span // BUCKETS)
+    return _Width(rate, span, grain, closed_to_massal(rate.count))
 
 
 class Window:
@@ -84,6 +86,11 @@ class Window:
     def span(self) -> int:
         """Its length in milliseconds."""
         return self._width.span
+
+    @property
+    def closed(self) -> int:
+        """How many units of it are kept for the other classes than massal."""
+        return self._width.closed
 
     def __len__(self) -> int:
         """How many slices it keeps."""
@@ -110,8 +117,7 @@ class Window:
     def has_share(self, units: int, now: Instant) -> bool:
         """True where massal with so many more has no more than what is open to it."""
         self._forget(now)
-        most = self._width.rate.count
-        return self._massal + units <= most - closed_to_massal(most)
+        return self._massal + units <= self._width.rate.count - self._width.closed
 
     def add(self, units: int, now: Instant, massal: int = 0) -> None:
         """Count units written now, so many of them massal. What was set aside before a restart may
@@ -227,7 +233,7 @@ class Meter:
         at = now
         is_massal = urgency is Urgency.MASSAL and not self._has_turn(units, ahead, now)
         for window in self.windows:
-            closed = closed_to_massal(window.rate.count) if is_massal else 0
+            closed = window.closed if is_massal else 0
             at = max(at, window.free_at(units + ahead, now, closed))
         next_at = max(self._next_at, self._massal_at) if is_massal else self._next_at
         if ahead:
@@ -241,11 +247,8 @@ class Meter:
         now = self.forward(now)
         is_massal = urgency is Urgency.MASSAL and not self._has_turn(units, 0, now)
         full = [
-            (
-                w.free_at(units, now, closed_to_massal(w.rate.count) if is_massal else 0),
-                w.rate,
-            )
-            for w in self.windows
+            (window.free_at(units, now, window.closed if is_massal else 0), window.rate)
+            for window in self.windows
         ]
         at, rate = max(full, key=lambda pair: pair[0], default=(now, None))
         return rate if at > now else None

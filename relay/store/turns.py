@@ -86,8 +86,9 @@ class Turns:
     def rank(self, lane: Lane, turn: int) -> int:
         """What a turn is worth beside those of other lanes: deadlines are the same everywhere,
         and what follows them is counted from each lane's own virtual time."""
-        first = stretch_of(turn)
-        return first + turn - self._virtual_of((lane, first))
+        first = 0 if turn >= 0 else stretch_of(turn)
+        virtual = self._virtual.get((lane, first))  # asked for the head of each lane at each claim
+        return first + turn - (self._virtual_of((lane, first)) if virtual is None else virtual)
 
     def keep(self) -> None:
         """What was given and leased since the last call is committed."""

@@ -132,4 +132,4 @@ class Dialler:
 
     async def _wait(self, provider: Provider, host: str, stages: tuple[Stage, ...]) -> None:
         now = self._clock.now()
-        await asyncio.sleep(sum(provider.seconds(stage, host, now) for stage in stages))
+        await asyncio.sleep(sum([provider.seconds(stage, host, now) for stage in stages]))

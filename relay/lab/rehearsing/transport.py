@@ -155,8 +155,8 @@ class QuotaTransport:
         self._disconnected.pop(session)()
 
     async def _wait(self, session: Session, *stages: Stage) -> None:
-        now, host = self._clock.now(), session.host
-        await asyncio.sleep(sum(session.provider.seconds(one, host, now) for one in stages))
+        now, host, seconds = self._clock.now(), session.host, session.provider.seconds
+        await asyncio.sleep(sum([seconds(one, host, now) for one in stages]))
 
     # --- a letter on a session
 
