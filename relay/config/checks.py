@@ -38,6 +38,7 @@ def across(read: Read, state: Path | None) -> list[Problem]:
         (_return_path, ("return_path", "listen", "lab")),
         (_store, ("store",)),
         (_laboratory, ("lab",)),
+        (_pauses, ("pause",)),
         (_schedule, ("retry",)),
         (_filters, ("filters", "dkim")),
         (lambda _: _certificate_files(read), ("certificate",)),
@@ -216,6 +217,16 @@ def _laboratory(settings: RelaySettings) -> Found:
     for name in LifeSettings.model_fields:
         if getattr(settings.life, name) < SHORTEST:
             yield ("life", name), LAB_ONLY, ""
+
+
+def _pauses(settings: RelaySettings) -> Found:
+    pause = settings.pause
+    for name in ("throttle", "block"):
+        if pause.longest < getattr(pause, name):
+            at = "longest" if "longest" in pause.model_fields_set else name
+            message = f"no pause is shorter than its first: {name} is more than longest"
+            yield ("pause", at), message, "longest: at least as long as throttle and block"
+            return
 
 
 def _schedule(settings: RelaySettings) -> Found:

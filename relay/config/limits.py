@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from relay.config import source
 from relay.config.settings import RelaySettings, SiteSettings
 from relay.config.shipped import profile_texts
 from relay.config.written import Read, Written
 from relay.shaping.profiles import Layer, Profiles, parse
-from relay.strict_yaml import Fields, Problem, SourceError
+from relay.strict_yaml import Fields, Problem, SourceError, nearest
+from relay.transports.hop import parse_hop
 
 
 def profiles_of(read: Read) -> Profiles:
@@ -21,11 +22,47 @@ def profiles_of(read: Read) -> Profiles:
         assert isinstance(settings, RelaySettings | SiteSettings)  # noqa: S101 - read as such
         lines = _lines(written)
         layers.append(Layer(settings.limits, settings.providers, str(written.file), lines))
+    problems = [fault for written in (read.main, *read.site) for fault in _no_routes(read, written)]
+    profiles = None
     try:
-        return Profiles(shipped, layers)
+        profiles = Profiles(shipped, layers)
     except SourceError as error:
         files = {str(written.file): written for written in (read.main, *read.site)}
-        raise SourceError(_placed(problem, files) for problem in error.problems) from None
+        problems += (
+            _placed(problem, files)
+            for problem in error.problems
+            if not files[problem.file].is_spoilt(problem.key)  # it is said already
+        )
+    if problems or profiles is None:
+        raise SourceError(problems)
+    return profiles
+
+
+def _no_routes(read: Read, written: Written) -> Iterator[Problem]:
+    """Limits for a next hop that no route leads to."""
+    if read.main.is_spoilt("routes", "fallback_route"):
+        return
+    assert isinstance(written.settings, RelaySettings | SiteSettings)  # noqa: S101 - read as such
+    ways = [route.to for route in read.settings.routes.values()]
+    if read.settings.fallback_route is not None:
+        ways.append(read.settings.fallback_route.to)
+    known = {url for way in ways if (url := _url(way))}
+    for key, limit in written.settings.limits.items():
+        if key.startswith(("smtp://", "smtps://")) and limit is not None and key not in known:
+            url = _url(key)
+            hint = f"write {url}" if url in known else nearest(key, sorted(known))
+            if not known:
+                hint = "add it to routes"
+            yield written.problem(("limits", key), f"no route leads to {key}", hint)
+
+
+def _url(way: str) -> str | None:
+    """A route's value as a limit names it; None for `mx`, and for what is none."""
+    try:
+        hop = parse_hop(way, "" if "@" in way else None)
+    except ValueError:
+        return None
+    return None if hop is None else hop.url
 
 
 def _lines(written: Written) -> dict[str, int]:

@@ -38,7 +38,7 @@ def mended(root: Node, file: str, model: type[Settings]) -> Mended:
             found.settings = model.model_validate(values)
             return found
         except ValidationError as error:
-            fresh = source.problems(error, root, file, model)
+            fresh = source.problems(error, root, file, model, found.spoilt)
             found.problems += (one for one in fresh if one not in found.problems)
             items = error.errors(include_url=False)
             faulty = [(source.written(values, item["loc"]), item["type"]) for item in items]

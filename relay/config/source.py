@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -41,9 +41,14 @@ def path_of(shown: str) -> tuple[str | int, ...]:
 
 
 def problems(
-    error: ValidationError, root: Node, file: str, model: type[BaseModel]
+    error: ValidationError,
+    root: Node,
+    file: str,
+    model: type[BaseModel],
+    spoilt: Collection[tuple[str | int, ...]] = (),
 ) -> list[Problem]:
-    """Each fault that pydantic found, with file, line, key and a suggestion."""
+    """Each fault that pydantic found, with file, line, key and a suggestion; `spoilt`: where what
+    stands was left out, so that it is not said to be missing."""
     found = []
     for item in error.errors(include_url=False):
         path = written(root, item["loc"])
@@ -52,6 +57,8 @@ def problems(
             message = "unknown key"
             suggestion = nearest(str(path[-1]), known_keys(model, path[:-1]))
         elif item["type"] == "missing":
+            if path in spoilt:
+                continue
             path, message = item["loc"], "this key is missing"
         node = at(root, path)
         found.append(Problem(file, node.line, show(path), message, suggestion))

@@ -22,6 +22,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from relay.shaping.destination import Destination, Profile, Rate, Sum, belongs, site_key
+from relay.shaping.mistakes import beyond, shadowed
 from relay.shaping.settings import LimitSettings, ProviderSettings, WarmupSettings
 from relay.shaping.warmup import Warmup
 from relay.strict_yaml import Problem, Reader, SourceError, nearest, plain
@@ -125,9 +126,12 @@ class Profiles:
         self._base = {profile.name: profile for profile in shipped}
         self._default = self._base.pop(DEFAULT, Profile(DEFAULT))
         self._limits: dict[str, tuple[LimitSettings, str]] = {}
+        self._matched: dict[str, str] = {}  # a provider whose `match` a layer says → which
         problems: list[Problem] = []
         for layer in layers:
             problems += self._lay(layer)
+        for name, problem in shadowed(self._base, self._matched):
+            problems.append(Problem(self._matched[name], 0, f"providers.{name}", *problem))
         if problems:
             raise SourceError(problems)
         self._by_domain = {d: p.name for p in self._base.values() for d in p.domains}
@@ -151,7 +155,12 @@ class Profiles:
                 yield Problem(layer.where, 0, f"providers.{name}.rate", *fault)
                 continue
             place = layer.place(f"providers.{name}")
-            self._base[name] = _over(self._base.get(name, Profile(name)), said, place)
+            made = _over(self._base.get(name, Profile(name)), said, place)
+            if (said.burst or said.rate) and (fault := beyond(made.burst, made.rates)):
+                yield Problem(layer.where, 0, f"providers.{name}", *fault)
+            self._base[name] = made
+            if said.match:
+                self._matched[name] = layer.where
         for key, limit in layer.limits.items():
             if limit is None:
                 self._limits.pop(_key(key), None)
@@ -162,7 +171,19 @@ class Profiles:
                 given = {name: getattr(limit, name) for name in _SAYS}
                 said_here = {name: value for name, value in given.items() if value is not None}
                 place = layer.place(f"limits.{key}")
-                self._limits[_key(key)] = (below.model_copy(update=said_here), place)
+                merged = below.model_copy(update=said_here)
+                if fault := self._of_burst(_key(key), merged):
+                    yield Problem(layer.where, 0, f"limits.{key}", *fault)
+                self._limits[_key(key)] = (merged, place)
+
+    def _of_burst(self, key: str, said: LimitSettings) -> tuple[str, str] | None:
+        """What is wrong with its burst, beside the limit that it goes with."""
+        if said.burst is None:
+            return None
+        if not said.rate and _is_sum(key):
+            return f"{key} has a burst, and no rate that it is of", "rate: 1000/min"
+        named = (profile.rates for profile in self._base.values() if key in profile.domains)
+        return beyond(said.burst, said.rate or next(named, ()))
 
     def _bounded(self, profile: Profile) -> Profile:
         """A provider's profile under the limits that mean it."""

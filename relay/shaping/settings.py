@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from relay.settings import Duration, Settings
 from relay.shaping import hours
@@ -23,6 +23,7 @@ _WINDOWS: Final = {
     "d": timedelta(days=1),
     "day": timedelta(days=1),
 }
+_SUFFIX: Final = re.compile(r"\.?[\w-]+(\.[\w-]+)*\.?")
 MOST: Final = 10_000_000  # units of a rate: more is a slip of the pen
 WIDEST: Final = timedelta(days=31)  # window of a rate
 _SPANS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -124,10 +125,27 @@ def limit(value: Any) -> Any:
 Limit = Annotated[LimitSettings, BeforeValidator(limit)]
 
 
+def suffix(value: str) -> str:
+    """`.google.com`, or a host's name. Raises ValueError for what no MX host ends in."""
+    if not _SUFFIX.fullmatch(value.strip()):
+        raise ValueError(f"no MX host ends in {value!r} (write .google.com, or a host's name)")
+    return value.strip().lower()
+
+
+def some(value: object) -> object:
+    """A list that names none is no list."""
+    if value in ([], ()):
+        raise ValueError("an empty list matches no MX host (to drop a profile write null for it)")
+    return value
+
+
+Suffixes = Annotated[tuple[Annotated[str, AfterValidator(suffix)], ...], BeforeValidator(some)]
+
+
 class ProviderSettings(Settings):
     """`providers.NAME`: a shipped profile changed, or a new one (then `match` is needed)."""
 
-    match: tuple[str, ...] | None = None
+    match: Suffixes | None = None
     domains: tuple[str, ...] | None = None
     tls: Literal["required", "opportunistic", "none"] | None = None
     pipelining: bool | None = None

@@ -258,6 +258,54 @@ def test_a_sender_that_is_none(tmp_path: Path, entry: str, says: str) -> None:
         ("limits: {a.id: []}", "limits.a.id: an empty list is no rate"),
         ("limits: {'*.go.id': 9/min}", "limits.*.go.id: '*.go.id' is no domain (write gmail.com"),
         ("pause: {longest: 99999999999d}", "pause.longest: '99999999999d' is longer than anybody"),
+        # what can mean nothing
+        (
+            "limits: {'smtp://h.id:25': 9/min}",
+            "limits.smtp://h.id:25: no route leads to smtp://h.id:25 (add it to routes)",
+        ),
+        (
+            "routes: {a.id: 'smtp://h.id'}\nlimits: {'smtp://h.id': 9/min}",
+            "limits.smtp://h.id: no route leads to smtp://h.id (write smtp://h.id:25)",
+        ),
+        (
+            "fallback_route: {to: 'smtp://h.id'}\nlimits: {'smtp://g.id:25': 9/min}",
+            "limits.smtp://g.id:25: no route leads to smtp://g.id:25 (did you mean smtp://h.id:25?",
+        ),
+        ("providers: {x: {match: ['']}}", "providers.x.match[0]: no MX host ends in ''"),
+        ("providers: {x: {match: ['*.x.id']}}", "providers.x.match[0]: no MX host ends in '*.x."),
+        ("providers: {x: {match: [.]}}", "providers.x.match[0]: no MX host ends in '.'"),
+        ("providers: {gmail: {match: []}}", "providers.gmail.match: an empty list matches no MX"),
+        (
+            "providers: {x: {match: [.l.google.com]}}",
+            "providers.x: x never matches: its MX hosts all belong to gmail before it"
+            " (change gmail, or write gmail: null)",
+        ),
+        (
+            "providers: {gmail: {match: [.qq.com, .qq.com.cn]}}",
+            "providers.gmail: qq never matches: its MX hosts all belong to gmail",
+        ),
+        (
+            "limits: {a.id: {rate: [20/min, 900/day], burst: 21}}",
+            "limits.a.id: a burst of 21 never adds to 20/min: no more than 20 go at once"
+            " (burst: 20)",
+        ),
+        ("limits: {gmail.com: {burst: 50}}", "limits.gmail.com: a burst of 50 never adds to 20/m"),
+        ("limits: {total: {burst: 5}}", "limits.total: total has a burst, and no rate"),
+        ("providers: {gmail: {burst: 50}}", "providers.gmail: a burst of 50 never adds to 20/min"),
+        (
+            "providers: {x: {match: [.x.id], rate: 2/min, burst: 3}}",
+            "providers.x: a burst of 3 never adds to 2/min",
+        ),
+        (
+            "pause: {throttle: 2h, longest: 1h}",
+            "pause.longest: no pause is shorter than its first: throttle is more than longest",
+        ),
+        ("pause: {block: 2d}", "pause.block: no pause is shorter than its first: block is more"),
+        (
+            "limits: {a.id: {warmup: {start: 500/h, end: 900/day}}}",
+            "limits.a.id.warmup.start: '500/h' is no number a day (write 500/day)",
+        ),
+        ("limits: {a.id: {warmup: {start: 5/day}}}", "limits.a.id.warmup.end: this key is missin"),
         ("dkim: {a: b}", "dkim: a list is expected here, not a mapping"),
         ("web: [3]", "web: a mapping of keys is expected here, not a list"),
         ("ingress: {backlog: null}", "ingress.backlog: a whole number is expected here, not noth"),

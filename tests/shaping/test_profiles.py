@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 import relay.shaping
 from relay.shaping.destination import Destination, Profile, site_key
@@ -182,6 +183,21 @@ def test_a_profile_is_changed_made_and_removed() -> None:
     assert "gmx" not in book.items()
 
 
+def provider(name: str, **said: Any) -> Layer:
+    return Layer({}, {name: ProviderSettings.model_validate(said)}, "relay.yaml")
+
+
+def test_a_burst_up_to_the_rate_is_one() -> None:
+    book = Profiles(shipped(), [layer(gmail_com={"burst": 20}, a_id={"burst": 9})])
+    assert book.items()["gmail"].burst == 20  # a.id has a burst for a rate of `*`, if there is one
+
+
+@pytest.mark.parametrize("match", [[""], ["."], ["*.x.id"], ["x y"], []])
+def test_what_no_mx_host_ends_in(match: list[str]) -> None:
+    with pytest.raises(ValidationError, match="no MX host"):
+        ProviderSettings.model_validate({"match": match})
+
+
 @pytest.mark.parametrize(
     ("made", "key", "says"),
     [
@@ -195,6 +211,12 @@ def test_a_profile_is_changed_made_and_removed() -> None:
             "providers.gmail.rate",
             "two limits",
         ),
+        (layer(a_id={"rate": "3/min", "burst": 4}), "limits.a.id", "never adds to 3/min"),
+        (layer(gmail_com={"burst": 50}), "limits.gmail.com", "never adds to 20/min"),
+        (layer(total={"burst": 4}), "limits.total", "no rate that it is of"),
+        (provider("gmail", burst=50), "providers.gmail", "never adds to 20/min"),
+        (provider("x", match=[".l.google.com"]), "providers.x", "all belong to gmail before it"),
+        (provider("gmail", match=[".qq.com"]), "providers.gmail", "qq never matches"),
     ],
 )
 def test_what_cannot_be_is_told(made: Layer, key: str, says: str) -> None:
