@@ -84,11 +84,12 @@ class Flights:
             self._put_back(lane, alive, made.until)
             return
         try:
-            readings = await self._outcomes.attempted(lane.destination, letter, alive, made)
+            to, began_at = lane.destination, permits.began_at
+            readings = await self._outcomes.attempted(to, letter, alive, made, began_at)
         except Exception as error:
             raise Unwritten(f"the outcome of {alive[0].ref} could not be written") from error
         for delivery, read in zip(alive, readings, strict=True):
-            _remember(lane, delivery, read)
+            self._remember(lane, delivery, read)
 
     async def _handed_over(
         self, lane: Lane, alive: Sequence[Delivery], route: Route, permits: DestinationPermits
@@ -150,13 +151,14 @@ class Flights:
             self._fallback.tell(found.destination)
         return leads
 
-
-def _remember(lane: Lane, delivery: Delivery, read: Classification | None) -> None:
-    """After a refusal for our sake another letter goes first; after an acceptance any."""
-    if read is None:
-        lane.refused = NONE
-    elif read.action in (Action.SLOW_DOWN_PROVIDER, Action.FIX_CONFIG) and read.scope not in (
-        Scope.RECIPIENT,
-        Scope.MESSAGE,
-    ):
-        lane.refuse(delivery)
+    def _remember(self, lane: Lane, delivery: Delivery, read: Classification | None) -> None:
+        """After a refusal for our sake another letter goes first; after an acceptance any, unless
+        it came late, and the door is shut still."""
+        if read is None:
+            if self._parts.shaper.closed_since(lane.destination.key) is None:
+                lane.refused = NONE
+        elif read.action in (Action.SLOW_DOWN_PROVIDER, Action.FIX_CONFIG) and read.scope not in (
+            Scope.RECIPIENT,
+            Scope.MESSAGE,
+        ):
+            lane.refuse(delivery)

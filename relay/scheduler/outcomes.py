@@ -72,15 +72,17 @@ class Outcomes:
         letter: Letter,
         deliveries: Sequence[Delivery],
         made: Sequence[Attempt],
+        began_at: Instant | None,
     ) -> list[Classification | None]:
-        """One attempt a delivery, in their order. Returns their readings when all is written."""
+        """One attempt a delivery, in their order; `began_at`: when shaping permitted them. Returns
+        their readings when all is written."""
         readings: list[Classification | None] = []
         writing: list[asyncio.Future[None]] = []
         paused: set[str] = set()
         for delivery, attempt in zip(deliveries, made, strict=True):
             try:
                 read = self._read(attempt, destination)
-                told = self._fed_back(destination, read, attempt, letter, delivery.domain)
+                told = self._fed_back(destination, read, attempt, letter, delivery.domain, began_at)
             except Exception as error:
                 readings.append(None)
                 writing.append(await self._unsettled(delivery, attempt, destination, letter, error))
@@ -108,11 +110,13 @@ class Outcomes:
         attempt: Attempt,
         letter: Letter,
         domain: str,
+        began_at: Instant | None,
     ) -> Sequence[Event]:
         """What shaping made of it, told already."""
         return_domain = self._parts.tuning.return_domain
         now, us = self._steady.now(), identity_of(letter, attempt.source_ip, return_domain)
-        told = self._parts.shaper.feedback(destination, read, attempt.said(), now, us, domain)
+        said, shaper = attempt.said(), self._parts.shaper
+        told = shaper.feedback(destination, read, said, now, us, domain, began_at)
         for event in told:
             self._parts.emit(event)
         return told

@@ -43,13 +43,17 @@ class DestinationPermits:
         self._urgency = urgency
         self.identity: Identity = NOBODY  # known once the letter is read
         self.is_admitted = False
-        self._admitted_at: Instant | None = None
+        self.began_at: Instant | None = None  # when the last permit was given
         self.on_admitted: Callable[[], None] = _nothing
 
     def connect(self) -> NotYet | None:
         """See Permits.connect."""
-        wait = self._shaper.connect(self._destination, self._steady.now(), self._urgency)
-        return None if wait is None else NotYet(wait.until, wait.why)
+        now = self._steady.now()
+        wait = self._shaper.connect(self._destination, now, self._urgency)
+        if wait is not None:
+            return NotYet(wait.until, wait.why)
+        self.began_at = now
+        return None
 
     def connected(self) -> None:
         """See Permits.connected."""
@@ -82,11 +86,14 @@ class DestinationPermits:
         return None
 
     def _said(self, units: int, domain: str) -> Wait | Short | None:
-        now = self._admitted_at = self._steady.now()
+        now = self._steady.now()
         to, urgency = self._destination, self._urgency
-        return self._shaper.admit(to, domain, units, now, urgency, self.identity)
+        said = self._shaper.admit(to, domain, units, now, urgency, self.identity)
+        if said is None:
+            self.began_at = now
+        return said
 
     def refund(self, units: int, domain: str) -> None:
         """See Permits.refund."""
         now = self._steady.now()
-        self._shaper.refund(self._destination, domain, units, now, self._admitted_at)
+        self._shaper.refund(self._destination, domain, units, now, self.began_at)

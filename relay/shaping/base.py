@@ -194,8 +194,13 @@ class Shaping(Protocol):
         now: Instant,
         identity: Identity = NOBODY,
         domain: str = "",
+        began_at: Instant | None = None,
     ) -> Sequence[Event]:
-        """What a reply means for the destination (None: accepted). Returns Paused, Resumed …"""
+        """What a reply means for the destination (None: accepted). Returns Paused, Resumed …
+
+        `began_at`: when the permit was given for what it answers (None: now). What had begun before
+        the last refusal, or before the pause, ends no pause and answers no probe.
+        """
         ...
 
     def is_full(self, destination: Destination, now: Instant) -> bool:

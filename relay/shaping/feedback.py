@@ -91,6 +91,7 @@ class Standing:
     enough: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
     enough_at: Instant = 0
     closed_at: Instant = 0  # since when nothing but a probe goes there; 0: it is open
+    refused_at: Instant = 0  # the last refusal, or the pause's beginning; of this process alone
     last_reply: str = ""
     last_reply_at: Instant | None = None
 
@@ -128,6 +129,12 @@ _KEPT: Final = (
 )
 
 
+def is_late(state: Standing, began_at: Instant | None) -> bool:
+    """True for the answer to what had begun before the last refusal: it says nothing of the time
+    since."""
+    return began_at is not None and began_at <= state.refused_at
+
+
 def begin(state: Standing) -> None:
     """A provider without history: a quarter of its limit."""
     state.mode, state.share, state.is_new, state.step_at = Mode.SLOW, START, True, 0
@@ -140,15 +147,20 @@ def refused(
     reply: str,
     now: Instant,
     settings: PauseSettings,
+    began_at: Instant | None = None,
 ) -> Change:
-    """A reply that stops the destination. Every one moves the end of the pause."""
-    was, kind = state.mode, kind_of(read, reply)
-    state.is_asked = False
-    if was is Mode.SLOW and not state.is_new and state.carried <= FEW and state.kind:
+    """A reply that stops the destination. Every one moves the end of the pause; one that is late
+    makes it no longer, and teaches nothing that was not known."""
+    was, kind, late = state.mode, kind_of(read, reply), is_late(state, began_at)
+    state.is_asked, state.refused_at = False, now
+    if late:
+        was = Mode.PAUSED if was is Mode.PROBING else was  # no probe was refused
+    elif was is Mode.SLOW and not state.is_new and state.carried <= FEW and state.kind:
         was, state.refusals = Mode.PROBING, 0  # it was not over yet, or we were in a hurry
     if was in (Mode.OK, Mode.SLOW):
         state.since, state.refusals, state.kind = now, 0, kind
-        if kind is not Kind.ADMINISTRATIVE or _is_of_rate_too(read, learned, now):
+        is_of_rate = kind is not Kind.ADMINISTRATIVE or _is_of_rate_too(read, learned, now)
+        if is_of_rate and not late:
             learned.refused(now, kind is not Kind.THROTTLE)
     elif was is Mode.PROBING:
         state.refusals += 1
@@ -243,7 +255,7 @@ def unreached(state: Standing, failure: str, now: Instant, settings: PauseSettin
         state.kind = Kind.REST  # after a refusal it stays a refusal's way back
     if not state.by_hand:
         state.why = failure
-    state.mode = Mode.PAUSED
+    state.mode, state.refused_at = Mode.PAUSED, now
     longest = min(LONGEST_REST, millis(settings.longest))
     state.until = max(state.until, now + min(REST << min(over, 10), longest))
     return Change.NONE if was is Mode.PAUSED else Change.PAUSED
@@ -287,9 +299,10 @@ def slow(state: Standing, factor: float, now: Instant, settings: PauseSettings) 
         state.step_at = now + _step(settings)
 
 
-def pause(state: Standing, until: Instant | None, why: str) -> None:
+def pause(state: Standing, until: Instant | None, why: str, now: Instant) -> None:
     """By hand."""
     state.mode, state.why, state.by_hand = Mode.PAUSED, why, until is None
+    state.refused_at = now
     state.until = max(state.until, until or 0)
 
 

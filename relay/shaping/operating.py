@@ -34,7 +34,7 @@ class Operating(Keeping):
     def pause(self, destination: str, until: Instant | None, why: str, now: Instant) -> None:
         """See Shaping.pause."""
         state = self._states.setdefault(destination, Standing())
-        feedback.pause(state, until, why)
+        feedback.pause(state, until, why, now)
         closing(state, now)
         self._dirty.add(destination)
 

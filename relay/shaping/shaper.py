@@ -254,40 +254,44 @@ class Shaper(Waiting):
         now: Instant,
         identity: Identity = NOBODY,
         domain: str = "",
+        began_at: Instant | None = None,
     ) -> Sequence[Event]:
         """See Shaping.feedback."""
         key, read = destination.key, classification
         self._known[key] = destination
         is_known = key in self._states or key in self._named_keys
         if read is None and not is_known:  # all is well, as ever
-            return self._all_heard(destination, Meaning.ALIVE, read, reply, now, False)
+            return self._all_heard(destination, Meaning.ALIVE, read, reply, now, False, began_at)
         state = self._state(destination)
         if read is not None:
             state.last_reply, state.last_reply_at = reply, now
         said = meaning.meaning(read, state.mode is Mode.PROBING)
-        counted = key
+        late, counted = feedback.is_late(state, began_at), key
         if said is Meaning.REFUSAL and (name := meaning.named(reply, identity)):
             key = f"{key}|{name}={getattr(identity, name)}"
-            state.is_asked = False
+            state.is_asked = state.is_asked and late
             state = self._note_named(key)
             counted = self._counted(destination, key, identity)
         learned = self._learned_of(counted)
         change = Change.NONE
-        if said is Meaning.ALIVE and read is not None:
-            change = feedback.refused_itself(state)
+        if said is Meaning.REFUSAL and read is not None:
+            change = feedback.refused(state, learned, read, reply, now, self._pauses, began_at)
+        elif read is None:
+            change = self._alive(destination, state, now, identity, began_at)
+        elif late and state.mode is Mode.PROBING:
+            pass  # it answers no probe
         elif said is Meaning.ALIVE:
-            change = self._alive(destination, state, now, identity)
+            change = feedback.refused_itself(state)
         elif said is Meaning.UNREACHED:
             change = feedback.unreached(state, reply, now, self._pauses)
-        elif said is Meaning.REFUSAL and read is not None:
-            change = feedback.refused(state, learned, read, reply, now, self._pauses)
         else:
             state.is_asked = False
         closing(state, now)
         told = [] if read is None else self._react(destination, domain, read, reply, now)
         if change is not Change.NONE or state.mode is not Mode.OK:
             self._dirty.add(key)
-        told += self._all_heard(destination, said, read, reply, now, key != destination.key)
+        is_named = key != destination.key
+        told += self._all_heard(destination, said, read, reply, now, is_named, began_at)
         return [*self._events(destination, key, read, change, now), *told]
 
     def _react(
@@ -301,14 +305,23 @@ class Shaper(Waiting):
         return told
 
     def _alive(
-        self, destination: Destination, state: Standing, now: Instant, identity: Identity
+        self,
+        destination: Destination,
+        state: Standing,
+        now: Instant,
+        identity: Identity,
+        began_at: Instant | None,
     ) -> Change:
-        """It bears us, and so does each name of ours that the letter carried."""
-        change = feedback.accepted(state, self._learned_of(destination.key), now, self._pauses)
+        """It bears us, and so does each name of ours that the letter carried; but what is late
+        says so of a time that is past."""
+        change = Change.NONE
+        if not feedback.is_late(state, began_at):
+            change = feedback.accepted(state, self._learned_of(destination.key), now, self._pauses)
         if destination.key in self._named_keys:
             for key in named_keys(destination.key, identity):
                 own = self._states.get(key)
-                if own is not None and own.mode is Mode.PROBING:
+                is_asking = own is not None and own.mode is Mode.PROBING
+                if own is not None and is_asking and not feedback.is_late(own, began_at):
                     learned = self._learned_of(self._counted(destination, key, identity))
                     feedback.accepted(own, learned, now, self._pauses)
                     self._dirty.add(key)

@@ -21,7 +21,7 @@ from relay.shaping import telling
 from relay.shaping.base import Reason, Wait
 from relay.shaping.counting import Counting
 from relay.shaping.destination import Destination
-from relay.shaping.feedback import Mode, Standing
+from relay.shaping.feedback import Mode, Standing, is_late
 from relay.shaping.meaning import Kind, Meaning, kind_of
 from relay.shaping.operating import EVERYTHING, Operating
 from relay.shaping.ourselves import Ourselves, accusation
@@ -91,6 +91,7 @@ class Stopping(Operating):
         reply: str,
         now: Instant,
         is_named: bool,
+        began_at: Instant | None,
     ) -> list[Event]:
         """What a reply means for everything. `is_named`: it is about one of our domains."""
         heard, why, is_of_us = None, "", False
@@ -103,6 +104,8 @@ class Stopping(Operating):
         state = self._probing()
         if state is None or not state.is_asked:
             return self._stop(why, now) if why else []
+        if is_late(state, began_at) and not is_of_us:
+            return []
         state.is_asked = False
         if said is Meaning.ALIVE:
             self._go_on()
@@ -124,7 +127,7 @@ class Stopping(Operating):
             return []
         state.mode, state.kind, state.is_asked = Mode.PAUSED, Kind.ADMINISTRATIVE, False
         state.until = max(state.until, now + millis(self._pauses.administrative))
-        state.why = why
+        state.why, state.refused_at = why, now
         self._dirty.add(EVERYTHING)
         detail = (
             f"it is our own fault: {why}; nothing is sent to anybody, and one new letter asks at"

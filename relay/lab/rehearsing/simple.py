@@ -153,6 +153,7 @@ class Simple:
         now: Instant,
         identity: Identity = NOBODY,
         domain: str = "",
+        began_at: Instant | None = None,
     ) -> Sequence[Event]:
         """See Shaping.feedback."""
         self.heard(destination, classification, reply, now)

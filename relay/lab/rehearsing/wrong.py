@@ -95,6 +95,7 @@ class HalvesOnRecipient(Around):
         now: Instant,
         identity: Identity = NOBODY,
         domain: str = "",
+        began_at: Instant | None = None,
     ) -> Sequence[Event]:
         """See Shaping.feedback."""
         read = classification
@@ -104,7 +105,7 @@ class HalvesOnRecipient(Around):
             and read.category is Category.RATE_LIMITED
         ):
             read = replace(read, scope=Scope.DESTINATION, action=Action.SLOW_DOWN_PROVIDER)
-        return self._inner.feedback(destination, read, reply, now, identity, domain)
+        return self._inner.feedback(destination, read, reply, now, identity, domain, began_at)
 
 
 class Forgets(Around):
@@ -198,12 +199,14 @@ class ProbesEachMx(Around):
         now: Instant,
         identity: Identity = NOBODY,
         domain: str = "",
+        began_at: Instant | None = None,
     ) -> Sequence[Event]:
         """See Shaping.feedback."""
         if _is_refusal(classification) and not self._inner.is_paused(destination.key, now):
             later = [now + n * MINUTE + SECOND for n in range(1, self.HOSTS)]
             self._probes[destination.key] = later
-        return self._inner.feedback(destination, classification, reply, now, identity, domain)
+        read = classification
+        return self._inner.feedback(destination, read, reply, now, identity, domain, began_at)
 
 
 def _is_refusal(read: Classification | None) -> bool:
