@@ -9,7 +9,6 @@ from typing import Final
 
 from relay.clock import Clock
 from relay.mail.delivery import State
-from relay.mail.instant import Instant
 from relay.observe.metrics import Metrics
 from relay.observe.pulse import Pulse
 from relay.observe.snapshot import Depth, DomainDepth, Readings, Snapshot, Standing
@@ -20,7 +19,7 @@ _ROWS_EVERY: Final = 12  # samples, where counting all inbox rows is slow: it ma
 _REASONS_EVERY: Final = 3  # samples, where asking for the reasons is slow
 _SLOW: Final = 0.02  # seconds
 
-ReasonOf = Callable[[str, State, int, Instant], str]
+ReasonOf = Callable[[str, State, int], str]
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +30,13 @@ class Sampler:
     def __init__(
         self,
         readings: Readings,
-        standings: Callable[[Instant], Sequence[Standing]],
+        standings: Callable[[], Sequence[Standing]],
         provider_of: Callable[[str], str | None],
         metrics: Metrics,
         clock: Clock,
         pulse: Pulse | None = None,
         sessions_open: Callable[[], int] = lambda: 0,
-        reason_of: ReasonOf = lambda domain, state, count, now: "",
+        reason_of: ReasonOf = lambda domain, state, count: "",
     ) -> None:
         """`readings` is the store; `provider_of` maps a domain to a name, None where unknown;
         `reason_of` says in a word of a closed list what so many of a domain in a state wait for."""
@@ -68,11 +67,11 @@ class Sampler:
         """Take one snapshot and hand it to the metrics."""
         now = self._clock.now()
         await self._count_rows()
-        depths = await self._depths(now)
+        depths = await self._depths()
         self._metrics.snapshot = Snapshot(
             now,
             depths,
-            tuple(self._standings(now)),
+            tuple(self._standings()),
             self._readings.wal_bytes(),
             self._readings.free_bytes()[0],
             self._inbox_rows,
@@ -91,7 +90,7 @@ class Sampler:
         self._inbox_rows = await self._readings.inbox_rows()
         self._skip = _ROWS_EVERY - 1 if self._clock.monotonic() - begun > _SLOW else 0
 
-    async def _depths(self, now: Instant) -> tuple[Depth, ...]:
+    async def _depths(self) -> tuple[Depth, ...]:
         """By provider: thousands of domains become a handful of sums, a few at a time."""
         found: dict[tuple[str | None, State, str], Depth] = {}
         self._keep_reasons -= 1
@@ -101,7 +100,7 @@ class Sampler:
         self._asking = 0.0
         for n, part in enumerate(await self._readings.depths(), 1):
             provider = self._provider_of(part.domain)
-            key = (provider, part.state, self._reason(part, now))
+            key = (provider, part.state, self._reason(part))
             had = found.get(key)
             count = part.count + (had.count if had else 0)
             oldest_at = min(part.oldest_at, had.oldest_at) if had else part.oldest_at
@@ -112,12 +111,12 @@ class Sampler:
             self._keep_reasons = _REASONS_EVERY
         return tuple(found.values())
 
-    def _reason(self, part: DomainDepth, now: Instant) -> str:
+    def _reason(self, part: DomainDepth) -> str:
         """What they wait for; of thousands of domains it is not asked with each sample."""
         key = (part.domain, part.state)
         reason = self._reasons.get(key)
         if reason is None:
             begun = self._clock.monotonic()
-            reason = self._reasons[key] = self._reason_of(*key, part.count, now)
+            reason = self._reasons[key] = self._reason_of(*key, part.count)
             self._asking += self._clock.monotonic() - begun
         return reason

@@ -30,6 +30,7 @@ from relay.scheduler.scheduler import Parts
 from relay.service.destinations import Directory
 from relay.service.falling_back import fallback_of
 from relay.service.returning import sender_of
+from relay.shaping.base import Standing
 from relay.shaping.destination import Destination
 from relay.shaping.shaper import Shaper
 from relay.store.base import Store
@@ -221,7 +222,7 @@ class Road:
         )
 
     def _per_connection(self, destination: Destination) -> int | None:
-        return self.shaper.messages_per_connection(destination, self._clock.now())
+        return self.shaper.messages_per_connection(destination, self.scheduler.steady.now())
 
     def _router(self, config: Config) -> MxRouter:
         profiles = config.profiles
@@ -267,6 +268,11 @@ class Road:
         self._parts.router = router
         self.directory.use(router, config.profiles)
 
+    def standings(self) -> list[Standing]:
+        """Of all destinations, by the moment that shaping goes by: asked by a clock that was set
+        forward it would forget its counts, and end its pauses."""
+        return self.shaper.standings(self.scheduler.steady.now())
+
     async def confirm(self, checking: Awaitable[list[str]], emit: Emit) -> None:
         """Our own check's faults: with one provider that says so too everything stops."""
         faults = await checking
@@ -274,8 +280,8 @@ class Road:
         for event in told:
             emit(event)
         if told:
-            standings = self.shaper.standings(self.scheduler.steady.now())
-            await self.scheduler.hang_up([one.key for one in standings if one.connections_open])
+            open_ones = [one.key for one in self.standings() if one.connections_open]
+            await self.scheduler.hang_up(open_ones)
 
     async def start(self) -> None:
         """Recover, restore, and begin to send."""

@@ -88,18 +88,21 @@ class Commands:
         deliveries: Deliveries,
         destinations: Destinations,
         clock: Clock,
+        steady: Callable[[], Instant],
         emit: Emit,
         reload: Reload,
         link: Link,
         about: dict[str, Any],
         why_now: WhyNow | None = None,
     ) -> None:
-        """`about` is what `status` answers (addresses, version); all else is the relay's own."""
+        """`steady` is the moment that shaping goes by, `about` what `status` answers (addresses,
+        version); all else is the relay's own."""
         self._store = store
         self._shaper = shaper
         self._deliveries = deliveries
         self._destinations = destinations
         self._clock = clock
+        self._steady = steady
         self._emit = emit
         self._reload = reload
         self._one_at_a_time = asyncio.Lock()
@@ -203,13 +206,13 @@ class Commands:
 
     async def providers(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """Each destination's standing, and each provider that has mail waiting."""
-        now = self._clock.now()
+        now, steady = self._clock.now(), self._steady()
         depths = await self._store.depths()
         await self._destinations.look_up({depth.domain for depth in depths})
         key_of = self._destinations.key_of
         standings = [
-            standing
-            for standing in self._shaper.standings(now)
+            _by_the_wall(standing, now - steady)
+            for standing in self._shaper.standings(steady)
             if standing.key != "*" or standing.state != "ok"
         ]
         seen = {standing.key for standing in standings}
@@ -226,7 +229,7 @@ class Commands:
         """Stop a destination, or `*`, until `resume`."""
         reason, now = _reason(params), self._clock.now()
         key = await self._key(params)
-        self._shaper.pause(key, None, f"{who}: {reason}", now)
+        self._shaper.pause(key, None, f"{who}: {reason}", self._steady())
         async with self._halted(None):
             await self._keep(who, "pause", key, reason, now)
             self._emit(Paused(now, self._label(key), key, None, reason, who))
@@ -236,10 +239,10 @@ class Commands:
         """Let a destination, or `*`, go on."""
         reason, now = _reason(params), self._clock.now()
         key = await self._key(params)
-        before = self._paused(now)
-        if not self._shaper.resume(key, f"{who}: {reason}", now):
+        before = self._paused()
+        if not self._shaper.resume(key, f"{who}: {reason}", self._steady()):
             raise ControlError(f"{_shown(key)} was not paused")
-        resumed = sorted(before - self._paused(now) - {"*"})
+        resumed = sorted(before - self._paused() - {"*"})
         async with self._one_at_a_time:
             try:
                 await self._keep(who, "resume", key, reason, now)
@@ -251,12 +254,12 @@ class Commands:
             said += f", and so do {', '.join(resumed)}"
         return {"said": said, "resumed": resumed}
 
-    def _paused(self, now: Instant) -> set[str]:
-        return {s.key for s in self._shaper.standings(now) if s.state == "paused"}
+    def _paused(self) -> set[str]:
+        return {s.key for s in self._shaper.standings(self._steady()) if s.state == "paused"}
 
     async def _keep(self, who: str, action: str, key: str, reason: str, now: Instant) -> None:
         await self._store.audit(who, action, key, reason, now)
-        await self._store.save_shaping(self._shaper.dirty(now), now)
+        await self._store.save_shaping(self._shaper.dirty(self._steady()), now)
 
     async def inbox_link(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """A signed link to an address' inbox."""
@@ -335,8 +338,14 @@ class Commands:
         return key
 
     def _label(self, key: str) -> str:
-        standings = self._shaper.standings(self._clock.now())
+        standings = self._shaper.standings(self._steady())
         return next((s.provider or "other" for s in standings if s.key == key), "other")
+
+
+def _by_the_wall(standing: Standing, step: int) -> Standing:
+    """As the wall clock says it, which was set forward by `step` milliseconds since the start."""
+    until = standing.paused_until
+    return standing if until is None else replace(standing, paused_until=until + step)
 
 
 def _change(params: dict[str, Any]) -> Change:

@@ -154,6 +154,16 @@ def explained(
     }
 
 
+def by_the_wall(found: Explained, step: int) -> Explained:
+    """As the wall clock says it, which was set forward by `step` milliseconds since the start."""
+    bounds = tuple(
+        bound if bound.free_at is None else replace(bound, free_at=bound.free_at + step)
+        for bound in found.bounds
+    )
+    next_at = None if found.next_at is None else found.next_at + step
+    return replace(found, next_at=next_at, bounds=bounds)
+
+
 def _through(found: Explained, ahead: int, now: Instant) -> str | None:
     """When the line will have left; None where nobody knows: it is paused by hand, or has no
     limit."""
@@ -229,15 +239,18 @@ class Explainer:
         shaper: Shaping,
         routes: Routes,
         clock: Clock,
+        steady: Callable[[], Instant],
         instead_of: InsteadOf = lambda destination: None,
         not_tried: NotTried | None = None,
     ) -> None:
-        """The running relay's own; `instead_of`: see Fallback.instead_of; `not_tried`: why the
-        suppression list keeps letters of a class from an address."""
+        """The running relay's own; `steady`: the moment that shaping goes by; `instead_of`: see
+        Fallback.instead_of; `not_tried`: why the suppression list keeps letters of a class from an
+        address."""
         self._store = store
         self._shaper = shaper
         self._routes = routes
         self._clock = clock
+        self._steady = steady
         self._instead_of = instead_of
         self._not_tried = not_tried or _tried
 
@@ -248,9 +261,11 @@ class Explainer:
         if isinstance(route, Failure):
             told = f"{recipient}: where its mail goes cannot be told: {route.text}"
             raise ControlError(told + _perhaps(recipient))
-        now, destination = self._clock.now(), route.destination
+        now, steady, destination = self._clock.now(), self._steady(), route.destination
         domain = recipient.rpartition("@")[2]
-        found = self._shaper.explain(destination, domain, now, urgency)
+        found = by_the_wall(
+            self._shaper.explain(destination, domain, steady, urgency), now - steady
+        )
         other = self._instead_of(destination) if urgency is Urgency.KRITIS else None
         if other is not None:
             found = replace(found, why=self._by_fallback(destination, other, domain))
@@ -270,14 +285,13 @@ class Explainer:
         other = self._instead_of(route.destination) if urgency is Urgency.KRITIS else None
         if other is not None:
             return self._by_fallback(route.destination, other, domain)
-        now = self._clock.now()
-        wait = self._shaper.peek(route.destination, domain, 1, now, 0, urgency)
+        wait = self._shaper.peek(route.destination, domain, 1, self._steady(), 0, urgency)
         return wait.why if wait else ""
 
     def _by_fallback(self, own: Destination, other: Route, domain: str) -> str:
         """Which way it goes, or what it waits for there."""
-        by, now = other.destination, self._clock.now()
-        wait = self._shaper.peek(by, domain, 1, now, 0, Urgency.KRITIS)
+        by = other.destination
+        wait = self._shaper.peek(by, domain, 1, self._steady(), 0, Urgency.KRITIS)
         if wait is not None:
             return f"by the fallback route {by.key}: {wait.why}"
         return f"{own.key} is paused, and kritis letters go by the fallback route {by.key}"

@@ -7,6 +7,7 @@ goes by night too, and massal finds a little less room.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from relay.mail.delivery import State
@@ -36,19 +37,20 @@ class Routes(Protocol):
 class Reasons:
     """Asks shaping, and spends nothing."""
 
-    def __init__(self, shaper: Shaping, routes: Routes) -> None:
-        """The running relay's own."""
+    def __init__(self, shaper: Shaping, routes: Routes, steady: Callable[[], Instant]) -> None:
+        """The running relay's own; `steady` is the moment that shaping goes by."""
         self._shaper = shaper
         self._routes = routes
+        self._steady = steady
 
-    def of(self, domain: str, state: State, count: int, now: Instant) -> str:
+    def of(self, domain: str, state: State, count: int) -> str:
         """What `count` deliveries of a domain in that state wait for."""
         if state is not State.READY:
             return _OF_STATES[state]
         route = self._routes.known(domain)
         if route is None:
             return ROUTE
-        to, shaper = route.destination, self._shaper
+        to, shaper, now = route.destination, self._shaper, self._steady()
         wait = shaper.peek(to, domain, 1, now, min(count - 1, BEHIND))
         if wait is not None:
             return wait.reason.value

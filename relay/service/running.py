@@ -135,13 +135,13 @@ class Running:
         self._pulse = Pulse(self._store.beat, self._clock, self._notify.watchdog)
         self._sampler = Sampler(
             self._store,
-            self._road.shaper.standings,
+            self._road.standings,
             self._road.directory.provider_of,
             self._metrics,
             self._clock,
             self._pulse,
             lambda: self._door.sessions_open,
-            Reasons(self._road.shaper, self._road.directory).of,
+            Reasons(self._road.shaper, self._road.directory, self._road.scheduler.steady.now).of,
         )
 
     def _emit(self, event: Event) -> None:
@@ -206,7 +206,7 @@ class Running:
         settings = self.config.settings
         await self._road.start()
         now = self._clock.now()
-        alerting.remember(self._alerts, self._road.shaper.standings(now), now)
+        alerting.remember(self._alerts, self._road.standings(), now)
         stack.push_async_callback(self._say_what_waits)
         stack.push_async_callback(self._stop_road)
         key = link_key(self.config.state_dir)
@@ -244,14 +244,14 @@ class Running:
             self._road.shaper,
             self._road.directory,
             self._clock,
+            self._road.scheduler.steady.now,
             self._road.scheduler.fallback.instead_of,
             suppressions.not_tried,
         )
         table = self._commands(linker, about, explainer).table() | {"explain": explainer.explain}
         table |= alerting.AlertCommands(self._alerts, self._notifying).table()
         fuses = FuseCommands(self._road.scheduler, self._road.directory.provider_of)
-        table |= ReturnCommands(self._store, self._clock).table()
-        table |= fuses.table()
+        table |= ReturnCommands(self._store, self._clock).table() | fuses.table()
         table |= self._requeueing().table()
         table |= suppressions.table()
         table |= ReportCommands(self._store, self._clock).table()
@@ -267,6 +267,7 @@ class Running:
             self._road.scheduler,
             self._road.directory,
             self._clock,
+            self._road.scheduler.steady.now,
             self._emit,
             self._reload,
             linker.link,

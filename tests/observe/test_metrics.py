@@ -111,11 +111,11 @@ async def test_all_names_are_there_after_one_sample() -> None:
     standings = [_standing("gmail", "paused", (PER_MINUTE, PER_DAY), 10.0)]
     sampler = Sampler(
         readings,
-        lambda now: standings,
+        lambda: standings,
         {"gmail.com": "gmail"}.get,
         metrics,
         HandClock(),
-        reason_of=lambda domain, state, count, now: "limit",
+        reason_of=lambda domain, state, count: "limit",
     )
     await sampler.sample()
     for event in EVENTS:
@@ -276,7 +276,7 @@ def test_the_pause_of_everything_has_its_own_word() -> None:
 async def test_rows_are_counted_each_time_while_that_is_quick() -> None:
     readings = Readings([])
     metrics = _metrics()
-    sampler = Sampler(readings, lambda now: [], lambda domain: None, metrics, HandClock())
+    sampler = Sampler(readings, lambda: [], lambda domain: None, metrics, HandClock())
     for rows in (312, 313):
         await sampler.sample()
         assert _samples(metrics)["lpse_inbox_rows", ()] == rows
@@ -290,14 +290,14 @@ async def test_what_waits_is_counted_by_its_reason_and_adds_up_to_the_queue() ->
     )
     metrics = _metrics()
 
-    def reason_of(domain: str, state: State, count: int, now: int) -> str:
+    def reason_of(domain: str, state: State, count: int) -> str:
         if state is not State.READY:
             return {State.HELD: "hold", State.WAITING: "retry"}[state]
         return "pause" if domain in domains[:100] or count == 40 else "next"
 
     sampler = Sampler(
         readings,
-        lambda now: [],
+        lambda: [],
         {"gmail.com": "gmail"}.get,
         metrics,
         HandClock(),
@@ -330,14 +330,12 @@ async def test_reasons_that_are_slow_to_tell_are_asked_for_with_every_third_samp
     asked: list[str] = []
     takes = 0.0
 
-    def reason_of(domain: str, state: State, count: int, now: int) -> str:
+    def reason_of(domain: str, state: State, count: int) -> str:
         asked.append(domain)
         clock.at += int(takes * 1000)
         return "limit"
 
-    sampler = Sampler(
-        readings, lambda now: [], lambda one: None, metrics, clock, reason_of=reason_of
-    )
+    sampler = Sampler(readings, lambda: [], lambda one: None, metrics, clock, reason_of=reason_of)
     await sampler.sample()
     await sampler.sample()
     assert len(asked) == 2
@@ -365,7 +363,7 @@ async def test_domains_become_providers_and_slow_rows_are_counted_seldom() -> No
     )
     metrics = _metrics()
     names = {"gmail.com": "gmail", "example.co.id": "gmail"}
-    sampler = Sampler(readings, lambda now: [], names.get, metrics, clock)
+    sampler = Sampler(readings, lambda: [], names.get, metrics, clock)
     for _ in range(12):
         await sampler.sample()
     assert readings.rows_asked == 1
@@ -385,7 +383,7 @@ async def test_a_failed_sample_leaves_the_last_one(caplog: pytest.LogCaptureFixt
     clock = HandClock()
     sampler = Sampler(
         readings,
-        lambda now: [],
+        lambda: [],
         lambda domain: None,
         metrics,
         clock,

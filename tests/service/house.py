@@ -99,6 +99,11 @@ class House:
     events: list[Event] = field(default_factory=list)
     post: Post = field(default_factory=Post)
     struck: list[str] = field(default_factory=list)
+    step: int = 0  # milliseconds that the wall clock was set forward
+
+    def steady(self) -> Instant:
+        """The moment that shaping goes by."""
+        return self.clock.at - self.step
 
     @property
     def commands(self) -> Commands:
@@ -108,6 +113,7 @@ class House:
             self.deliveries,
             Destinations(),
             self.clock,
+            self.steady,
             self.events.append,
             self.reload,
             self.link,
@@ -130,7 +136,12 @@ class House:
         )
         reports = ReportCommands(self.store, self.clock)
         explainer = Explainer(
-            self.store, self.shaper, Destinations(), self.clock, not_tried=suppressing.not_tried
+            self.store,
+            self.shaper,
+            Destinations(),
+            self.clock,
+            self.steady,
+            not_tried=suppressing.not_tried,
         )
         own = self.commands.table() | {"explain": explainer.explain}
         return own | requeueing.table() | suppressing.table() | reports.table()

@@ -106,6 +106,7 @@ async def test_a_letter_that_waits_is_counted_after_its_route_was_forgotten() ->
         house.deliveries,
         Directory(Router(), shaper, profiles()),
         house.clock,
+        house.steady,
         house.events.append,
         house.reload,
         house.link,

@@ -30,7 +30,7 @@ THROTTLE = Classification(
 
 
 def explainer(house: House) -> Explainer:
-    return Explainer(house.store, house.shaper, Destinations(), house.clock)
+    return Explainer(house.store, house.shaper, Destinations(), house.clock, house.steady)
 
 
 async def test_an_announcement_of_six_thousand_at_twenty_a_minute() -> None:
@@ -92,6 +92,7 @@ async def test_kritis_of_a_closed_provider_is_said_to_go_the_other_way() -> None
         house.shaper,
         Destinations(),
         house.clock,
+        house.steady,
         lambda to: other if to is GMAIL else None,
     )
     house.shaper.pause("gmail", None, "siti", house.clock.at)
@@ -260,7 +261,9 @@ async def test_an_address_on_the_list_is_said_to_be_there() -> None:
         return f"{recipient} {urgency.word}" if urgency is Urgency.MASSAL else ""
 
     house = House()
-    made = Explainer(house.store, house.shaper, Destinations(), house.clock, not_tried=not_tried)
+    made = Explainer(
+        house.store, house.shaper, Destinations(), house.clock, house.steady, not_tried=not_tried
+    )
     told = await made.explain({"recipient": "a@gmail.com", "class": "massal"}, "siti")
     assert told["not_tried"] == "a@gmail.com massal"
     told = await made.explain({"recipient": "a@gmail.com", "class": "kritis"}, "siti")

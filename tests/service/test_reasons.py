@@ -11,7 +11,7 @@ from tests.service.house import Destinations, House
 
 
 def of(house: House, domain: str, state: State = State.READY, count: int = 1) -> str:
-    found = Reasons(house.shaper, Destinations()).of(domain, state, count, house.clock.at)
+    found = Reasons(house.shaper, Destinations(), house.steady).of(domain, state, count)
     assert found in WORDS
     return found
 
