@@ -24,7 +24,7 @@ from typing import Any, Final
 from relay.mail.classification import Action, Classification
 from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant, millis
 from relay.shaping.learned import Learned
-from relay.shaping.meaning import WEIGHT, Kind, kind_of
+from relay.shaping.meaning import WEIGHT, Kind, Meaning, kind_of
 from relay.shaping.settings import PauseSettings
 from relay.shaping.spans import PACED
 
@@ -207,6 +207,25 @@ def _jitter(now: Instant) -> float:
     low, high = JITTER
     drawn = (now * 2654435761 % 2**32) / 2**32
     return 1 + low + (high - low) * drawn
+
+
+def answered(
+    state: Standing,
+    said: Meaning,
+    reply: str,
+    now: Instant,
+    settings: PauseSettings,
+    began_at: Instant | None = None,
+) -> Change:
+    """Neither accepted nor a refusal that stops the destination; what is late answers no probe."""
+    if state.mode is Mode.PROBING and is_late(state, began_at):
+        return Change.NONE
+    if said is Meaning.ALIVE:
+        return refused_itself(state)
+    if said is Meaning.UNREACHED:
+        return unreached(state, reply, now, settings)
+    state.is_asked = False
+    return Change.NONE
 
 
 def refused_itself(state: Standing) -> Change:

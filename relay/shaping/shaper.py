@@ -273,25 +273,18 @@ class Shaper(Waiting):
             state = self._note_named(key)
             counted = self._counted(destination, key, identity)
         learned = self._learned_of(counted)
-        change = Change.NONE
         if said is Meaning.REFUSAL and read is not None:
             change = feedback.refused(state, learned, read, reply, now, self._pauses, began_at)
         elif read is None:
             change = self._alive(destination, state, now, identity, began_at)
-        elif late and state.mode is Mode.PROBING:
-            pass  # it answers no probe
-        elif said is Meaning.ALIVE:
-            change = feedback.refused_itself(state)
-        elif said is Meaning.UNREACHED:
-            change = feedback.unreached(state, reply, now, self._pauses)
         else:
-            state.is_asked = False
+            change = feedback.answered(state, said, reply, now, self._pauses, began_at)
         closing(state, now)
         told = [] if read is None else self._react(destination, domain, read, reply, now)
         if change is not Change.NONE or state.mode is not Mode.OK:
             self._dirty.add(key)
-        is_named = key != destination.key
-        told += self._all_heard(destination, said, read, reply, now, is_named, began_at)
+        named = key != destination.key
+        told += self._all_heard(destination, said, read, reply, now, named, began_at)
         return [*self._events(destination, key, read, change, now), *told]
 
     def _react(
