@@ -49,6 +49,8 @@ ACTIONS: Final[dict[Action, int]] = {
 _CATEGORY_OF: Final = {number: category for category, number in CATEGORIES.items()}
 _SCOPE_OF: Final = {number: scope for scope, number in SCOPES.items()}
 _ACTION_OF: Final = {number: action for action, number in ACTIONS.items()}
+_URGENCIES: Final = tuple(Urgency)  # by number; both count from 0 without a gap
+_STATES: Final = tuple(State)
 
 IS_8BIT: Final = 1
 NEEDS_UTF8: Final = 2
@@ -236,8 +238,8 @@ def delivery(row: Row) -> Delivery:
         recipient=row[2],
         mailbox_id=row[3] or 0,
         domain=row[4],
-        urgency=Urgency(row[5]),
-        state=State(row[6]),
+        urgency=_URGENCIES[row[5]],
+        state=_STATES[row[6]],
         due_at=row[7],
         expires_at=row[8],
         tries=row[9],

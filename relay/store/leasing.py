@@ -14,8 +14,8 @@ from relay.store import codec
 from relay.store.base import Ready
 from relay.store.codec import Row
 from relay.store.names import Names
-from relay.store.wishes import marked, obey
-from relay.store.writer import Operation, Transaction
+from relay.store.wishes import Key, marked, obey
+from relay.store.writer import Joinable, Transaction
 
 _CHUNKS: Final = (64, 32, 16, 8, 4, 2, 1)
 _CANDIDATES: Final = (
@@ -23,8 +23,7 @@ _CANDIDATES: Final = (
     " AND class BETWEEN ? AND ? ORDER BY class, turn, message_id, n LIMIT ?"
 )
 _LEASE: Final = (
-    "UPDATE delivery SET state = 2, leased_until = ? FROM wanted w"
-    " WHERE delivery.message_id = w.m AND delivery.n = w.n AND delivery.state = 0"
+    "UPDATE delivery SET state = 2, leased_until = ? WHERE message_id = ? AND n = ? AND state = 0"
 )
 _READ: Final = (
     f"SELECT {codec.DELIVERY} FROM wanted w"  # noqa: S608
@@ -57,12 +56,12 @@ def for_each(
 ) -> list[Row]:
     """Run `sql` over the CTE `wanted(m, n)`, `rest` being its own values; all its rows."""
     found: list[Row] = []
-    at = 0
+    at, left = 0, len(keys)
     for size in _CHUNKS:
-        while len(keys) - at >= size:
+        while left >= size:
             values: list[Any] = [part for key in keys[at : at + size] for part in key]
             found += connection.execute(_wanted(sql, size), values + list(rest)).fetchall()
-            at += size
+            at, left = at + size, left - size
     return found
 
 
@@ -80,7 +79,7 @@ def announce(transaction: Transaction, moved: Sequence[Row]) -> list[Ready]:
     return where
 
 
-class Claim(Operation[list[Delivery]]):
+class Claim(Joinable[list[Delivery]]):
     """Lease what is ready: the most urgent first, then the earliest deadline, then by turn.
 
     Among several domains turns are counted from each domain's virtual time, so that none of them
@@ -98,25 +97,39 @@ class Claim(Operation[list[Delivery]]):
         down_to: Urgency = Urgency.MASSAL,
     ) -> None:
         self._names = names
-        self._domains = domains
+        self._domains = dict.fromkeys(domains)
         self._limit = limit
         self._until = leased_until
         self._give_back = give_back
         self._classes = (int(least), int(down_to))
 
-    def run(self, transaction: Transaction) -> list[Delivery]:
-        """See Operation.run."""
+    @classmethod
+    def run_all(
+        cls, transaction: Transaction, operations: Sequence[Claim]
+    ) -> Sequence[list[Delivery]]:
+        """See Joinable.run_all. What they choose is leased and read together, but not before a
+        later one of them looks at the same domain."""
         connection = transaction.connection
-        chosen = self._choose(connection)
-        keys = [(row[2], row[3]) for row in chosen]
-        for_each(connection, _LEASE, keys, self._until)
-        found = {(row[0], row[1]): codec.delivery(row) for row in for_each(connection, _READ, keys)}
-        return [found[key] for key in keys]
+        chosen: list[list[Key]] = []
+        fresh: list[Row] = []
+        seen: set[str] = set()
+        for claim in operations:
+            if not seen.isdisjoint(claim._domains):
+                connection.executemany(_LEASE, fresh)
+                fresh = []
+            seen.update(claim._domains)
+            keys = claim._choose(connection)
+            fresh += [(claim._until, *key) for key in keys]
+            chosen.append(keys)
+        connection.executemany(_LEASE, fresh)
+        wanted = [key for keys in chosen for key in keys]
+        found = {(row[0], row[1]): row for row in for_each(connection, _READ, wanted)}
+        return [[codec.delivery(found[key]) for key in keys] for keys in chosen]
 
-    def _choose(self, connection: sqlite3.Connection) -> list[Row]:
+    def _choose(self, connection: sqlite3.Connection) -> list[Key]:
         turns = self._names.turns
         found: list[tuple[int, int, int, int, int, int]] = []
-        for name in dict.fromkeys(self._domains):
+        for name in self._domains:
             domain = self._names.known_domain(name)
             if domain is None:
                 continue
@@ -129,7 +142,7 @@ class Claim(Operation[list[Delivery]]):
         del found[self._limit :]
         for urgency, _, _, _, domain, turn in found:
             turns.leased((domain, urgency), turn)
-        return [(urgency, rank, message_id, n) for urgency, rank, message_id, n, _, _ in found]
+        return [(message_id, n) for _, _, message_id, n, _, _ in found]
 
     def abandoned(self, result: list[Delivery]) -> None:
         """Nobody waits for them any more: they are ready again."""

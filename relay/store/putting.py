@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from relay.mail.envelope import Message
 from relay.store import codec
@@ -29,14 +29,12 @@ def _insert(table: str, columns: int, rows: int) -> str:
 
 def insert_many(connection: sqlite3.Connection, table: str, rows: Sequence[Row]) -> None:
     """Insert the rows, as many to a statement as its shapes allow."""
-    at = 0
+    at, left = 0, len(rows)
     for size in _CHUNKS:
-        while len(rows) - at >= size:
-            values: list[Any] = []
-            for row in rows[at : at + size]:
-                values += row
+        while left >= size:
+            values = [value for row in rows[at : at + size] for value in row]
             connection.execute(_insert(table, len(rows[0]), size), values)
-            at += size
+            at, left = at + size, left - size
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +193,7 @@ def write_entries(transaction: Transaction, entries: Sequence[Prepared], names: 
             )
 
 
-class Put(Joinable):
+class Put(Joinable[None]):
     """Entries to be written; many puts go into the same statements."""
 
     def __init__(self, entries: Sequence[Prepared], names: Names) -> None:
@@ -204,10 +202,11 @@ class Put(Joinable):
         self.octets = sum(len(e.body[2] or b"") + len(e.message[4]) for e in entries)
 
     @classmethod
-    def run_all(cls, transaction: Transaction, operations: Sequence[Put]) -> None:
+    def run_all(cls, transaction: Transaction, operations: Sequence[Put]) -> Sequence[None]:
         """See Joinable.run_all."""
         entries = [entry for put in operations for entry in put.entries]
         write_entries(transaction, entries, operations[0]._names)
+        return [None] * len(operations)
 
 
 class PutPart(Operation[None]):

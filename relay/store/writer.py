@@ -90,17 +90,17 @@ class Call(Operation[T]):
         return self._function(transaction)
 
 
-class Joinable(Operation[None]):
+class Joinable(Operation[T]):
     """An operation whose kind does many at once faster than one by one."""
 
     @classmethod
-    def run_all(cls, transaction: Transaction, operations: Sequence[Any]) -> None:
-        """Do all of them."""
+    def run_all(cls, transaction: Transaction, operations: Sequence[Any]) -> Sequence[T]:
+        """Do all of them; returns what each of them returns."""
         raise NotImplementedError
 
-    def run(self, transaction: Transaction) -> None:
+    def run(self, transaction: Transaction) -> T:
         """See Operation.run."""
-        self.run_all(transaction, (self,))
+        return self.run_all(transaction, (self,))[0]
 
 
 Job = tuple[Operation[Any], "asyncio.Future[Any]"]
@@ -274,14 +274,16 @@ class Writer:
 
     def _together(self, transaction: Transaction, group: list[Job]) -> list[Answer]:
         self._connection.execute("BEGIN IMMEDIATE")
-        results: dict[int, Any] = {}
-        joined: dict[type[Joinable], list[Joinable]] = {}
-        for operation, _ in group:
+        results: list[Any] = [None] * len(group)
+        joined: dict[type[Joinable[Any]], list[int]] = {}
+        for at, (operation, _) in enumerate(group):
             if isinstance(operation, Joinable):
-                joined.setdefault(type(operation), []).append(operation)
+                joined.setdefault(type(operation), []).append(at)
         # What was handed in together has no order: whoever needs one awaits the first.
-        for kind, operations in joined.items():
-            kind.run_all(transaction, operations)
+        for kind, places in joined.items():
+            found = kind.run_all(transaction, [group[at][0] for at in places])
+            for at, result in zip(places, found, strict=True):
+                results[at] = result
         for at, (operation, _) in enumerate(group):
             if not isinstance(operation, Joinable):
                 results[at] = operation.run(transaction)
@@ -289,7 +291,7 @@ class Writer:
         self._commit()
         self.durations.append(self._clock.monotonic() - began)
         self._committed()
-        return [(op, future, results.get(at), None) for at, (op, future) in enumerate(group)]
+        return [(*job, result, None) for job, result in zip(group, results, strict=True)]
 
     def _commit(self) -> None:
         self._connection.execute("COMMIT")

@@ -17,7 +17,7 @@ from relay.store.leasing import Claim
 from relay.store.putting import Put, PutPart
 from relay.store.settling import Settle
 from relay.store.sqlite import SqliteStore
-from relay.store.writer import Transaction, Writer
+from relay.store.writer import Joinable, Transaction, Writer
 
 STEP, _, WHEN = os.environ["KILL_AT"].partition(".")
 KILLED: Final = Path(os.environ["KILLED"])
@@ -70,24 +70,35 @@ def install() -> None:
     Writer._commit = committing  # type: ignore[method-assign]
     SqliteStore.put = putting  # type: ignore[method-assign]
     for kind, step in KINDS.items():
-        if kind is Put:
-            continue
-        run = kind.run
+        if issubclass(kind, Joinable):
+            note_all(steps, kind, step)
+        else:
+            note_each(steps, kind, step)
 
-        def noting(self: Any, transaction: Transaction, run: Any = run, step: str = step) -> Any:
-            result = run(self, transaction)
-            if step != "claim" or result:  # an empty claim is no step
-                steps.note(step)
-            return result
 
-        kind.run = noting
-    run_all = Put.run_all.__func__  # type: ignore[attr-defined]
+def note_each(steps: Steps, kind: Any, step: str) -> None:
+    """Operations of that kind, one by one."""
+    run = kind.run
 
-    def noting_all(cls: Any, transaction: Transaction, operations: Any) -> None:
-        run_all(cls, transaction, operations)
-        steps.note("put")
+    def noting(self: Any, transaction: Transaction) -> Any:
+        result = run(self, transaction)
+        steps.note(step)
+        return result
 
-    Put.run_all = classmethod(noting_all)  # type: ignore[assignment,method-assign]
+    kind.run = noting
+
+
+def note_all(steps: Steps, kind: Any, step: str) -> None:
+    """Those that are done together."""
+    run_all = kind.run_all.__func__
+
+    def noting(cls: Any, transaction: Transaction, operations: Any) -> Any:
+        results = run_all(cls, transaction, operations)
+        if step != "claim" or any(results):  # an empty claim is no step
+            steps.note(step)
+        return results
+
+    kind.run_all = classmethod(noting)
 
 
 if __name__ == "__main__":
