@@ -16,7 +16,7 @@ from relay.store.terms import Entry, QueueRow
 from relay.store.writer import Call, Operation, Transaction
 
 # 4: a server took it, and what came back later (kind 1) says that it failed after all.
-_FAILED: Final = """d.n IS NULL AND (i.state IN (5, 6, 7) OR (i.state = 4 AND EXISTS (
+_FAILED: Final = """d.n IS NULL AND (i.state BETWEEN 5 AND 7 OR (i.state = 4 AND EXISTS (
     SELECT 1 FROM late_report l WHERE l.message_id = w.message_id AND l.n = w.n
     AND l.kind = 1 AND l.at >= i.state_at)))"""
 _GROUPS: Final = f"""SELECT m.sender, m.flow, sum({_FAILED})

@@ -38,7 +38,7 @@ _KEY: Final = "folded(coalesce(i.address, i.as_given))"
 _ENDS: Final = f"""
   SELECT {_KEY} AS key, i.mailbox_id AS mailbox_id, i.state_at AS at,
     i.category IN (SELECT value FROM json_each(:categories)) AS is_meant
-  FROM inbox i WHERE i.state IN (5, 6, 7) AND +i.mailbox_id IS NOT NULL
+  FROM inbox i WHERE i.state BETWEEN 5 AND 7 AND +i.mailbox_id IS NOT NULL
   UNION ALL
   SELECT {_KEY}, i.mailbox_id, r.at, r.category IN (SELECT value FROM json_each(:categories))
   FROM late_report r JOIN inbox i ON i.message_id = r.message_id AND i.n = r.n
@@ -54,7 +54,7 @@ _LAST_FAILURE: Final = f"""SELECT coalesce(r.category, i.category), o.name,
     {LAST.format("failure_text")}
   FROM inbox i JOIN domain o ON o.domain_id = i.domain_id LEFT JOIN {_LATE}
   WHERE i.mailbox_id = ? AND {_KEY} = ? AND coalesce(r.at, i.state_at) = ?
-    AND (i.state IN (5, 6, 7) OR r.n IS NOT NULL)
+    AND (i.state BETWEEN 5 AND 7 OR r.n IS NOT NULL)
   ORDER BY i.message_id DESC LIMIT 1"""  # noqa: S608
 _ACCEPTED: Final = f"""SELECT max(i.state_at) FROM inbox i LEFT JOIN {_LATE}
   WHERE i.mailbox_id = ? AND {_KEY} = ? AND i.state = 4 AND r.n IS NULL"""  # noqa: S608

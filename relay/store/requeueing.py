@@ -32,7 +32,7 @@ _FAILED: Final = (
     " i.expires_at, i.state_at, (SELECT count(*) FROM attempt t"
     " WHERE t.message_id = i.message_id AND t.n = i.n)"
     " FROM wanted w CROSS JOIN inbox i ON i.message_id = w.m AND i.n = w.n"
-    " JOIN message m ON m.message_id = w.m WHERE i.state IN (5, 6, 7)"
+    " JOIN message m ON m.message_id = w.m WHERE i.state BETWEEN 5 AND 7"
 )
 _BEGIN: Final = (
     "UPDATE inbox SET state = 0, category = NULL, why = NULL, state_at = ?, expires_at = ?"

@@ -10,9 +10,11 @@ from relay.mail.delivery import Delivery, State
 from relay.store.base import Selector
 
 # Of delivery `d` and its inbox row `i`; `folded` is Python's lower(), registered everywhere.
+# Of a mailbox all that ever came is looked up in the queue; a report of ours has no mailbox.
 _BY_MAILBOX = (
-    "(d.mailbox_id IN (SELECT mailbox_id FROM mailbox_address WHERE address = ?)"
-    " OR d.mailbox_id IS NULL)"
+    "(d.message_id, d.n) IN (SELECT * FROM (SELECT b.message_id, b.n FROM mailbox_address a"
+    " CROSS JOIN inbox b ON b.mailbox_id = a.mailbox_id WHERE a.address = ?"
+    " UNION ALL SELECT message_id, n FROM delivery WHERE mailbox_id IS NULL))"
 )
 _BY_RECIPIENT = (
     "(SELECT folded(coalesce(i.address, i.as_given)) FROM inbox i"

@@ -22,7 +22,7 @@ _CATEGORY: Final = f"coalesce(d.category, i.category, {LAST.format('category')})
 _FROM_FAILED: Final = """FROM inbox i
   LEFT JOIN delivery d ON d.message_id = i.message_id AND d.n = i.n
   JOIN message m ON m.message_id = i.message_id JOIN domain o ON o.domain_id = i.domain_id
-  WHERE i.state IN (5, 6, 7) AND d.n IS NULL AND {}"""
+  WHERE i.state BETWEEN 5 AND 7 AND d.n IS NULL AND {}"""
 _FROM_HELD: Final = """FROM delivery d
   CROSS JOIN inbox i ON i.message_id = d.message_id AND i.n = d.n
   JOIN message m ON m.message_id = i.message_id JOIN domain o ON o.domain_id = i.domain_id

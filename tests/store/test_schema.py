@@ -14,7 +14,7 @@ from relay.mail.classification import Action, Category, Scope
 from relay.mail.delivery import TRANSITIONS, Bounced, Delivered, State
 from relay.mail.instant import DAY
 from relay.mail.urgency import Urgency
-from relay.store import codec, leasing, migrations, names, reading, sqlite, unsent
+from relay.store import changing, codec, leasing, migrations, names, reading, sqlite, unsent
 from relay.store.base import Selector, Settlement, StoreError, StoreTooNew, Unsent
 from relay.store.connections import NAME
 from relay.store.reader import open_readonly
@@ -194,6 +194,19 @@ async def test_what_is_in_flight_is_found_without_a_look_at_what_waits(tmp_path:
     with closing(owner(tmp_path)) as connection:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
         assert "d USING COVERING INDEX delivery_leased" in plan[0][3], plan
+
+
+async def test_an_address_is_found_without_a_look_at_other_mail(tmp_path: Path) -> None:
+    async with opened(tmp_path):
+        pass
+    for states in (None, frozenset({State.READY}), changing.MOVES["remove"]):
+        condition, values = where(Selector(recipient="a@example.co.id", states=states))
+        sql = f"SELECT d.message_id, d.n FROM delivery d WHERE {condition} ORDER BY 1, 2"
+        with closing(owner(tmp_path)) as connection:
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
+            said = [row[3] for row in plan]
+            assert "SEARCH d USING PRIMARY KEY (message_id=? AND n=?)" in said, said
+            assert "SCAN delivery USING INDEX delivery_report" in said, said
 
 
 async def test_what_failed_is_found_without_a_look_at_what_arrived(tmp_path: Path) -> None:
