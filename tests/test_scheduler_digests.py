@@ -18,9 +18,8 @@ from relay.mail.classification import Category
 from relay.mail.delivery import Delivery, State
 from relay.mail.digest import last_before
 from relay.mail.instant import DAY, HOUR, MINUTE, Instant, millis
-from relay.mail.late import Late
+from relay.mail.late import Kind, Late
 from relay.mail.letter import Letter
-from relay.mail.report_reading import Kind
 from relay.mail.urgency import Urgency
 from relay.scheduler import digests, scheduler
 from relay.store.base import StoreError

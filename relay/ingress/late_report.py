@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from relay.ingress import placing
 from relay.mail import dsn, reporting
+from relay.mail import telling as mail_telling
 from relay.mail.address import AddressError, parse
 from relay.mail.delivery import Delivery, State
-from relay.mail.late import Late, attempt_of
+from relay.mail.late import Kind, Late, attempt_of
 from relay.mail.letter import Letter
 from relay.mail.reply import Reply
-from relay.mail.report_reading import Kind
-from relay.mail.reporting import Mode, Telling
+from relay.mail.telling import Mode, Telling
 from relay.shaping.settings import LifeSettings
 from relay.store.base import Entry
 
@@ -24,7 +24,7 @@ def telling(sender: str, delivery: Delivery, late: Late, mode: Mode) -> Telling:
     """When he hears of a failure of what was delivered; what was not is told of by its own end."""
     if late.kind is not Kind.FAILED or delivery.state is not State.DELIVERED:
         return Telling.NEVER
-    return reporting.telling(sender, delivery.notify, delivery.urgency, mode)
+    return mail_telling.telling(sender, delivery.notify, delivery.urgency, mode)
 
 
 def made(

@@ -26,13 +26,13 @@ from relay.mail.delivery import Delivery
 from relay.mail.dsn import ReportedRecipient
 from relay.mail.events import Emit
 from relay.mail.ids import Ids
-from relay.mail.late import Kept, Late
+from relay.mail.late import Kept, Kind, Late
 from relay.mail.letter import Letter
 from relay.mail.reply import Reply
-from relay.mail.report_reading import Kind, Report
-from relay.mail.reporting import Mode, Telling
+from relay.mail.report_reading import Report
 from relay.mail.return_path import Refusal, ReturnPath, ReturnPathError, Token
 from relay.mail.strike import CAUSE_OF, Cause, Strike, key_of
+from relay.mail.telling import Mode, Telling
 from relay.replies.reported import reply_of
 from relay.shaping.settings import LifeSettings
 from relay.store.base import Entry, QueueRow

@@ -1,7 +1,7 @@
 """Placing: an accepted letter's recipients as deliveries, and the report on those that are none.
 
 A recipient that is no mailbox gets its inbox row and a delivery that is born bounced. Its sender
-hears of it as of any failure (`mail.reporting.telling`): in the day's digest, or by one report on
+hears of it as of any failure (`mail.telling`): in the day's digest, or by one report on
 all of the letter's, in the same commit.
 """
 
@@ -21,7 +21,7 @@ from relay.mail.envelope import (
 )
 from relay.mail.instant import Instant
 from relay.mail.reply import Stage
-from relay.mail.reporting import Mode, Telling, telling
+from relay.mail.telling import Mode, Telling, telling
 from relay.shaping.settings import LifeSettings
 from relay.store.base import Entry, Placement
 

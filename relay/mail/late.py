@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from relay.mail.classification import Category
 from relay.mail.delivery import Attempt, Delivery
 from relay.mail.instant import Instant
 from relay.mail.reply import Reply, Stage
-from relay.mail.report_reading import Kind
+
+
+class Kind(StrEnum):
+    """What came back. Only FAILED and COMPLAINT say something against an address."""
+
+    FAILED = "failed"
+    DELAYED = "delayed"
+    RELAYED = "relayed"
+    EXPANDED = "expanded"
+    DELIVERED = "delivered"
+    COMPLAINT = "complaint"
+    FEEDBACK = "feedback"  # ARF of another type: not-spam, virus, fraud, auth-failure …
+    AUTO_REPLY = "auto_reply"
+    OTHER = "other"  # a letter by a person, or a report that nobody can read
+
 
 # What a delivery's record holds, in the order of a page: the gravest first.
 TOLD: Final = (

@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 
 from relay.mail import dsn, free_form, mime
@@ -23,6 +22,7 @@ from relay.mail.address import AddressError, parse
 from relay.mail.dsn import ReportedRecipient
 from relay.mail.free_form import Notice
 from relay.mail.headers import MAX_HEAD, Headers, split
+from relay.mail.late import Kind
 from relay.mail.return_path import LETTERS
 from relay.mail.smtpdata import normalise_newlines
 
@@ -50,20 +50,6 @@ _DAEMONS: Final = re.compile(
 
 class ReportError(ValueError):
     """The letter is larger, deeper or in more parts than is read."""
-
-
-class Kind(StrEnum):
-    """What came back. Only FAILED and COMPLAINT say something against an address."""
-
-    FAILED = "failed"
-    DELAYED = "delayed"
-    RELAYED = "relayed"
-    EXPANDED = "expanded"
-    DELIVERED = "delivered"
-    COMPLAINT = "complaint"
-    FEEDBACK = "feedback"  # ARF of another type: not-spam, virus, fraud, auth-failure …
-    AUTO_REPLY = "auto_reply"
-    OTHER = "other"  # a letter by a person, or a report that nobody can read
 
 
 _ACTIONS: Final = {

@@ -16,7 +16,7 @@ from relay.mail.classification import Category
 from relay.mail.delivery import Bounced, Delivery, State
 from relay.mail.events import Released
 from relay.mail.instant import Instant
-from relay.mail.reporting import Telling
+from relay.mail.telling import Telling
 from relay.scheduler import ending
 from relay.scheduler.ledger import Ledger
 from relay.scheduler.parts import Parts

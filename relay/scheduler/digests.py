@@ -22,8 +22,7 @@ from relay.mail.delivery import State
 from relay.mail.digest import MOST_LISTED, Missed, digest, last_before
 from relay.mail.dsn import Original, Undelivered
 from relay.mail.instant import MINUTE, Instant, millis
-from relay.mail.late import attempt_of
-from relay.mail.report_reading import Kind
+from relay.mail.late import Kind, attempt_of
 from relay.replies.reported import retold
 from relay.scheduler import reports
 from relay.scheduler.parts import Parts

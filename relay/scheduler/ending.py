@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from relay.mail import events, reporting
+from relay.mail import events
+from relay.mail import telling as mail_telling
 from relay.mail.classification import Classification
 from relay.mail.delivery import (
     Attempt,
@@ -20,7 +21,7 @@ from relay.mail.delivery import (
 from relay.mail.events import Event
 from relay.mail.instant import Instant, millis
 from relay.mail.letter import Letter
-from relay.mail.reporting import Telling
+from relay.mail.telling import Telling
 from relay.scheduler import reports
 from relay.scheduler.parts import Parts, Tuning
 from relay.store.base import Entry
@@ -33,8 +34,8 @@ def telling(tuning: Tuning, letter: Letter | None, delivery: Delivery, outcome: 
     if not isinstance(outcome, Bounced | Expired | Suppressed):
         return Telling.NEVER
     sender = "unread" if letter is None else letter.sender
-    when = reporting.telling(sender, delivery.notify, delivery.urgency, tuning.dsn.mode)
-    is_calm = delivery.notify is None and delivery.urgency not in reporting.URGENT
+    when = mail_telling.telling(sender, delivery.notify, delivery.urgency, tuning.dsn.mode)
+    is_calm = delivery.notify is None and delivery.urgency not in mail_telling.URGENT
     can_wait = letter is None or (is_calm and isinstance(outcome, Suppressed))
     return Telling.DAILY if when is Telling.NOW and can_wait else when
 

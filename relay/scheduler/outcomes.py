@@ -29,8 +29,8 @@ from relay.mail.events import Event
 from relay.mail.instant import MINUTE, Instant
 from relay.mail.letter import Letter
 from relay.mail.reply import Reply, Stage
-from relay.mail.reporting import Telling
 from relay.mail.strike import Doubt
+from relay.mail.telling import Telling
 from relay.scheduler import ending, hops
 from relay.scheduler.asking import asked
 from relay.scheduler.identity import identity_of

@@ -9,8 +9,7 @@ from relay.mail import ids, misspelt
 from relay.mail.classification import Category
 from relay.mail.delivery import Attempt, State
 from relay.mail.instant import Instant, iso
-from relay.mail.late import Kept, Late
-from relay.mail.report_reading import Kind
+from relay.mail.late import Kept, Kind, Late
 from relay.mail.urgency import Urgency
 from relay.shaping.base import Standing
 from relay.store.base import Depth, InboxRow, QueueRow

@@ -7,8 +7,7 @@ from collections import Counter
 from relay.mail.delivery import State
 from relay.mail.envelope import Message
 from relay.mail.instant import Instant
-from relay.mail.late import Late
-from relay.mail.report_reading import Kind
+from relay.mail.late import Kind, Late
 from relay.store.memory_inbox import Key, Record
 from relay.store.owing import Owed
 from relay.store.terms import Entry, QueueRow

@@ -11,8 +11,7 @@ from relay.mail.delivery import Attempt, State
 from relay.mail.envelope import REPORT_FLOW, Message
 from relay.mail.follow_up import FollowUp
 from relay.mail.instant import DAY, Instant
-from relay.mail.late import Late
-from relay.mail.report_reading import Kind
+from relay.mail.late import Kind, Late
 from relay.store.memory_inbox import Key, Record
 from relay.store.reporting import ACTION, change
 from relay.store.reports import MOST_FAILING, Counted, Failing, rounded

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from relay.mail.instant import Instant
-from relay.mail.late import Kept, Late
-from relay.mail.report_reading import Kind
+from relay.mail.late import Kept, Kind, Late
 from relay.mail.strike import Ref, Strike
 from relay.store.base import StoreError
 from relay.store.returning import KINDS

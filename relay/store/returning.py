@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from relay.mail.instant import Instant
-from relay.mail.late import Kept, Late
-from relay.mail.report_reading import Kind
+from relay.mail.late import Kept, Kind, Late
 from relay.mail.strike import Ref, Strike
 from relay.store import codec, striking
 from relay.store.changing import audit

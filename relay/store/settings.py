@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
-from relay.mail.reporting import Mode
+from relay.mail.telling import Mode
 from relay.settings import Duration, Settings, Size
 
 LEAST: Final = timedelta(days=30)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from relay.mail.late import Late
-from relay.mail.report_reading import Kind
+from relay.mail.late import Kind, Late
 from relay.web.dates import Language
 from relay.web.words import Phrase
 

@@ -6,8 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from relay.mail import ids
-from relay.mail.late import Late
-from relay.mail.report_reading import Kind
+from relay.mail.late import Kind, Late
 from relay.service.returning import ReturnCommands
 from tests.cli.house import Running, Site
 from tests.store.contract_returns import letter

@@ -16,8 +16,7 @@ from relay.lab import models
 from relay.lab.internet import GOVERNMENT, House
 from relay.mail import return_path
 from relay.mail.instant import SECOND
-from relay.mail.late import Late
-from relay.mail.report_reading import Kind
+from relay.mail.late import Kind, Late
 from relay.store.reader import open_readonly
 from tests.e2e.site import FAST, SENDER, Site, inbox, site
 from tests.mail import reports

@@ -23,10 +23,10 @@ from relay.mail.delivery import Delivered, State
 from relay.mail.events import Returned
 from relay.mail.ids import Ids
 from relay.mail.instant import DAY
-from relay.mail.report_reading import Kind
-from relay.mail.reporting import Mode
+from relay.mail.late import Kind
 from relay.mail.return_path import ReturnPath
 from relay.mail.strike import Cause, Strike
+from relay.mail.telling import Mode
 from relay.mail.urgency import Urgency
 from relay.shaping.settings import LifeSettings
 from relay.store import returns

@@ -12,8 +12,8 @@ from relay.ingress.noting import Arrival, Noting
 from relay.mail.delivery import Delivered
 from relay.mail.ids import Ids
 from relay.mail.instant import DAY
-from relay.mail.late import TOLD
-from relay.mail.report_reading import Kind, read
+from relay.mail.late import TOLD, Kind
+from relay.mail.report_reading import read
 from relay.mail.return_path import ReturnPath
 from relay.shaping.settings import LifeSettings
 from relay.store.base import Settlement

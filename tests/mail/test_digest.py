@@ -19,7 +19,7 @@ from relay.mail.digest import MOST_LISTED, MOST_SAID, Missed, digest, last_befor
 from relay.mail.dsn import Original, Undelivered, read
 from relay.mail.instant import DAY, HOUR
 from relay.mail.reply import Stage, parse
-from relay.mail.reporting import Telling, telling
+from relay.mail.telling import Telling, telling
 from relay.mail.urgency import Urgency
 from tests.mail.test_dsn import BOUNCE, HEAD, HOST, NOW, attempt, delivery
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from relay.mail.late import TOLD, Late, attempt_of
+from relay.mail.late import TOLD, Kind, Late, attempt_of
 from relay.mail.reply import parse
-from relay.mail.report_reading import Kind
 from tests.store.letters import Post
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from relay.mail import free_form, report_reading
 from relay.mail.headers import Headers
+from relay.mail.late import Kind
 from relay.mail.reply import EnhancedCode
-from relay.mail.report_reading import Kind, Report, ReportError, kind_of, read
+from relay.mail.report_reading import Report, ReportError, kind_of, read
 from tests.mail import reports
 from tests.mail.reports import OURS, VENDOR, wire
 

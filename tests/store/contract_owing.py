@@ -8,8 +8,7 @@ import pytest
 
 from relay.mail.delivery import Bounced, Delivered, Delivery, Expired, State
 from relay.mail.instant import DAY, HOUR, Instant
-from relay.mail.late import Late
-from relay.mail.report_reading import Kind
+from relay.mail.late import Kind, Late
 from relay.store.base import Entry, Owed, Settlement, Store, StoreError
 from tests.store.contract_terms import NOW, lease
 from tests.store.letters import NO_USER, UNKNOWN, Post, attempt

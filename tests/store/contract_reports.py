@@ -8,8 +8,7 @@ from relay.mail.classification import Category
 from relay.mail.delivery import Bounced, Delivered, Expired, Outcome, State
 from relay.mail.follow_up import FollowUp, Progress
 from relay.mail.instant import DAY, HOUR
-from relay.mail.late import Late
-from relay.mail.report_reading import Kind
+from relay.mail.late import Kind, Late
 from relay.store.base import Settlement, Store, Unsent
 from relay.store.reports import Counted, rounded
 from tests.store.contract_terms import NOW, lease

@@ -10,8 +10,7 @@ import pytest
 from relay.mail.classification import Category
 from relay.mail.delivery import Delivered, Delivery, State
 from relay.mail.instant import DAY
-from relay.mail.late import TOLD, Kept, Late
-from relay.mail.report_reading import Kind
+from relay.mail.late import TOLD, Kept, Kind, Late
 from relay.mail.strike import Cause
 from relay.store import returns
 from relay.store.base import Settlement, Store, StoreError

@@ -11,8 +11,7 @@ from relay.mail import ids
 from relay.mail.classification import Category
 from relay.mail.delivery import State
 from relay.mail.instant import HOUR
-from relay.mail.late import TOLD, Late
-from relay.mail.report_reading import Kind
+from relay.mail.late import TOLD, Kind, Late
 from relay.web import returned
 from relay.web.dates import Language
 from relay.web.wording import Facts, wording
