@@ -21,6 +21,11 @@ def answer(code: int, enhanced: str, text: str) -> Reply:
     return Reply(code, EnhancedCode.parse(enhanced), text)
 
 
+def queued(name: str) -> Reply:
+    """The 250 of a letter that is on disk."""
+    return Reply(250, OK.enhanced, f"queued as {name}")
+
+
 OK: Final = answer(250, "2.0.0", "Ok")
 SENDER_OK: Final = answer(250, "2.1.0", "Ok")
 RECIPIENT_OK: Final = answer(250, "2.1.5", "Ok")

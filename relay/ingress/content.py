@@ -58,10 +58,11 @@ def without(letter: bytes, private: tuple[str, ...]) -> bytes:
     return kept.to_bytes() + letter[len(head) :]
 
 
-def arrive(octets: bytes, is_smtputf8: bool = False) -> Arrived:
-    """`octets` are un-stuffed, as received. Raises HeadTooBig."""
+def arrive(octets: bytes, is_smtputf8: bool = False, has_bare: bool = True) -> Arrived:
+    """`octets` are un-stuffed, as received; `has_bare`: False where whoever read them has seen that
+    no CR and no LF stands alone. Raises HeadTooBig."""
     sha256 = hashlib.sha256(octets).digest()
-    letter, is_mended = _mended(octets)
+    letter, is_mended = _mended(octets) if has_bare else (octets, False)
     if letter and not letter.endswith(b"\r\n"):
         letter += b"\r\n"
     head, body = split(letter)

@@ -19,7 +19,7 @@ from relay.clock import Clock
 from relay.filters.base import Alerts, Transaction
 from relay.filters.headers import PRIVATE
 from relay.ingress import answers, placing, trace, turned_away
-from relay.ingress.answers import Refused, answer
+from relay.ingress.answers import Refused
 from relay.ingress.auth import Authenticator
 from relay.ingress.ceiling import Ceiling
 from relay.ingress.content import Arrived, HeadTooBig, arrive
@@ -161,7 +161,8 @@ class Handler:
     ) -> Reply:
         policy = visit.policy
         _check(scanner, policy, visit.source)
-        arrived = await self._arrived(octets, transaction.options.is_smtputf8)
+        terms = (transaction.options.is_smtputf8, scanner.bare_newlines > 0)
+        arrived = await self._arrived(octets, *terms)
         transaction.now = self._clock.now()
         transaction.headers = arrived.headers
         transaction.content = arrived.content(arrived.headers, PRIVATE)
@@ -186,14 +187,15 @@ class Handler:
             self._ceiling.add(-len(recipients), self._clock.monotonic())
             raise
         self._tell(message, placed)
-        return answer(250, "2.0.0", f"queued as {ids.show(message.id)}")
+        return answers.queued(ids.show(message.id))
 
-    async def _arrived(self, octets: bytes, is_smtputf8: bool) -> Arrived:
+    async def _arrived(self, octets: bytes, is_smtputf8: bool, has_bare: bool) -> Arrived:
         try:
             if len(octets) <= INLINE:
-                return arrive(octets, is_smtputf8)
+                return arrive(octets, is_smtputf8, has_bare)
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._executor, arrive, octets, is_smtputf8)
+            terms = (octets, is_smtputf8, has_bare)
+            return await loop.run_in_executor(self._executor, arrive, *terms)
         except HeadTooBig:
             raise Refused(answers.HEAD_TOO_BIG, "too_big") from None
 

@@ -52,6 +52,7 @@ def placements(
     particulars, now = message.particulars, message.received_at
     state = State.HELD if particulars.is_held else State.READY
     expires = expires_at(particulars.urgency, particulars.deadline_at, now, life)
+    is_fixed = has_fixed_life(particulars.urgency, particulars.deadline_at)
     for n, recipient in enumerate(message.envelope.recipients[start:stop], start):
         address = recipient.address
         delivery = Delivery(
@@ -69,7 +70,7 @@ def placements(
             notify=recipient.notify,
             orcpt=recipient.orcpt,
             as_given=recipient.as_given,
-            is_fixed=has_fixed_life(particulars.urgency, particulars.deadline_at),
+            is_fixed=is_fixed,
         )
         if address:
             yield Placement(delivery, address.key)

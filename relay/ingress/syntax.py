@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from relay.ingress.answers import Refused, answer
@@ -112,6 +113,7 @@ def _unknown(parameters: dict[str, str | None]) -> None:
         raise Refused(answer(555, "5.5.4", f"Unknown parameter {name}"), "syntax")
 
 
+@lru_cache(maxsize=256)  # an application has few senders
 def sender(argument: str) -> tuple[str, Options]:
     """MAIL's argument: the sender, `""` for `<>`, and its options. Raises Refused."""
     found = path(argument, "FROM:", "MAIL")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from relay.filters.headers import date
 from relay.mail import ids
 from relay.mail.envelope import Recipient, Source
@@ -28,10 +30,8 @@ def received(
 ) -> Field:
     """Written by us alone; `for` only where there is one recipient: the others are nobody's
     business. The client's own name stands in it cleaned."""
-    named = "".join(c if c.isalnum() or c in ".-_:[]" else "?" for c in source.helo) or "unknown"
-    literal = f"IPv6:{source.ip}" if ":" in source.ip else source.ip
     parts = [
-        f"from {named} ([{literal}])",
+        f"from {_named(source.helo, source.ip)}",
         f"by {hostname} with {protocol(source, is_esmtp, is_smtputf8)} id {ids.show(message_id)}",
     ]
     only = recipients[0].address if len(recipients) == 1 else None
@@ -39,3 +39,11 @@ def received(
         parts.append(f"for <{only}>")
     text = "\r\n ".join((*parts[:-1], f"{parts[-1]};", date(at)))
     return Field("Received", f"Received: {text}\r\n".encode("ascii", "replace"))
+
+
+@lru_cache(maxsize=256)
+def _named(helo: str, ip: str) -> str:
+    """A client's name for itself, and its address."""
+    named = "".join(c if c.isalnum() or c in ".-_:[]" else "?" for c in helo) or "unknown"
+    literal = f"IPv6:{ip}" if ":" in ip else ip
+    return f"{named} ([{literal}])"

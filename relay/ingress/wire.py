@@ -44,6 +44,7 @@ class Wire(SMTP):
     """Octets in and out; what they mean is the session's."""
 
     line_length_limit = PIECE // 2  # asyncio stops reading at twice this
+    _paused: bool  # asyncio's: the client does not read what it is told
 
     def __init__(
         self, handler: Any, hostname: str, idle: float, loop: asyncio.AbstractEventLoop
@@ -151,6 +152,8 @@ class Wire(SMTP):
             return
         try:
             self._writer.write(octets)
+            if not (self._paused or self._writer.is_closing()):
+                return  # drain() would wait for nothing
             self._waiting_since = self.loop.time()
             await self._writer.drain()
         except (ConnectionError, ssl.SSLError):
@@ -163,7 +166,8 @@ class Wire(SMTP):
         if self.is_closing:
             self.say(answers.CLOSING)
             raise Over
-        await self.flush()
+        if self._output:
+            await self.flush()
         self._waiting_since = self.loop.time() if since is None else since
         try:
             piece = await self._reader.read(PIECE)

@@ -12,6 +12,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from relay.mail import folding
@@ -24,10 +25,10 @@ __all__ = ["MAX_HEAD", "Field", "Headers", "addresses", "fold", "split"]
 MAX_HEAD: Final = 1024 * 1024  # octets of a header block that the door takes
 MAX_FIELDS: Final = 2_000  # fields that are told apart; the rest of the block is one odd field
 ODD: Final = "X-LPSE-Original-Line"  # where an odd line is kept
-_NAME: Final = rb"[!-9;-~]{1,200}[ \t]*:"
+_NAME: Final = rb"([!-9;-~]{1,200})[ \t]*:"
 # One field with its folded lines, or one line that is none; LF alone ends a line here, so that
 # a head which was not normalised is kept octet for octet too.
-_FIELD: Final = re.compile(rb"(?:(%s)|)[^\n]*\n(?:[ \t][^\n]*\n)*+" % _NAME)
+_FIELD: Final = re.compile(rb"((?:%s|)[^\n]*\n(?:[ \t][^\n]*\n)*+)" % _NAME)
 _ALL_FIELDS: Final = re.compile(rb"(?:%s[^\n]*\n(?:[ \t][^\n]*\n)*+)*+" % _NAME)
 
 
@@ -89,7 +90,7 @@ def split(letter: bytes) -> tuple[bytes, bytes]:
     head = letter[:end] if letter[:end].endswith(b"\n") else letter[:end] + b"\r\n"
     last = 0
     for match in _FIELD.finditer(head):
-        if match[1] is not None:
+        if match[2] is not None:
             last = match.end()
     if blank >= 0 and last == end:
         return head, letter[end + 2 :]
@@ -111,15 +112,13 @@ class Headers:
         """Read a header block without its blank line."""
         if head and not head.endswith(b"\n"):
             head += b"\r\n"
-        fields: list[Field] = []
-        for match in _FIELD.finditer(head):
-            if len(fields) == MAX_FIELDS:
-                fields.append(Field("", head[match.start() :]))
-                break
-            label = match[1]
-            name = label[:-1].rstrip(b" \t").decode("ascii") if label else ""
-            fields.append(Field(name, match[0]))
-        return cls(tuple(fields))
+        rest = b""
+        if head.count(b"\n") > MAX_FIELDS:
+            begins = [match.start() for match in islice(_FIELD.finditer(head), MAX_FIELDS + 1)]
+            if len(begins) > MAX_FIELDS:
+                head, rest = head[: begins[-1]], head[begins[-1] :]
+        fields = [Field(name.decode("ascii"), raw) for raw, name in _FIELD.findall(head)]
+        return cls((*fields, Field("", rest)) if rest else tuple(fields))
 
     def to_bytes(self) -> bytes:
         """The header block, without the blank line."""

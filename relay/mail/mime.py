@@ -80,21 +80,22 @@ def make_7bit(headers: Headers, body: bytes, is_smtputf8: bool = False) -> Seven
         is_changed=mended is not headers or changed is not body,
         is_body_changed=changed is not body,
         is_8bit=not changed.isascii(),
-        needs_utf8=not all(field.raw.isascii() for field in mended.fields),
+        needs_utf8=not mended.to_bytes().isascii(),
     )
 
 
 def _mended(headers: Headers, is_smtputf8: bool) -> Headers:
     """Fields in ASCII with lines in bounds; the same object where they are that already."""
-    if all(_is_fit(field, is_smtputf8) for field in headers.fields):
+    if _is_fit(headers.to_bytes(), is_smtputf8):
         return headers
+    fields = headers.fields
     return Headers(
-        tuple([f if _is_fit(f, is_smtputf8) else _refolded(f, is_smtputf8) for f in headers.fields])
+        tuple([f if _is_fit(f.raw, is_smtputf8) else _refolded(f, is_smtputf8) for f in fields])
     )
 
 
-def _is_fit(field: Field, is_smtputf8: bool) -> bool:
-    return (is_smtputf8 or field.raw.isascii()) and not has_long_line(field.raw)
+def _is_fit(octets: bytes, is_smtputf8: bool) -> bool:
+    return (is_smtputf8 or octets.isascii()) and not has_long_line(octets)
 
 
 def _refolded(field: Field, is_smtputf8: bool) -> Field:

@@ -98,6 +98,8 @@ class Reply:
         is cut to 512 octets in all.
         """
         enhanced = f"{self.enhanced} " if self.enhanced else ""
+        if len(self.text) <= MAX_TEXT and self.text.isascii() and self.text.isprintable():
+            return f"{self.code} {enhanced}{self.text}\r\n".encode("ascii")
         lines = [_CONTROL.sub("?", line)[:MAX_TEXT] for line in self.text.split("\n")]
         marks = ["-"] * (len(lines) - 1) + [" "]
         return "".join(

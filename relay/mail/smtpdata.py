@@ -77,7 +77,8 @@ class DataScanner:
         pairs = data.count(b"\r\n")
         self.bare_lf += data.count(b"\n") - pairs
         self.bare_cr += data.count(b"\r") - pairs
-        self.nuls += data.count(b"\0")
+        if b"\0" in data:  # cheaper than to count none
+            self.nuls += data.count(b"\0")
         self.size += len(data)
         if self._limit is not None and self.size > self._limit:
             if not self.is_over:

@@ -104,6 +104,12 @@ def test_more_fields_than_any_letter_has() -> None:
     assert headers.mended().to_bytes().endswith(b": a:\r\n a:\r\n a:\r\n")
 
 
+def test_a_field_of_more_lines_than_fields_are_told_apart_is_one() -> None:
+    head = b"X-Long: a\r\n" + b" b\r\n" * (MAX_FIELDS + 3) + b"To: a@example.id\r\n"
+    assert [field.name for field in Headers.parse(head).fields] == ["X-Long", "To"]
+    assert Headers.parse(head).to_bytes() == head
+
+
 def test_edits() -> None:
     headers = Headers.parse(HEAD)
     assert headers.add("X", "1").to_bytes() == b"X: 1\r\n" + HEAD
