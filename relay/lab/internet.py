@@ -50,6 +50,11 @@ class Internet:
         self._providers: list[Provider] = []
         self.port = 0  # of all SMTP servers, once they listen
 
+    @property
+    def sessions(self) -> int:
+        """How many connections to its providers are open: while there is none no letter comes."""
+        return sum(len(provider.sessions) for provider in self._providers)
+
     async def start(self) -> tuple[str, int]:
         """Listen; returns the name server's `ip:port` and the SMTP port of all hosts."""
         tls = self_signed(*(house.host for house in self._houses))

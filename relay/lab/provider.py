@@ -50,7 +50,22 @@ class Ledger:
 
 
 class _Session(SMTP):
-    """aiosmtpd's server with PIPELINING said, and its banner the provider's."""
+    """aiosmtpd's server with PIPELINING said, and its banner the provider's. It is one of
+    `present` while its client is there, so that a letter may still come."""
+
+    def __init__(self, handler: Any, present: set[SMTP], **settings: Any) -> None:
+        super().__init__(handler, **settings)
+        self._present = present
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is here; told again at STARTTLS."""
+        super().connection_made(transport)
+        self._present.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """It has gone, and what it has not said to the end is forgotten."""
+        super().connection_lost(error)
+        self._present.discard(self)
 
     async def ehlo_hook(self) -> None:
         await self.push("250-PIPELINING")
@@ -77,6 +92,7 @@ class Provider:
         self._published_key = published_key
         self._tls = tls
         self._server: asyncio.Server | None = None
+        self.sessions: set[SMTP] = set()
 
     async def start(self, ip: str, port: int) -> int:
         """Listen; returns the port (a free one for 0)."""
@@ -92,6 +108,7 @@ class Provider:
     def _session(self) -> SMTP:
         return _Session(
             self,
+            self.sessions,
             hostname=self.host,
             ident="ESMTP",
             tls_context=self._tls,

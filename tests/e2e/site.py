@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
+
 from relay.clock import SystemClock
 from relay.config import keys
 from relay.lab import models
@@ -24,7 +26,7 @@ LETTER: Final = (
     b"From: LPSE <lpse@lpse.example.go.id>\r\nTo: vendor@yahoo.com\r\n"
     b"Subject: LPSE Pengumuman Pembatalan Lelang\r\n\r\nKepada Yth.\r\n"
 )
-PATIENCE: Final = 30.0  # seconds until a test says that it will not happen
+PATIENCE: Final = 60.0  # seconds until a test says that it will not happen
 
 CONFIG: Final = """
 hostname: relay.lpse.example.go.id
@@ -110,6 +112,39 @@ class Site:
         """Wait until so many events of a kind are in the log."""
         await self.until(lambda: len(self.events(kind)) >= count, f"{count} of {kind} are logged")
         return self.events(kind)
+
+    async def metrics(self) -> str:
+        """What a monitor reads; counted a moment after what it counts, see `measured`."""
+        async with httpx.AsyncClient() as client:
+            return (await client.get(f"http://{self.about['metrics']}/metrics")).text
+
+    async def measured(self, *samples: str) -> None:
+        """Wait until all these lines are among the metrics."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PATIENCE
+        while missing := set(samples) - set((await self.metrics()).splitlines()):
+            assert loop.time() < deadline, f"it is not measured: {missing}"
+            await asyncio.sleep(0.05)
+
+    async def kept_to(self, count: int, within: int, domain: str) -> None:
+        """The limit held where the letters arrive: no more than `count` in `within` milliseconds.
+
+        On a busy machine a letter is seen later than it was sent, and the next one at once: so each
+        is held against the beginning of the transaction of that `count` before it."""
+        seen = {to: a.at for a in self.internet.ledger.arrivals for to in a.recipients}
+        seen = {to: at for to, at in seen.items() if to.endswith(f"@{domain}")}
+        told = await self.logged("delivered", len(self.internet.ledger.arrivals))
+        assert {event["recipient"] for event in told} >= seen.keys()
+        took = {event["recipient"]: event["took_ms"] for event in self.events("attempted")}
+        began = sorted(at - took[to] - 1 for to, at in seen.items())
+        late = sorted(seen.values())
+        apart = [late[n + count] - began[n] for n in range(len(seen) - count)]
+        assert min(apart) >= within, (apart, [at - late[0] for at in late])
+
+    async def unramped(self, provider: str) -> None:
+        """Its limit counts at once: it is not asked slowly first, as one that is new is."""
+        await self.relay.call("pause", provider=provider, reason="so that it is known")
+        await self.relay.call("resume", provider=provider, reason="known")
 
     async def restart(self) -> None:
         """Start the relay again on what its state directory holds."""

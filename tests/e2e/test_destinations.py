@@ -145,7 +145,8 @@ async def test_a_connection_lost_after_the_dot_is_tried_again_and_lost_by_nobody
 
 async def test_a_smart_host_that_is_down_keeps_the_mail(tmp_path: Path) -> None:
     port = free_port()
-    async with site(tmp_path, extra=route(port)) as world:
+    kept = {"pause: {throttle: 1s, block: 1s, longest: 2s}": "pause: {longest: 1h}"}
+    async with site(tmp_path, extra=route(port), replacing=kept) as world:
         await world.send(*(f"v{n}@gmail.com" for n in range(10)))
         await world.logged("deferred")
         assert not world.events("bounced")

@@ -60,7 +60,6 @@ async def nothing_is_halved(folder: Path) -> None:
     await store.close()
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_kill_at_a_step(tmp_path: Path, step: str) -> None:
     is_acknowledged, is_there, copies = STEPS[step]
@@ -98,7 +97,6 @@ class Blocking:
         return BLOCKED.format(ip=tried.ip)
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("step", ["settle.before", "settle.after"])
 async def test_a_pause_is_kept_before_the_letter_that_began_it_is_settled(
     tmp_path: Path, step: str

@@ -65,6 +65,7 @@ async def test_it_notifies_its_start_its_pulse_its_reload_and_its_end(tmp_path: 
             await init.hears("READY=1", times=2)
             assert "STOPPING=1" not in init.heard
             assert await world.relay.stop() == 0
+            await init.hears("STOPPING=1")
         said = [line for line in init.heard if line.isupper() and line.endswith("=1")]
         told = [line for line in said if line != "WATCHDOG=1"]
         assert told == ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]

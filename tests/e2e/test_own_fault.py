@@ -53,7 +53,10 @@ async def test_one_provider_and_our_own_check_stop_everything(tmp_path: Path) ->
         (waiting,) = queue["deliveries"]
         assert waiting["why"].startswith("everything is paused: gmail refuses us (550 5.7.26")
         assert "and our own check says: " in waiting["why"]
-        (paused,) = [e for e in world.events("paused") if e["destination"] == "*"]
-        assert paused["provider"] == "all"
+        await world.until(
+            lambda: [e["provider"] for e in world.events("paused") if e["destination"] == "*"],
+            "it is told that all is paused",
+        )
+        assert [e["provider"] for e in world.events("paused") if e["destination"] == "*"] == ["all"]
         await world.relay.call("resume", provider="*", reason="DNS dibetulkan")
         await world.arrived(2)

@@ -14,7 +14,7 @@ from relay.control import ControlClient, Unreachable
 
 SHIPPED = Path(__file__).parent.parent.parent / "config" / "relay.yaml"
 PORTS = ("2525", "8025", "9325")
-START = 20.0  # seconds until it must answer
+START = 60.0  # seconds until it must answer
 
 
 async def answers(client: ControlClient) -> dict[str, Any]:

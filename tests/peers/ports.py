@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 POLL = 0.02
 """Seconds between two looks at a server that is starting."""
+
+LOWEST = 10_240
+GIVEN = Path("/proc/sys/net/ipv4/ip_local_port_range")
+"""Where the kernel's own choice begins: for port 0, and for connections that go out."""
+
+APART = 97
+"""Ports between two neighbouring processes' first ones."""
+
+_looked_at = itertools.count(os.getpid() * APART)
 
 
 class NeverReady(RuntimeError):
@@ -15,12 +27,19 @@ class NeverReady(RuntimeError):
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """Names a port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((address, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Names a port that nobody listens on, and that nobody is given by chance before its server
+    binds it: it is none of the kernel's choice, and each process looks in a place of its own."""
+    first = int(GIVEN.read_text().split()[0])
+    span = (first if first > 2 * LOWEST else 2**16) - LOWEST
+    for port in (LOWEST + next(_looked_at) % span for _ in range(span)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError:
+                continue
+            return port
+    raise NeverReady(f"no port of {address} is free")
 
 
 def greeting(address: str, port: int) -> str | None:
