@@ -101,7 +101,7 @@ class Peer:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something that this peer heard makes it true."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not condition():
                 self._ended.clear()
                 await self._ended.wait()

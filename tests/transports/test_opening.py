@@ -17,6 +17,7 @@ from relay.transports.base import Host
 from relay.transports.forbidden import Frontier
 from relay.transports.tls import Contexts
 from tests.peers.certificates import Certificate, self_signed
+from tests.peers.ports import free_port
 from tests.transports.house import SECRET, House, brief, job, route, to
 from tests.transports.peer import (
     GOODBYE,
@@ -294,11 +295,8 @@ async def test_a_password_is_never_said_in_the_clear(policy: str) -> None:
 
 
 async def test_refused() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     house = House()
-    attempt = await house.attempt(job(route(Host("mx.example.net", port))))
+    attempt = await house.attempt(job(route(Host("mx.example.net", free_port()))))
     assert attempt.failure is not None
     assert (attempt.failure.kind, attempt.stage) == (FailureKind.REFUSED, Stage.CONNECT)
     assert house.permits.asked == ["connect", "disconnected"]

@@ -180,7 +180,7 @@ async def test_a_server_that_ignores_quit_is_left() -> None:
         house = House(brief(quit=0.02))
         await house.attempt(job(to(peer)))
         await house.close()
-        assert "QUIT" in peer.commands
+        await peer.until(lambda: "QUIT" in peer.commands)
 
 
 # Dead while idle
