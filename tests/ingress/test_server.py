@@ -152,8 +152,10 @@ async def test_memory_is_bounded_and_one_session_always_finishes() -> None:
 async def test_a_stalled_session_gives_its_memory_back() -> None:
     idle = timedelta(milliseconds=100)
     async with house(memory=100_000, idle_timeout=idle) as here, here.client() as stalled:
-        await stalled.begin()
-        await stalled.say(b"x" * 150_000)
+        # In one breath: between two a busy machine could be idle for as long.
+        commands = f"EHLO x\r\nMAIL FROM:<{SENDER}>\r\nRCPT TO:<v@example.co.id>\r\nDATA\r\n"
+        await stalled.say(commands.encode() + b"x" * 150_000)
+        assert [(await stalled.hear())[:3] for _ in range(4)] == ["250", "250", "250", "354"]
         await here.until(lambda: here.door.memory.used > 100_000)
         assert (await stalled.hear()).startswith("421")
         await here.until(lambda: here.door.memory.used == 0)
@@ -282,12 +284,15 @@ async def test_a_stranger_who_asks_on_and_on_is_shown_out() -> None:
 
 
 async def test_a_client_that_does_not_read_is_cut() -> None:
-    async with house(idle_timeout=timedelta(milliseconds=200)) as here, here.client() as client:
-        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        sock = client.writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.writer.write(b"EHLO x\r\n" * 200_000)
-        await here.until(lambda: here.door.sessions_open == 0)
+    async with house(idle_timeout=timedelta(milliseconds=200)) as here:
+        # Small buffers on both sides: soon full.
+        here.door._listeners[0].socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        async with here.client() as client:
+            client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            sock = client.writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.writer.write(b"EHLO x\r\n" * 200_000)
+            await here.until(lambda: here.door.sessions_open == 0)
 
 
 async def test_a_swap_cannot_take_the_certificate_from_a_listener() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -23,9 +22,7 @@ def test_days_pass_at_once_and_in_order() -> None:
         await asyncio.gather(sleeper("later", 2 * DAY, clock), sleeper("sooner", DAY, clock))
         return clock.now()
 
-    began = time.perf_counter()
     assert run(main) == START + 2 * round(DAY) * 1000
-    assert time.perf_counter() - began < 5
     assert seen == [("sooner", DAY), ("later", 2 * DAY)]
 
 

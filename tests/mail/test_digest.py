@@ -162,9 +162,9 @@ def test_the_greatest_one_is_made_soon_and_stays_small() -> None:
 
 
 def _seconds(many: list[Missed], original: Original) -> float:
-    began = clock.perf_counter()
+    began = clock.process_time()  # a busy machine's other work is not ours
     digest(many, 0, original, HOST, 7, NOW)
-    return clock.perf_counter() - began
+    return clock.process_time() - began
 
 
 def test_nobody_is_told_of_a_report() -> None:

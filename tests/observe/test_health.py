@@ -88,7 +88,7 @@ async def test_signals_stay_with_the_service(site: tuple[Site, httpx.AsyncClient
         second = Serving(health_app(Metrics([], lambda: 0), site[0].pulse, list), "second")
         await second.start("127.0.0.1:0")
         os.kill(os.getpid(), signal.SIGTERM)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await heard.wait()
         assert (await site[1].get("/readyz")).status_code == 200
         await second.stop()
@@ -146,7 +146,7 @@ async def test_a_writer_that_hangs_is_given_up_after_its_patience() -> None:
         await asyncio.Event().wait()
 
     pulse = Pulse(hangs, HandClock(), patience=0.01)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await pulse.beat()
 
 
@@ -160,7 +160,7 @@ async def test_the_pulse_beats_and_measures_lateness() -> None:
 
     pulse = Pulse(beat, SystemClock(), every=0.01)
     task = asyncio.create_task(pulse.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await beaten.wait()
         while pulse.take_lag() == 0.0:
             await asyncio.sleep(0.05)

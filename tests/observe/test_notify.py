@@ -17,7 +17,7 @@ def systemd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[st
     name = str(tmp_path / "notify") if request.param == "file" else f"@lpse-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(name.replace("@", "\0", 1) if name.startswith("@") else name)
-        receiver.settimeout(5)
+        receiver.settimeout(20)
         yield name, receiver
 
 

@@ -260,6 +260,7 @@ def test_a_hostile_line_costs_no_more_than_its_length(tmp_path: Path, piece: str
         f"{EXIM} ** a@x.id {body}",
         f"{EXIM} == {body}",
     ]
+    run_over(tmp_path, [refused()])  # what is made once a process is none of theirs
     began = time.process_time()
     run_over(tmp_path, lines)
     assert time.process_time() - began < 2

@@ -151,8 +151,10 @@ async def test_no_hostile_letter_runs_or_calls_home() -> None:
             assert frame.child_frames == []
         assert all(url.startswith(site.base) for url in requested)
         assert outside.connections() == 0
-        await page.goto(f"data:text/html,<img src='http://{outside.host}/'>", wait_until="commit")
-        await page.wait_for_event("requestfailed")
+        async with page.expect_event("requestfailed"):
+            await page.goto(
+                f"data:text/html,<img src='http://{outside.host}/'>", wait_until="commit"
+            )
     assert outside.connections() > 0  # it would have been seen
     outside.listener.close()
 
