@@ -37,10 +37,12 @@ from relay.transports.memo import Memo
 from relay.transports.pool import Footing, Pool
 from relay.transports.session import Session
 from relay.transports.transaction import Carried, Result
+from relay.transports.turn import LoopTurn
 
 LOG: Final = logging.getLogger(__name__)
 DROPS: Final = 2  # pipelined exchanges cut short at a destination before we go step by step
 STEP_BY_STEP: Final = 24 * 3600.0  # seconds that this lasts
+DIALLED_AT_ONCE: Final = 8  # to a turn of the loop: 4 ms
 PerConnection = Callable[[Destination], int | None]
 
 
@@ -78,6 +80,7 @@ class SmtpTransport:
         self._source = source
         self._per_connection = per_connection
         self._pool = Pool(idle_seconds)
+        self._dialling = LoopTurn(DIALLED_AT_ONCE)
         self._dropped_once = Memo(clock, STEP_BY_STEP)
         self._one_by_one = Memo(clock, STEP_BY_STEP)
 
@@ -127,6 +130,7 @@ class SmtpTransport:
         if not_yet is not None:
             return not_yet
         try:
+            await self._dialling.take()
             dialled = await self._dialler.dial(job.route)
         except BaseException:
             permits.disconnected()
