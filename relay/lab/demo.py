@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -163,13 +163,22 @@ def picture(queue: dict[str, Any], providers: list[dict[str, Any]], arrived: int
     return grid
 
 
+def whole_lines(log: TextIO) -> Iterator[str]:
+    """What was written since the last time; a line that is only half there waits for the next."""
+    at = log.tell()
+    while (line := log.readline()).endswith("\n"):
+        at = log.tell()
+        yield line
+    log.seek(at)
+
+
 async def watch(relay: Relay, internet: Internet, drafts: int, stage: Stage) -> None:
     """Tell the story until only what must wait is left, or the time is over."""
     begun = stage.seconds  # a slow machine's setting up is no part of it
     story, log = Story(ANNOUNCED // 4), (relay.config.parent / "relay.log").open(encoding="ascii")
     with log, stage.picture() as live:
         while True:
-            for line in log:
+            for line in whole_lines(log):
                 for style, lines in story.tell(json.loads(line)):
                     stage.say(style, *lines)
             queue = await relay.call("queue.ls", selector={}, limit=1)
