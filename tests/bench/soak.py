@@ -30,7 +30,6 @@ from typing import Any, Final
 import httpx
 
 from relay.config import keys
-from relay.control import ControlError
 from relay.lab.dns import NameServer, Zone
 from relay.lab.internet import self_signed as lab_certificate
 from relay.lab.running import Relay
@@ -101,12 +100,11 @@ class Soak:
         await asyncio.gather(*(serve(Client(self.door, self.books)) for _ in range(CLIENTS)))
         return (len(self.books.accepted) - first) / (time.monotonic() - began)
 
-    async def disturb(self, every: float) -> None:
-        """One trouble after another, until cancelled."""
+    async def disturb(self, every: float, over: asyncio.Event) -> None:
+        """One trouble after another; the last one is whole, so that no pause is left."""
         config = self.relay.config.read_text()
         n = 0
-        while True:
-            await asyncio.sleep(every)
+        while not await _heard(over, every):
             match n % 5:
                 case 0:
                     limit = f"60000/{'min' if n % 2 else '60s'}"
@@ -115,11 +113,11 @@ class Soak:
                 case 1 | 2:
                     name = "*" if n % 5 == 1 else QUICK[0]
                     await self.relay.call("pause", provider=name, reason="soak")
-                    await asyncio.sleep(PAUSE)
+                    await _heard(over, PAUSE)
                     await self.relay.call("resume", provider=name, reason="soak")
                 case 3:
                     self.peers[-1].stop()
-                    await asyncio.sleep(PAUSE)
+                    await _heard(over, PAUSE)
                     await self.peers[-1].start(*self.address)
                 case _:
                     assert self.relay.process is not None
@@ -128,9 +126,6 @@ class Soak:
 
     async def calm(self, before: Standing | None = None) -> Standing:
         """All delivered, all sessions hung up: what it holds then, given time to come back."""
-        for name in ("*", QUICK[0]):
-            with contextlib.suppress(ControlError):  # it was not paused
-                await self.relay.call("resume", provider=name, reason="soak")
         deadline = time.monotonic() + PATIENCE
         while (queue := await self.relay.call("queue.ls", limit=5))["total"]:
             assert time.monotonic() < deadline, f"still in the queue: {queue}"
@@ -166,6 +161,14 @@ class Soak:
             int(float(tasks.split()[1])),
             round(wal.stat().st_size / 1e6, 2) if wal.exists() else 0.0,
         )
+
+
+async def _heard(over: asyncio.Event, seconds: float) -> bool:
+    """After so long at most: whether it is over."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await over.wait()
+    return over.is_set()
 
 
 @asynccontextmanager
@@ -212,13 +215,11 @@ async def soak(
         full = await run.hand_in(warm, None)
         before = await run.calm()
         rate = rate or full / 2
-        troubles = asyncio.create_task(run.disturb(max(seconds / 50, 1.5)))
+        over = asyncio.Event()
+        troubles = asyncio.create_task(run.disturb(max(seconds / 50, 1.5), over))
         accepted = await run.hand_in(seconds, rate)
-        troubles.cancel()
-        ended = await asyncio.gather(troubles, return_exceptions=True)
-        assert isinstance(ended[0], asyncio.CancelledError), ended
-        run.peers[-1].stop()
-        await run.peers[-1].start(*run.address)
+        over.set()
+        await troubles
         after = await run.calm(before)
         books = run.books
         return {
