@@ -39,7 +39,8 @@ class LineWriter:
         self._path = target if isinstance(target, Path) else None
         self._fd = _open(target) if isinstance(target, Path) else os.dup(target)
         self._owns_up = owns_up
-        self._queue: queue.Queue[Render | None] = queue.Queue(size)
+        self._size = size  # lines that may wait
+        self._queue: queue.SimpleQueue[Render | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._dropped = 0  # in all
         self._owned_up = 0  # of these
@@ -60,10 +61,10 @@ class LineWriter:
         if self._is_closing.is_set():
             self._drop(1)
             return
-        try:
-            self._queue.put_nowait(render)
-        except queue.Full:
+        if self._queue.qsize() >= self._size:
             self._drop(1)
+        else:
+            self._queue.put(render)
 
     def reopen(self) -> None:
         """The file was moved away: open it anew before the next line. No-op for a descriptor."""
@@ -82,10 +83,7 @@ class LineWriter:
         return self._dropped == before and not self._thread.is_alive()
 
     def _wake(self) -> None:
-        try:
-            self._queue.put_nowait(None)
-        except queue.Full:
-            return  # then the thread has work, and looks at its flags before it does it
+        self._queue.put(None)
 
     def _drop(self, lines: int) -> None:
         with self._lock:
