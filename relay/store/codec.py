@@ -263,6 +263,8 @@ _FREE: Final = "1 + coalesce((SELECT max(try) FROM attempt WHERE message_id = ? 
 _REST: Final = ", ".join("?" * (ATTEMPT_COLUMNS - 3))
 INSERT_ATTEMPT: Final = f"INSERT INTO attempt VALUES (?, ?, max({_FREE}, ?), {_REST})"  # noqa: S608
 ATTEMPT: Final = "a.*, m.head"
+_MIN_WINDOW: Final = 10  # bits; zlib itself needs 9
+_MEMORY: Final = 5  # zlib's memLevel, 1–9: what deflate sets up for each head
 
 
 def attempt_row(attempt: Attempt, head: bytes | None, node: int) -> Row:
@@ -319,7 +321,9 @@ def _sent(sent: bytes | None, head: bytes | None) -> tuple[int | None, bytes | N
         return (None if sent is None else WHOLE), sent
     if sent.endswith(head):
         return BEFORE_HEAD, sent[: len(sent) - len(head)]
-    deflate = zlib.compressobj(1, zdict=head)
+    # A window that just holds both: one of the full size is made four times as slowly.
+    window = min(zlib.MAX_WBITS, max(_MIN_WINDOW, (len(head) + len(sent)).bit_length()))
+    deflate = zlib.compressobj(1, wbits=window, memLevel=_MEMORY, zdict=head)
     return DEFLATED, deflate.compress(sent) + deflate.flush()
 
 
