@@ -26,6 +26,10 @@ class Footing:
     is_verified: bool
     user: str | None
 
+    def __hash__(self) -> int:
+        """By its destination alone, of which there are few: each letter asks several times."""
+        return hash(self.destination)
+
     @classmethod
     def of(cls, route: Route, source: str | None) -> Footing:
         """The footing that a route asks for."""
