@@ -113,9 +113,11 @@ class Fuses:
         """Return when every refusal noted so far is kept; many that wait share one commit. Where
         the store cannot keep it now, the next one tries again. Raises StoreDead."""
         box = await self.box()
-        if not box.is_urgent and 0 <= now - self._kept_at < OFTEN:
+        if not self._is_due(box, now):
             return
         async with self._one_at_a_time:
+            if not self._is_due(box, now):
+                return  # who came before kept it
             changed = box.dirty(now)
             if not changed:
                 return
@@ -127,6 +129,9 @@ class Fuses:
                 if not isinstance(error, StoreError) or isinstance(error, StoreDead):
                     raise
                 logger.error("the fuses could not be kept, trying again: %s", error)
+
+    def _is_due(self, box: FuseBox, now: Instant) -> bool:
+        return box.is_urgent or not 0 <= now - self._kept_at < OFTEN
 
     async def past_of(
         self, delivery: Delivery, read: Classification | None, past: list[Attempt]

@@ -122,6 +122,8 @@ class Lanes:
 
     def pump(self, lane: Lane) -> None:
         """Start what may start now; else arrange to be called again."""
+        if not (lane.leased or lane.domains) and (lane.flying or lane.claiming):
+            return None  # nothing to start; it is looked at again when that has ended
         while not self.is_halted:
             now = self._steady.now()
             urgency = lane.next_urgency(now)

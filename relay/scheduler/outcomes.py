@@ -95,7 +95,9 @@ class Outcomes:
             writing.append(await self._written(delivery, attempt, read, destination, letter))
         if paused:
             await self._hang_up(destination, is_everywhere=EVERYTHING in paused)
-        await asyncio.gather(*writing, self._parts.fuses.keep(self._steady.now()))
+        await self._parts.fuses.keep(self._steady.now())
+        for written in writing:  # all under way: a task for them would cost more than it waits
+            await written
         return readings
 
     async def _hang_up(self, destination: Destination, is_everywhere: bool) -> None:
