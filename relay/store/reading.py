@@ -84,6 +84,7 @@ _INBOX: Final = """SELECT i.message_id, i.n, i.as_given, m.subject, m.sender, m.
   LEFT JOIN delivery d ON d.message_id = i.message_id AND d.n = i.n"""
 
 
+SMALL: Final = 64 << 10  # octets of a letter that is read with its body
 LATEST: Final = 5_000  # attempts that say which of our addresses are in use
 
 
@@ -94,6 +95,18 @@ def letter(connection: sqlite3.Connection, message_id: int) -> Letter:
     if row is None:
         raise KeyError(message_id)
     return codec.letter(row)
+
+
+def letter_and_body(connection: sqlite3.Connection, message_id: int) -> tuple[Letter, bytes | None]:
+    """Both at once where the body is small, since who asks for one mostly asks for both; None where
+    it is large, or cannot be read: who asks for it is told. Raises KeyError."""
+    found = letter(connection, message_id)
+    if found.size > SMALL:
+        return found, None
+    try:
+        return found, body(connection, message_id)
+    except (KeyError, sqlite3.Error):
+        return found, None
 
 
 def body(connection: sqlite3.Connection, message_id: int) -> bytes:

@@ -29,6 +29,7 @@ from relay.store import (
     leasing,
     migrations,
     putting,
+    reading,
     requeueing,
     small,
 )
@@ -299,10 +300,13 @@ class SqliteStore(
 
     async def letter(self, message_id: int) -> Letter:
         """See Queue.letter."""
-        found = self._letters.get(message_id)
-        if found is None:
-            found = await super().letter(message_id)
-            self._letters.put(message_id, found, len(found.head) + _LETTER)
+        known = self._letters.get(message_id)
+        if known is not None:
+            return known
+        found, body = await self._ask(reading.letter_and_body, message_id)
+        self._letters.put(message_id, found, len(found.head) + _LETTER)
+        if body is not None:
+            self._bodies.put(message_id, body, len(body))
         return found
 
     async def body(self, message_id: int) -> bytes:

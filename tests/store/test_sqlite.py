@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tests.store.contract import Contract
 from tests.store.contract_refused import MOST, SINCE, letter
 from tests.store.contract_terms import NOW, lease
 from tests.store.letters import Post, SteppingClock, delivered
-from tests.store.opening import asked, opened
+from tests.store.opening import asked, opened, owner
 
 
 class TestSqlite(Contract):
@@ -44,6 +45,34 @@ async def test_after_a_restart_flows_of_one_deadline_still_share(tmp_path: Path)
             assert len(then) == 31
             await store.recover(NOW)
             await store.change("remove", Selector(), "t", "t", NOW)
+
+
+async def test_a_small_letter_is_read_with_its_body(tmp_path: Path) -> None:
+    """A backlog costs one look into the file a letter; a large body is read by itself."""
+    post = Post()
+    small, large = post.entry(body=b"kecil\r\n"), post.entry(body=b"besar\r\n" * 20_000)
+    async with opened(tmp_path) as store:
+        await store.put(small, large)
+    async with opened(tmp_path) as store:
+        for entry in (small, large):
+            await store.letter(entry.message.id)
+        assert store._bodies.get(small.message.id) == b"kecil\r\n"
+        assert store._bodies.get(large.message.id) is None
+        for entry in (small, large):
+            assert await store.body(entry.message.id) == entry.message.content.body
+
+
+async def test_a_letter_whose_body_is_gone_can_still_be_read(tmp_path: Path) -> None:
+    entry = Post().entry()
+    async with opened(tmp_path) as store:
+        await store.put(entry)
+    with closing(owner(tmp_path)) as connection:
+        connection.execute("DROP TRIGGER body_stays")
+        connection.execute("DELETE FROM body")
+    async with opened(tmp_path) as store:
+        assert (await store.letter(entry.message.id)).id == entry.message.id
+        with pytest.raises(KeyError):
+            await store.body(entry.message.id)
 
 
 async def test_a_refused_letter_that_a_crash_cut_off_is_known_as_a_part(tmp_path: Path) -> None:
