@@ -1,7 +1,8 @@
 """No letter holds up the others: the loop's lag is measured while hostile and huge ones come in.
 
 The promise is 50 ms, in the best of three tries: a busy machine spoils one now and then, a fault of
-the door spoils them all.
+the door spoils them all. A machine that is slower than the one for which it was made has as much
+more.
 """
 
 from __future__ import annotations
@@ -16,8 +17,23 @@ import pytest
 from tests.ingress.house import House, house
 
 BOUND = 0.05  # seconds
+REFERENCE = 0.010  # seconds that `work` takes where the promise was made
 TRIES = 3
 MIB = 1024 * 1024
+
+
+def work() -> float:
+    """Processor's seconds of something that only a quicker machine does quicker."""
+    began, total = time.process_time(), 0
+    for n in range(200_000):
+        total += n & 7
+    return time.process_time() - began
+
+
+@pytest.fixture(scope="module")
+def bound() -> float:
+    """The promise, as this machine can keep it."""
+    return BOUND * max(1.0, min(work() for _ in range(5)) / REFERENCE)
 
 
 @asynccontextmanager
@@ -86,10 +102,10 @@ async def deliver(here: House, letter: bytes, recipients: int = 1) -> str:
         return await client.hear()
 
 
-async def shortest_stall(doing: Callable[[House], Awaitable[None]]) -> float:
-    """How long the loop stood still at most, in the better of two tries."""
+async def shortest_stall(doing: Callable[[House], Awaitable[None]], bound: float) -> float:
+    """How long the loop stood still at most, in the best of the tries."""
     stalls: list[float] = []
-    while len(stalls) < TRIES and (not stalls or stalls[-1] >= BOUND):
+    while len(stalls) < TRIES and (not stalls or stalls[-1] >= bound):
         async with house() as here, ticking() as late:
             await doing(here)
         stalls.append(max(late))
@@ -97,18 +113,18 @@ async def shortest_stall(doing: Callable[[House], Awaitable[None]]) -> float:
 
 
 @pytest.mark.parametrize("name", LETTERS)
-async def test_no_letter_stalls_the_loop(name: str) -> None:
+async def test_no_letter_stalls_the_loop(name: str, bound: float) -> None:
     async def send(here: House) -> None:
         heard = await deliver(here, LETTERS[name])
         assert heard.startswith("554 5.7.1" if name.startswith("From") else "250")
 
-    stall = await shortest_stall(send)
-    assert stall < BOUND, f"the loop stood still for {stall:.3f} s"
+    stall = await shortest_stall(send, bound)
+    assert stall < bound, f"the loop stood still for {stall:.3f} s"
 
 
-async def test_ten_thousand_recipients_in_one_message() -> None:
-    stall = await shortest_stall(_to_ten_thousand)
-    assert stall < BOUND, f"the loop stood still for {stall:.3f} s"
+async def test_ten_thousand_recipients_in_one_message(bound: float) -> None:
+    stall = await shortest_stall(_to_ten_thousand, bound)
+    assert stall < bound, f"the loop stood still for {stall:.3f} s"
 
 
 async def _to_ten_thousand(here: House) -> None:
