@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from relay.strict_yaml import Problem, Reader, SourceError
+from relay.config.shipped import profile_texts, rule_texts
+from relay.strict_yaml import Fields, Problem, Reader, SourceError, Text
 
 
 @pytest.mark.parametrize(
@@ -54,3 +57,42 @@ def test_what_is_no_yaml_is_said_in_plain_words(text: str, says: str) -> None:
 def test_where_no_key_is_meant_none_is_named() -> None:
     assert str(Problem("f", 0, "", "no such file")) == "f: no such file"
     assert str(Problem("f", 2, "a.b", "x", "y")) == "f:2: a.b: x (y)"
+
+
+def test_both_parsers_read_what_is_shipped_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = rule_texts() | profile_texts() | {"relay.yaml": Path("config/relay.yaml").read_text()}
+    found = {where: Reader(where).read(text) for where, text in texts.items()}
+    monkeypatch.delattr("yaml.CSafeLoader", raising=False)
+    assert found == {where: Reader(where).read(text) for where, text in texts.items()}
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+@pytest.mark.parametrize(
+    ("text", "is_null"),
+    [("a:", True), ("a: ~", True), ("a: null", True), ("a: ''", False), ('a: "null"', False)],
+)
+def test_nothing_is_told_from_an_empty_text(
+    text: str, is_null: bool, is_fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_fast:
+        monkeypatch.delattr("yaml.CSafeLoader", raising=False)
+    root = Reader("f").read(text)
+    assert isinstance(root, Fields)
+    value = root.values["a"]
+    assert isinstance(value, Text)
+    assert value.is_null is is_null
+
+
+@pytest.mark.parametrize("text", ["a: b\t", "a: [b\tc]", 'a:\tb"c'])
+def test_a_tab_is_read_alike_with_and_without_libyaml(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read() -> object:
+        try:
+            return Reader("f").read(text)
+        except SourceError as error:
+            return error.problems
+
+    found = read()
+    monkeypatch.delattr("yaml.CSafeLoader", raising=False)
+    assert read() == found
