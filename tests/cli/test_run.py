@@ -21,7 +21,7 @@ async def _run_beside(site: Site) -> tuple[int | None, str]:
             sys.executable, "-m", "relay", "run", "--config", str(site.file),
             stdout=PIPE, stderr=PIPE,
         )  # fmt: skip
-        _, err = await asyncio.wait_for(process.communicate(), 30)
+        _, err = await asyncio.wait_for(process.communicate(), 100)
         return process.returncode, err.decode()
 
 
@@ -70,14 +70,14 @@ async def test_it_says_how_to_look_around_when_it_has_started(site: Site) -> Non
     assert process.stderr is not None
     look = f"to look around: lpse-relay queue ls --config {site.file} --state {site.state}\n"
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(100):
             while await process.stderr.readline() != look.encode():
                 assert not process.stderr.at_eof()
         answer = await asyncio.to_thread(run, *look.split()[4:])  # it stands: it can be asked
         assert (answer.code, answer.err) == (0, "")
     finally:
         process.terminate()
-        await asyncio.wait_for(process.communicate(), 30)
+        await asyncio.wait_for(process.communicate(), 100)
     assert process.returncode == 0
 
 
