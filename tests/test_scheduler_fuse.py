@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -319,5 +319,33 @@ def test_a_name_with_nothing_to_decide_is_refused() -> None:
             for what in (deciding(h).confirm, deciding(h).requeue):
                 with pytest.raises(NoFuse, match=r"'gmail'.*none"):
                     await what("gmail", "siti", "x")
+
+    run(main)
+
+
+class Slow(MemoryStore):
+    """Keeps the fuses, in a while, and counts how often."""
+
+    kept = 0
+
+    async def save_shaping(self, states: Mapping[str, str], now: Instant) -> None:
+        self.kept += any(name.startswith("fuse:") for name in states)
+        await asyncio.sleep(0.01)
+        await super().save_shaping(states, now)
+
+
+def test_flights_that_land_while_the_fuses_are_kept_do_not_keep_them_again() -> None:
+    async def main(clock: VirtualClock) -> None:
+        store = Slow()
+        async with house(clock, Dead(), book=FAST, store=store) as h:
+            fuses = h.scheduler.parts.fuses
+            box = await fuses.box()
+
+            async def lands(n: int) -> None:
+                box.note("gmail", own(n), None, clock.now())
+                await fuses.keep(clock.now())
+
+            await asyncio.gather(*(lands(n) for n in range(3)))
+            assert store.kept == 1
 
     run(main)
