@@ -382,7 +382,8 @@ class Lanes:
     def admitted(self, lane: Lane, units: int) -> None:
         """Units under way are spent now: there may be room for the next."""
         lane.unadmitted -= units
-        asyncio.get_running_loop().call_soon(self.pump, lane)
+        if lane.leased or lane.domains:
+            asyncio.get_running_loop().call_soon(self.pump, lane)
 
     async def land(self, grace: float) -> None:
         """Wait for what flies; after `grace` seconds take what the transport knows by then."""
