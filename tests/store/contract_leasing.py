@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 
 import pytest
@@ -84,6 +85,23 @@ class Leasing:
         assert await lease(store, "other.example") == []
         assert await store.claim((), 10, NOW, UNTIL) == []
         assert await store.ready() == []
+
+    async def test_claims_made_at_once_are_disjoint_each_with_its_own(self, store: Store) -> None:
+        post = Post()
+        sites = ("one.example", "two.example")
+        for site in sites:
+            await store.put(*(post.entry((f"v{n}@{site}",)) for n in range(5)))
+        asked = ((sites[0], 2), (sites[1], 2), (sites[0], 2), ("none.example", 2), (sites[1], 9))
+        told = await asyncio.gather(
+            *(store.claim([site], most, NOW, UNTIL + at) for at, (site, most) in enumerate(asked))
+        )
+        assert [len(one) for one in told] == [2, 2, 2, 0, 3]
+        for (site, _), one in zip(asked, told, strict=True):
+            assert {delivery.domain for delivery in one} <= {site}
+            assert all(delivery.state is State.LEASED for delivery in one)
+        refs = [delivery.ref for one in told for delivery in one]
+        assert len(set(refs)) == len(refs) == 9
+        assert await store.count(Selector()) == {State.READY: 1, State.LEASED: 9}
 
     async def test_a_claim_may_leave_the_more_urgent_ones(self, store: Store) -> None:
         post = Post()
