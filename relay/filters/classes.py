@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from relay.filters.base import Filter, Transaction
-from relay.filters.deadline import ZONES, deadline, last_of, moments, package
+from relay.filters.deadline import ZONES, last_of, moments, package
 from relay.filters.rules import Rule
 from relay.filters.text import words
 from relay.mail.headers import Headers
@@ -22,16 +22,21 @@ from relay.mail.urgency import Urgency
 from relay.mail.verdict import NOTHING, ChangeHeader, Edit, Proposal, SetParticulars
 
 HEADER: Final = "X-LPSE-Class"
-_SUBJECTS: Final = 256  # that are remembered: an announcement's letters all have the same
+# What is remembered: an announcement's letters have one subject, and often one text.
+_SUBJECTS: Final = 256
+_TEXTS: Final = 64
+_KIND: Final = ("Content-Type", "Content-Transfer-Encoding")  # what says how a text is read
+_SHORT: Final = 16 * 1024  # octets of a text that is remembered
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What a subject says: the rules that it does not rule out, a package number, moments."""
+    """What a subject or a text says: a package number, moments; the rules that a subject does not
+    rule out."""
 
-    rules: tuple[Rule, ...]
     package: str | None
     moments: tuple[Instant, ...]
+    rules: tuple[Rule, ...] = ()
 
 
 class Classes(Filter):
@@ -49,9 +54,13 @@ class Classes(Filter):
         @lru_cache(maxsize=_SUBJECTS)
         def read(subject: str) -> _Read:
             left = tuple([rule for rule in asked if rule.fits_subject(subject)])
-            return _Read(left, package(subject), tuple(moments(subject, self._zone)))
+            return _Read(package(subject), tuple(moments(subject, zone.lower())), left)
 
-        self._read = read
+        @lru_cache(maxsize=_TEXTS)
+        def read_text(kind: bytes, body: bytes) -> _Read:
+            return _read_text(Headers.parse(kind), body, zone.lower())
+
+        self._read, self._read_text = read, read_text
 
     async def data(self, transaction: Transaction) -> Proposal:
         """Once, when the letter is here."""
@@ -60,19 +69,30 @@ class Classes(Filter):
             return NOTHING
         subject = headers.decoded("Subject") or ""
         read = self._read(subject)
-        text = words(headers, content.body)
+        text = self._text(headers, content.body)
         now = transaction.now
         particulars = replace(
             transaction.particulars,
             subject=subject,
             urgency=_urgency(read.rules, headers, transaction.source.user or ""),
-            package=read.package or package(text),
-            deadline_at=last_of(read.moments, now) or deadline(text, now, self._zone),
+            package=read.package or text.package,
+            deadline_at=last_of(read.moments, now) or last_of(text.moments, now),
             app_user=transaction.source.user,
         )
         edits: list[Edit] = [SetParticulars(particulars)]
         edits += (ChangeHeader(HEADER, None) for _ in headers.all(HEADER))
         return Proposal(edits=tuple(edits))
+
+    def _text(self, headers: Headers, body: bytes) -> _Read:
+        kind = b"".join([field.raw for name in _KIND for field in headers.all(name)[:1]])
+        if len(kind) + len(body) > _SHORT:
+            return _read_text(headers, body, self._zone)
+        return self._read_text(kind, body)
+
+
+def _read_text(headers: Headers, body: bytes, zone: str) -> _Read:
+    text = words(headers, body)
+    return _Read(package(text), tuple(moments(text, zone)))
 
 
 def _urgency(rules: Sequence[Rule], headers: Headers, user: str) -> Urgency:

@@ -23,7 +23,8 @@ _BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]")
 
 
 def words(headers: Headers, body: bytes) -> str:
-    """The text parts of a letter, decoded, tags taken out, blanks as single blanks."""
+    """The text parts of a letter, decoded, tags taken out, blanks as single blanks. Of the headers
+    they depend on Content-Type and Content-Transfer-Encoding alone."""
     found: list[str] = []
     entities = [(headers, body[:MAX_OCTETS], 0)]
     looked_at = 0
