@@ -13,7 +13,7 @@ from relay.config.keys import faults
 from relay.config.places import places
 from relay.config.settings import RelaySettings
 from relay.config.written import Read
-from relay.ingress.settings import ListenSettings
+from relay.ingress.settings import MOST_HANDED_OVER, ListenSettings
 from relay.mail import address
 from relay.shaping.settings import LifeSettings
 from relay.strict_yaml import Problem
@@ -35,6 +35,7 @@ def across(read: Read, state: Path | None) -> list[Problem]:
         (_listeners, ("listen", "certificate", "auth")),
         (_wide_networks, ("listen", "trusted_networks")),
         (_auth, ("listen", "auth")),
+        (_workers, ("workers", "ingress")),
         (_return_path, ("return_path", "listen", "lab")),
         (_store, ("store",)),
         (_laboratory, ("lab",)),
@@ -188,6 +189,17 @@ def _auth(settings: RelaySettings) -> Found:
     wants_tls = all(listener.tls == "off" for listener in settings.listen)
     if settings.auth.enabled and wants_tls and not settings.auth.plaintext_on_trusted:
         yield ("auth",), "AUTH needs a listener with TLS", "tls: starttls, or plaintext_on_trusted"
+
+
+def _workers(settings: RelaySettings) -> Found:
+    """Each has its part of the sessions, strangers half of that; a letter goes in one frame."""
+    count, ingress = settings.workers, settings.ingress
+    if ingress.max_sessions < 2 * count:
+        message = f"{count} workers share {ingress.max_sessions} sessions: each needs two"
+        yield ("workers",), message, f"ingress: {{max_sessions: {2 * count}}}, or fewer workers"
+    if count and ingress.size_limit > MOST_HANDED_OVER:
+        message = f"workers hand over letters of at most {MOST_HANDED_OVER >> 20} MiB"
+        yield ("ingress", "size_limit"), message, "a smaller size_limit, or workers: 0"
 
 
 def _store(settings: RelaySettings) -> Found:

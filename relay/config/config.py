@@ -22,6 +22,7 @@ from relay.strict_yaml import Problem, SourceError
 LAB_HOSTNAME: Final = "relay.lab.invalid"
 RESTART: Final = (
     "listen",
+    "workers",
     "return_path",
     "state_dir",
     "store",

@@ -84,6 +84,7 @@ class RelaySettings(Settings):
     filters: tuple[FilterEntry, ...] = Field(default_factory=_shipped_order)
     classes: tuple[ClassRuleSettings, ...] = ()
     ingress: IngressSettings = Field(default_factory=IngressSettings)
+    workers: int = Field(default=0, ge=0, le=64)
     auth: AuthSettings = Field(default_factory=AuthSettings)
     certificate: CertificateSettings = Field(default_factory=CertificateSettings)
     return_path: ReturnPathSettings = Field(default_factory=ReturnPathSettings)

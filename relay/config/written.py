@@ -19,12 +19,13 @@ from relay.strict_yaml import Fields, Node, Problem, SourceError
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file as it stands: where, its tree for line numbers, and what it says."""
+    """A file as it stands: where, its tree for line numbers, what it says, and its text."""
 
     file: Path
     root: Node
     settings: Settings
     spoilt: frozenset[tuple[str | int, ...]] = frozenset()  # where a faulty value was left out
+    text: str = ""
 
     def is_spoilt(self, *keys: str) -> bool:
         """Is there a faulty value at, in or around one of these keys (`web.listen`)?"""
@@ -42,14 +43,14 @@ class Written:
 
 
 def _against(
-    file: Path, root: Node, model: type[Settings], problems: list[Problem]
+    file: Path, root: Node, model: type[Settings], problems: list[Problem], text: str
 ) -> Written | None:
     """What stands of a file; its faults go into `problems`."""
     found = mended(root, str(file), model)
     problems += found.problems
     if found.settings is None:
         return None
-    return Written(file, root, found.settings, frozenset(found.spoilt))
+    return Written(file, root, found.settings, frozenset(found.spoilt), text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,9 @@ def read_what_stands(file: Path) -> tuple[Read | None, list[Problem]]:
     site: list[Written] = []
     rules: dict[str, str] = {}
     try:
-        root = source.read(read_text(file), str(file))
-        main = _against(file, root, RelaySettings, problems)
+        text = read_text(file)
+        root = source.read(text, str(file))
+        main = _against(file, root, RelaySettings, problems, text)
     except SourceError as error:
         problems += error.problems
     for extra in _site_files(file.parent / "site.d", problems):
@@ -96,7 +98,7 @@ def read_what_stands(file: Path) -> tuple[Read | None, list[Problem]]:
             root = source.read(text, str(extra))
             if isinstance(root, Fields) and "rules" in root.values:
                 rules[str(extra)] = text
-            elif written := _against(extra, root, SiteSettings, problems):
+            elif written := _against(extra, root, SiteSettings, problems, text):
                 site.append(written)
         except SourceError as error:
             problems += error.problems

@@ -14,7 +14,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import IPv6Address, ip_address
-from typing import Final
+from typing import Final, Protocol
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -32,6 +32,14 @@ MAX_TEXT: Final = 1_024  # octets of a name or a password
 
 class TooManyAtOnceError(Exception):
     """A client has so many verifications in the queue that this one is not taken."""
+
+
+class Verifies(Protocol):
+    """What a session asks: here of the accounts, in a worker of the main process."""
+
+    async def verify(self, client: str, name: bytes, password: bytes) -> str | None:
+        """See Authenticator.verify. Raises TooManyAtOnceError."""
+        ...
 
 
 @dataclass(slots=True)

@@ -196,9 +196,7 @@ class ReturnDoor(Door):
             narrowed(policy, settings), listen, store, clock, names, emit, alerts, sockets
         )
         self._settings = settings
-        handler = ReturnHandler(
-            store, clock, names, emit, alerts, self._executor, self.handler.authenticator
-        )
+        handler = ReturnHandler(self.behind, clock, names, emit, alerts, self._executor)
         handler.noting, handler.path = noting, path
         handler.turnstile = Turnstile(settings.per_client)
         self.handler = handler

@@ -1,7 +1,7 @@
-"""Handler: what the door decides — commands to a transaction, filters, the store, a reply.
+"""Handler: what the door decides — commands to a transaction, filters, the intake, a reply.
 
 The contract
-- `250 2.0.0 queued` is said only after `store.put` returned: content, a delivery and an inbox row
+- `250 2.0.0 queued` is said only after `intake.take` returned: content, a delivery and an inbox row
   for each recipient are on disk, in one commit. Any failure before it is a 451.
 - Every method answers; what it raises is a fault of ours, which the session answers with 451.
 """
@@ -9,10 +9,8 @@ The contract
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Final
 
 from relay.clock import Clock
@@ -20,23 +18,18 @@ from relay.filters.base import Alerts, Transaction
 from relay.filters.headers import PRIVATE
 from relay.ingress import answers, placing, trace, turned_away
 from relay.ingress.answers import Refused
-from relay.ingress.auth import Authenticator
-from relay.ingress.ceiling import Ceiling
 from relay.ingress.content import Arrived, HeadTooBig, arrive
 from relay.ingress.disk import Disk
+from relay.ingress.intake import Behind
 from relay.ingress.policy import Policy
 from relay.mail import events, ids
 from relay.mail.envelope import Message, Options, Recipient, Source
 from relay.mail.events import Emit
-from relay.mail.instant import Instant
 from relay.mail.reply import Reply
 from relay.mail.smtpdata import DataScanner
 from relay.mail.verdict import Accept, Defer, Discard, Reject, Verdict
-from relay.store.base import Entry, Placement, Store
 
 INLINE: Final = 32 * 1024  # octets of a letter that is worked on in the loop's own thread
-CHUNK: Final = 500  # recipients placed without letting others run
-CEILING: Final = "over ingress.ceiling recipients in an hour"
 
 
 @dataclass(slots=True)
@@ -63,25 +56,22 @@ class Handler:
 
     def __init__(
         self,
-        store: Store,
+        behind: Behind,
         clock: Clock,
         names: ids.Ids,
         emit: Emit,
         alerts: Alerts,
         executor: Executor,
-        authenticator: Authenticator,
-        recent: Sequence[tuple[Instant, int]] = (),
     ) -> None:
-        """`executor` takes large letters; two threads are enough. `recent`: see :class:`Door`."""
+        """`executor` takes large letters; two threads are enough."""
         self.alerts = alerts
-        self.authenticator = authenticator
-        self._store = store
+        self.authenticator = behind.authenticator
+        self._intake = behind.intake
         self._clock = clock
         self._ids = names
         self._emit = emit
         self._executor = executor
-        self._ceiling = Ceiling(recent, clock.now(), clock.monotonic())
-        self._disk = Disk(store.free_bytes, alerts)
+        self._disk = Disk(behind.intake.free_bytes, alerts)
 
     # --- before the letter
 
@@ -152,7 +142,7 @@ class Handler:
         if self.keeps_refused and visit.source.may_relay:
             settings = visit.policy.refused
             await turned_away.keep(
-                self._store, self.alerts, settings, transaction, scanner, octets, reply, reason
+                self._intake, self.alerts, settings, transaction, scanner, octets, reply, reason
             )
         return self.refuse(visit, "eod", reply, reason, detail, transaction.sender)
 
@@ -174,19 +164,8 @@ class Handler:
         recipients = placing.unique(transaction.recipients)
         if not recipients:
             raise Refused(answers.NOBODY_LEFT, "no_recipients")
-        self._count(transaction, len(recipients), policy.ingress.ceiling)
         message = self._message(visit, transaction, arrived, recipients)
-        placed = await self._placed(message, policy)
-        entries = [Entry(message, placed)]
-        report = await self._report(message, placed, policy)
-        if report is not None:
-            entries.append(report)
-        try:
-            await self._store.put(*entries)
-        except BaseException:
-            self._ceiling.add(-len(recipients), self._clock.monotonic())
-            raise
-        self._tell(message, placed)
+        await self._intake.take(message, policy)
         return answers.queued(ids.show(message.id))
 
     async def _arrived(self, octets: bytes, is_smtputf8: bool, has_bare: bool) -> Arrived:
@@ -198,19 +177,6 @@ class Handler:
             return await loop.run_in_executor(self._executor, arrive, *terms)
         except HeadTooBig:
             raise Refused(answers.HEAD_TOO_BIG, "too_big") from None
-
-    def _count(self, transaction: Transaction, recipients: int, ceiling: int) -> None:
-        total = self._ceiling.add(recipients, self._clock.monotonic())
-        if total * 2 >= ceiling:
-            words = f"{total} recipients in the last hour; above {ceiling} mail is held"
-            self.alerts.alert("ingress_ceiling", words)
-        particulars = transaction.particulars
-        if total > ceiling:
-            words = f"{total} recipients in the last hour, over {ceiling}: mail is held now"
-            self.alerts.alert("ingress_ceiling_held", words)
-        if total > ceiling and not particulars.is_held:
-            held = replace(particulars, is_held=True, hold_reason=CEILING)
-            transaction.particulars = held
 
     def _message(
         self,
@@ -247,60 +213,7 @@ class Handler:
             particulars=particulars,
         )
 
-    async def _placed(self, message: Message, policy: Policy) -> tuple[Placement, ...]:
-        count = len(message.envelope.recipients)
-        placed: list[Placement] = []
-        for start in range(0, count, CHUNK):
-            if start:
-                await asyncio.sleep(0)
-            placed += placing.placements(
-                message, start, start + CHUNK, policy.life, policy.dsn.mode
-            )
-        return tuple(placed)
-
-    async def _report(
-        self, message: Message, placed: Sequence[Placement], policy: Policy
-    ) -> Entry | None:
-        bounced = [placement for placement in placed if placement.attempt is not None]
-        if not bounced:
-            return None
-        name = self._ids.next(message.received_at)
-        terms = (policy.hostname, name, policy.life, policy.dsn.mode)
-        make = partial(placing.report, message, bounced, *terms)
-        if len(bounced) <= CHUNK // 10:
-            return make()
-        return await asyncio.get_running_loop().run_in_executor(self._executor, make)
-
     # --- telling
-
-    def _tell(self, message: Message, placed: Sequence[Placement]) -> None:
-        particulars, at = message.particulars, message.received_at
-        self._emit(
-            events.Received(
-                at=at,
-                id=message.id,
-                source=message.source,
-                sender=message.envelope.sender,
-                recipients=len(placed),
-                size=message.content.size,
-                urgency=particulars.urgency,
-                subject=particulars.subject,
-                package=particulars.package,
-                sha256=message.content.sha256,
-                notes=particulars.notes,
-            )
-        )
-        if particulars.is_held:
-            why = particulars.hold_reason or ""
-            self._emit(events.Held(at, message.id, None, why, count=len(placed)))
-        for placement in placed:
-            if placement.attempt is not None and placement.category is not None:
-                n, recipient = placement.delivery.n, placement.delivery.recipient
-                why = placement.delivery.why
-                bounced = events.Bounced(
-                    at, message.id, n, recipient, "other", why, placement.category
-                )
-                self._emit(bounced)
 
     def refuse(
         self,

@@ -29,6 +29,7 @@ class Policy:
     tls: ssl.SSLContext | None = None
     dsn: DsnSettings = field(default_factory=DsnSettings)
     refused: RefusedSettings = field(default_factory=RefusedSettings)
+    number: int = 0  # of the configuration, by which workers and the main process mean the same
 
     def __post_init__(self) -> None:
         networks = tuple(self.trusted_networks)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from relay.ingress import answers, strangers, syntax
 from relay.ingress.answers import Refused
-from relay.ingress.auth import Authenticator
+from relay.ingress.auth import Verifies
 from relay.ingress.authenticating import Authenticating
 from relay.ingress.handler import Handler, Visit
 from relay.ingress.memory import Memory
@@ -109,7 +109,7 @@ class Session(Wire):
         return self.is_stranger and not self.visit.source.may_relay
 
     @property
-    def authenticator(self) -> Authenticator:
+    def authenticator(self) -> Verifies:
         """Who knows the users."""
         return self._handler.authenticator
 

@@ -24,6 +24,7 @@ from relay.filters.base import Alerts
 from relay.ingress import answers, strangers
 from relay.ingress.auth import Authenticator
 from relay.ingress.handler import Handler
+from relay.ingress.intake import Behind, Receiving
 from relay.ingress.listening import Listener, listeners
 from relay.ingress.memory import Memory
 from relay.ingress.policy import Policy
@@ -42,11 +43,13 @@ LAST_WORD: Final = 10.0  # seconds for a put that is under way when drain's time
 class Door:
     """All listeners of one relay. `policy` may be read; change it with :meth:`swap`."""
 
+    at_once = AT_ONCE
+
     def __init__(
         self,
         policy: Policy,
         listen: Sequence[ListenSettings],
-        store: Store,
+        store: Store | Behind,
         clock: Clock,
         names: Ids,
         emit: Emit,
@@ -54,17 +57,21 @@ class Door:
         sockets: Mapping[str, Sequence[socket.socket]] | None = None,
         recent: Sequence[tuple[Instant, int]] = (),
     ) -> None:
-        """`sockets`: those handed in by systemd, by their names, for `systemd:NAME`. `recent`:
-        when letters were accepted in the last hour and for how many recipients, so that a restart
-        does not lift `ingress.ceiling`; from any source, in any order, older ones are ignored."""
+        """`store`: or, in a worker, what stands for it. `sockets`: those handed in by systemd, by
+        their names, for `systemd:NAME`. `recent`: when letters were accepted in the last hour and
+        for how many recipients, so that a restart does not lift `ingress.ceiling`; from any source,
+        in any order, older ones are ignored."""
         self.policy = policy
         self.memory = Memory(policy.ingress.memory)
         self._executor = ThreadPoolExecutor(2, thread_name_prefix="ingress")
         self._verifying = ThreadPoolExecutor(1, thread_name_prefix="auth")
-        authenticator = Authenticator(store, self._verifying, clock.monotonic)
-        self.handler = Handler(
-            store, clock, names, emit, alerts, self._executor, authenticator, recent
-        )
+        around = (clock, names, emit, alerts, self._executor)
+        if isinstance(store, Behind):
+            self.behind = store
+        else:
+            authenticator = Authenticator(store, self._verifying, clock.monotonic)
+            self.behind = Behind(Receiving(store, *around, recent), authenticator)
+        self.handler = Handler(self.behind, *around)
         self._alerts = alerts
         self._listen = tuple(listen)
         self._sockets = dict(sockets or {})
@@ -91,8 +98,11 @@ class Door:
         """Bind and accept. Raises OSError naming the address; ValueError as :meth:`swap`."""
         self.check(self.policy)
         self._loop = asyncio.get_running_loop()
-        self._listeners = listeners(self._listen, self.policy.ingress.backlog, self._sockets)
+        self._listeners = self._opened()
         self._accept_again()
+
+    def _opened(self) -> list[Listener]:
+        return listeners(self._listen, self.policy.ingress.backlog, self._sockets)
 
     def swap(self, policy: Policy) -> None:
         """The new policy counts from each session's next message on.
@@ -133,7 +143,7 @@ class Door:
                 self._loop.remove_reader(listener.socket)
 
     def _accept(self, listener: Listener) -> None:
-        for _ in range(AT_ONCE):
+        for _ in range(self.at_once):
             if self._is_full:
                 self._stop_accepting()
                 self._be_patient()

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
 from relay.settings import Duration, Settings, Size
 
 Network = IPv4Network | IPv6Network
+MOST_HANDED_OVER: Final = 255 * 1024 * 1024  # octets of a letter by a worker: a quarter of a frame,
+# since made 7-bit-safe a body is three times as long at most, and it is kept as it came too
 
 
 class ListenSettings(Settings):

@@ -10,12 +10,13 @@ import hashlib
 from typing import Final
 
 from relay.filters.base import Alerts, Transaction
+from relay.ingress.intake import Intake
 from relay.mail import ids
 from relay.mail.headers import Headers, split
 from relay.mail.instant import millis
 from relay.mail.reply import Reply
 from relay.mail.smtpdata import DataScanner
-from relay.store.base import Store, StoreError
+from relay.store.base import StoreError
 from relay.store.settings import RefusedSettings
 from relay.store.turned_away import RefusedLetter
 
@@ -24,7 +25,7 @@ NAMED: Final = 50  # recipients that are named
 
 
 async def keep(
-    store: Store,
+    intake: Intake,
     alerts: Alerts,
     settings: RefusedSettings,
     transaction: Transaction,
@@ -39,7 +40,7 @@ async def keep(
     of = f"from {letter.sender or '<>'} to {letter.recipient_count}: {letter.subject[:100]!r}"
     try:
         since = transaction.now - millis(settings.keep)
-        id = await store.keep_refused(letter, octets, since, settings.most)
+        id = await intake.keep_refused(letter, octets, since, settings.most)
     except StoreError as error:
         alerts.alert(
             "letter_refused", f"a letter {of} was refused, and could not be kept ({error}): {said}"

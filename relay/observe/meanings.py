@@ -268,6 +268,16 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         "cari klien yang membuka koneksi tanpa menutupnya.",
     ),
     Meaning(
+        ("worker_died",),
+        _WARNING,
+        "One of the processes that take letters ended, and is started again by itself. Its "
+        "connections were lost; nothing that was acknowledged is, and the application sends the "
+        "rest again. If it comes often, look at the lines around it in journalctl -u lpse-relay.",
+        "Salah satu proses penerima surat berhenti dan dijalankan lagi secara otomatis. Koneksinya "
+        "terputus; surat yang sudah diterima tidak ada yang hilang, dan aplikasi mengirim ulang "
+        "sisanya. Bila sering terjadi, periksa baris terkait di journalctl -u lpse-relay.",
+    ),
+    Meaning(
         ("door_drain",),
         _INFO,
         "While the relay stopped, some connections did not end in time and were cut. The "

@@ -205,6 +205,7 @@ class _Gauges(Collector):
             ("lpse_wal_bytes", "Size of the write-ahead log", seen.wal_bytes),
             ("lpse_inbox_rows", "Letters in all inboxes", seen.inbox_rows),
             ("lpse_sessions_open", "Sessions open at the door", seen.sessions_open),
+            ("lpse_workers", "Workers that take letters, where `workers` is set", seen.workers),
             ("lpse_disk_free_bytes", "Free octets on the store's disk", seen.disk_free),
             (
                 "lpse_config_last_reload_ok",

@@ -37,6 +37,7 @@ class Sampler:
         pulse: Pulse | None = None,
         sessions_open: Callable[[], int] = lambda: 0,
         reason_of: ReasonOf = lambda domain, state, count: "",
+        workers: Callable[[], int] = lambda: 0,
     ) -> None:
         """`readings` is the store; `provider_of` maps a domain to a name, None where unknown;
         `reason_of` says in a word of a closed list what so many of a domain in a state wait for."""
@@ -48,6 +49,7 @@ class Sampler:
         self._pulse = pulse
         self._sessions_open = sessions_open
         self._reason_of = reason_of
+        self._workers = workers
         self._reasons: dict[tuple[str, State], str] = {}
         self._asking = 0.0  # seconds that it took in this sample
         self._keep_reasons = 0  # samples for which they are still good
@@ -78,6 +80,7 @@ class Sampler:
             self._pulse.take_lag() if self._pulse else 0.0,
             self._sessions_open(),
             len(asyncio.all_tasks()),
+            self._workers(),
         )
         self._metrics.commit_seconds(self._readings.commit_seconds())
 

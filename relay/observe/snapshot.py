@@ -125,6 +125,7 @@ class Snapshot:
     loop_lag: float = 0.0
     sessions_open: int = 0
     loop_tasks: int = 0
+    workers: int = 0
 
 
 NOTHING_YET = Snapshot(0)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from relay.config import Config
 
-__all__ = ["serve"]
+__all__ = ["loop_factory", "serve"]
 
 # Objects that are made until Python looks for rings among them: at its own 700 the looking is a
 # twentieth of a letter's work, and finds next to nothing. No more than this: an ended session is
@@ -30,13 +30,14 @@ def serve(config: Config, started: Callable[[], None] = lambda: None) -> None:
     from relay.service.running import Running
 
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(Running(config, started).run())
     finally:
         gc.enable()
 
 
-def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+def loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    """The loop that this program runs on; None: asyncio's own."""
     if sys.platform != "linux":
         return None
     try:

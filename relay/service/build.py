@@ -5,18 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from importlib import resources
 from ipaddress import ip_address
 from pathlib import Path
 
 from relay.clock import Clock
 from relay.config import Config, SourceError
 from relay.config.keys import secret
-from relay.filters import loading, rules
 from relay.filters.base import Alerts, Departure
-from relay.filters.loading import Supplies
 from relay.filters.pipeline import Pipeline
-from relay.ingress.policy import Policy, certificate
 from relay.mail.dkim import SigningError, referee
 from relay.mail.events import Emit
 from relay.mail.headers import Headers
@@ -74,44 +70,6 @@ def referee_keys(config: Config, alerts: Alerts, clock: Clock) -> None:
     domains = {entry.rpartition("@")[2] for entry in config.settings.allowed_senders}
     for domain in sorted(d for d in domains if not d.startswith(".") and d not in config.keys):
         alerts.alert(f"unsigned:{domain}", f"{domain} has no DKIM key: its letters leave unsigned")
-
-
-def pipeline(config: Config, alerts: Alerts) -> Pipeline:
-    """The filters in YAML's order. Raises SourceError."""
-    settings = config.settings
-    text = resources.files("relay.filters").joinpath("classes.yaml").read_text(encoding="utf-8")
-    supplies = Supplies(
-        config.hostname,
-        settings.allowed_senders,
-        (*rules.of_site(settings.classes, str(config.file)), *rules.shipped(text)),
-        frozenset(config.keys),
-        alerts,
-        settings.inbox.zone,
-    )
-    return loading.pipeline(settings.filters, supplies, str(config.file))
-
-
-def policy(config: Config, filters: Pipeline) -> Policy:
-    """What the door goes by. Raises OSError, ssl.SSLError for a bad certificate."""
-    settings, folder = config.settings, config.file.parent
-    tls = None
-    if settings.certificate.certificate_file is not None:
-        key = settings.certificate.key_file
-        tls = certificate(
-            folder / settings.certificate.certificate_file, folder / key if key else None
-        )
-    return Policy(
-        config.hostname,
-        settings.trusted_networks,
-        filters,
-        settings.ingress,
-        settings.auth,
-        settings.life,
-        settings.disk,
-        tls,
-        settings.dsn,
-        settings.refused,
-    )
 
 
 def hops(config: Config) -> Hops:

@@ -25,7 +25,6 @@ from relay.clock import SystemClock
 from relay.config import Config, SourceError, load, needs_restart
 from relay.control import ControlError
 from relay.control.server import ControlServer
-from relay.ingress.server import Door
 from relay.mail.events import Alert, Event
 from relay.mail.ids import Ids
 from relay.mail.instant import HOUR, Instant
@@ -38,9 +37,10 @@ from relay.observe.notifying import Notifying
 from relay.observe.pulse import Pulse
 from relay.observe.sampler import Sampler
 from relay.observe.serving import Serving
-from relay.service import alerting, build, published
+from relay.service import alerting, build, doorway, published
 from relay.service.build import Road
 from relay.service.commands import Commands
+from relay.service.entrance import entrance
 from relay.service.explaining import Explainer
 from relay.service.fusing import FuseCommands
 from relay.service.reasons import Reasons
@@ -78,7 +78,6 @@ class Running:
         self._notify = Notify(os.environ, os.getpid())
         self._compared_at = math.inf  # when our keys were last held against DNS, monotonic
         self._is_draining = False
-        self._is_door_open = False
 
     async def run(self) -> None:
         """Start, serve until TERM or INT, drain. Raises StoreError, OSError."""
@@ -114,22 +113,12 @@ class Running:
             self._metrics.dkim_seconds,
             path,
         )
-        filters = build.pipeline(self.config, self._alerts)
+        filters = doorway.pipeline(self.config, self._alerts)
         self._road.use(filters, self.config)
-        policy = build.policy(self.config, filters)
+        policy = doorway.policy(self.config, filters)
         sockets = listen_fds(os.environ, os.getpid())
-        self._door = Door(
-            policy,
-            settings.listen,
-            self._store,
-            self._clock,
-            self._names,
-            self._emit,
-            self._alerts,
-            sockets,
-            recent,
-        )
         around = (self._store, self._clock, self._names, self._emit, self._alerts)
+        self._door = entrance(self.config, policy, around, sockets, recent)
         struck = self._road.scheduler.parts.suppressing.note
         self._returning = Returning(self.config, path, policy, around, sockets, struck)
         self._pulse = Pulse(self._store.beat, self._clock, self._notify.watchdog)
@@ -142,6 +131,7 @@ class Running:
             self._pulse,
             lambda: self._door.sessions_open,
             Reasons(self._road.shaper, self._road.directory, self._road.scheduler.steady.now).of,
+            lambda: self._door.workers,
         )
 
     def _emit(self, event: Event) -> None:
@@ -228,7 +218,6 @@ class Running:
         self._servers = (web, metrics)
         await self._returning.start()
         await self._door.start()
-        self._is_door_open = True
         about: dict[str, Any] = {
             "version": __version__,
             "smtp": [f"{host}:{number}" for host, number in self._door.addresses],
@@ -291,7 +280,7 @@ class Running:
         lacks = []
         if self._store.dead.is_set():
             lacks.append("store")
-        if not self._is_door_open or self._is_draining:
+        if not self._door.is_open or self._is_draining:
             lacks.append("door")
         return lacks
 
@@ -377,11 +366,11 @@ class Running:
         try:
             new = await asyncio.to_thread(load, old.file, old.state_dir)
             ways = alerting.ways(new, self._clock)
-            pipeline = build.pipeline(new, self._alerts)
-            policy = build.policy(new, pipeline)
+            pipeline = doorway.pipeline(new, self._alerts)
+            policy = doorway.policy(new, pipeline)
             build.referee_keys(new, self._alerts, self._clock)
-            self._door.check(policy)
             self._returning.check(policy)
+            await self._door.prepare(policy, new)
             self._road.use(pipeline, new)
         except (SourceError, OSError, ValueError) as error:
             raise ControlError(str(error)) from None

@@ -50,6 +50,18 @@ def faults(folder: Path, text: str, **site: str) -> list[str]:
         ("delivery: {ca_file: empty}", "delivery.ca_file: FOLDER/empty holds no certificates"),
         ("delivery: {ca_file: gone}", "delivery.ca_file: FOLDER/gone holds no certificates"),
         ("auth: {enabled: true}", "auth: AUTH needs a listener with TLS"),
+        # workers
+        ("workers: many", "workers: "),
+        ("workers: -1", "workers: "),
+        ("workers: 65", "workers: "),
+        (
+            "workers: 3\ningress: {max_sessions: 5}",
+            "workers: 3 workers share 5 sessions: each needs two (ingress: {max_sessions: 6}",
+        ),
+        (
+            "ingress: {size_limit: 256 MiB}\nworkers: 1",
+            "ingress.size_limit: workers hand over letters of at most 255 MiB",
+        ),
         # what comes back
         (
             "return_path: {listen: '127.0.0.1:2526'}",

@@ -16,6 +16,7 @@ from relay.config.shipped import texts
 from relay.filters import loading, rules
 from relay.filters.pipeline import Pipeline
 from relay.filters.settings import FilterSettings, PipelineSettings
+from relay.ingress.auth import Authenticator
 from relay.ingress.policy import Policy
 from relay.ingress.server import Door
 from relay.ingress.settings import AuthSettings, IngressSettings, ListenSettings, Network
@@ -140,6 +141,13 @@ class House:
 
     def __post_init__(self) -> None:
         self.port = self.door.addresses[0][1]
+
+    @property
+    def authenticator(self) -> Authenticator:
+        """The door's own."""
+        found = self.door.handler.authenticator
+        assert isinstance(found, Authenticator)
+        return found
 
     @asynccontextmanager
     async def client(self, host: str = "127.0.0.1", greeted: bool = True) -> AsyncIterator[Client]:

@@ -167,7 +167,7 @@ async def test_three_failures_a_session_and_no_word_of_them_in_the_log() -> None
     async with house(auth=ON_TRUSTED) as here, here.client() as client:
         with_user(here)
         slept: list[float] = []
-        here.door.handler.authenticator._sleep = _noted(slept)
+        here.authenticator._sleep = _noted(slept)
         await client.ask("EHLO x")
         for _ in range(3):
             assert (await client.ask(f"AUTH PLAIN {WRONG}")).startswith("535 5.7.8 Auth")
@@ -314,10 +314,10 @@ async def test_the_queue_of_a_client_is_bounded(monkeypatch: pytest.MonkeyPatch)
 async def test_a_client_that_asks_too_often_at_once_hears_454() -> None:
     async with house(auth=ON_TRUSTED) as here, here.client() as client:
         with_user(here)
-        here.door.handler.authenticator._queues["127.0.0.1"] = auth._Queue(count=auth.MAX_QUEUED)
+        here.authenticator._queues["127.0.0.1"] = auth._Queue(count=auth.MAX_QUEUED)
         await client.ask("EHLO x")
         assert (await client.ask(f"AUTH PLAIN {PLAIN}")).startswith("454 4.7.0")
-        here.door.handler.authenticator._queues.clear()
+        here.authenticator._queues.clear()
         assert (await client.ask(f"AUTH PLAIN {PLAIN}")).startswith("235")
 
 
@@ -333,7 +333,7 @@ async def test_a_large_letter_does_not_wait_for_guesses() -> None:
             assert (await client.hear()).startswith("250")
         finally:
             release.set()
-        here.door.handler.authenticator._sleep = _noted([])
+        here.authenticator._sleep = _noted([])
         assert (await guesser.hear()).startswith("535")
 
 
