@@ -23,7 +23,7 @@ from typing import Any, Final, NoReturn
 from relay import __version__
 from relay.clock import SystemClock
 from relay.config import Config, SourceError, load, needs_restart
-from relay.control import ControlError
+from relay.control import Command, ControlError
 from relay.control.server import ControlServer
 from relay.mail.events import Alert, Event
 from relay.mail.ids import Ids
@@ -200,6 +200,26 @@ class Running:
         stack.push_async_callback(self._say_what_waits)
         stack.push_async_callback(self._stop_road)
         key = link_key(self.config.state_dir)
+        port, metrics_port = await self._pages(stack, key)
+        await self._returning.start()
+        await self._door.start()
+        about: dict[str, Any] = {
+            "version": __version__,
+            "smtp": [f"{host}:{number}" for host, number in self._door.addresses],
+            "returns": self._returning.addresses,
+            "web": build.with_port(settings.web.listen, port),
+            "metrics": build.with_port(settings.metrics.listen, metrics_port),
+            "state_dir": str(self.config.state_dir),
+        }
+        linker = build.linker(settings.web, about["web"], key)
+        control = ControlServer(self.config.control, self._table(linker, about))
+        await control.start()
+        stack.push_async_callback(control.stop)
+        return about
+
+    async def _pages(self, stack: AsyncExitStack, key: bytes) -> tuple[int, int]:
+        """The inbox page and the metrics; the ports that they listen on."""
+        settings = self.config.settings
         page = inbox_app(
             self._store,
             settings.web,
@@ -216,17 +236,10 @@ class Running:
         metrics_port = await metrics.start(settings.metrics.listen)
         stack.push_async_callback(metrics.stop)
         self._servers = (web, metrics)
-        await self._returning.start()
-        await self._door.start()
-        about: dict[str, Any] = {
-            "version": __version__,
-            "smtp": [f"{host}:{number}" for host, number in self._door.addresses],
-            "returns": self._returning.addresses,
-            "web": build.with_port(settings.web.listen, port),
-            "metrics": build.with_port(settings.metrics.listen, metrics_port),
-            "state_dir": str(self.config.state_dir),
-        }
-        linker = build.linker(settings.web, about["web"], key)
+        return port, metrics_port
+
+    def _table(self, linker: Linker, about: dict[str, Any]) -> dict[str, Command]:
+        """Every command of the control socket."""
         suppressions = self._suppressing()
         explainer = Explainer(
             self._store,
@@ -242,11 +255,7 @@ class Running:
         fuses = FuseCommands(self._road.scheduler, self._road.directory.provider_of)
         table |= ReturnCommands(self._store, self._clock).table() | fuses.table()
         table |= self._requeueing().table() | suppressions.table()
-        table |= ReportCommands(self._store, self._clock).table()
-        control = ControlServer(self.config.control, table)
-        await control.start()
-        stack.push_async_callback(control.stop)
-        return about
+        return table | ReportCommands(self._store, self._clock).table()
 
     def _commands(self, linker: Linker, about: dict[str, Any], explainer: Explainer) -> Commands:
         return Commands(

@@ -46,7 +46,7 @@ from relay.store.memory_suppressing import MemorySuppressing
 from relay.store.memory_unsent import MemoryUnsent
 from relay.store.memory_wishes import MemoryWishes, changed_by, ended
 from relay.store.selection import means
-from relay.store.settling import sentence
+from relay.store.settling import Sentence, sentence
 from relay.store.turns import Lane, Turns, deadline_of, stretch_of
 
 
@@ -237,21 +237,7 @@ class MemoryStore(
             if record is None or record.delivery.state.is_final:
                 raise StoreError("a delivery to be settled is not in the queue")
             said = sentence(settlement)
-            try:
-                moved = record.delivery.moved(
-                    said.state,
-                    due_at=said.due_at,
-                    tries=said.tries,
-                    why=said.why,
-                    expires_at=said.expires_at or record.delivery.expires_at,
-                )
-            except TransitionError as error:
-                raise StoreError(str(error)) from error
-            if said.goes_behind:
-                known = self._messages[key[0]].particulars
-                turn = self._turns.give(self._lane(moved), known.flow, known.deadline_at)
-                moved = replace(moved, turn=turn)
-            moved = self._wishes.obeyed(moved)
+            moved = self._wishes.obeyed(self._moved(record.delivery, said))
             if moved.state.is_final:
                 moved = ended(moved, now)
             changed[key] = Record(moved, said.category, now, record.in_inbox, record.read_at)
@@ -269,6 +255,23 @@ class MemoryStore(
         self.doubted(s.doubt for s in settlements if s.doubt)
         await self.strike(*(s.strike for s in settlements if s.strike))
         self._announce(self._add(reports))
+
+    def _moved(self, delivery: Delivery, said: Sentence) -> Delivery:
+        try:
+            moved = delivery.moved(
+                said.state,
+                due_at=said.due_at,
+                tries=said.tries,
+                why=said.why,
+                expires_at=said.expires_at or delivery.expires_at,
+            )
+        except TransitionError as error:
+            raise StoreError(str(error)) from error
+        if not said.goes_behind:
+            return moved
+        known = self._messages[delivery.message_id].particulars
+        turn = self._turns.give(self._lane(moved), known.flow, known.deadline_at)
+        return replace(moved, turn=turn)
 
     async def letter(self, message_id: int) -> Letter:
         """See Queue.letter."""
