@@ -208,7 +208,7 @@ async def test_the_limit_is_exact_at_the_receiving_side(tmp_path: Path) -> None:
         await world.unramped("yahoo")
         await world.send(*(f"v{n}@yahoo.com" for n in range(14)))
         await world.settled()
-        assert len(world.internet.ledger.arrivals) == 14
+        assert len(world.internet.ledger.arrivals) == 14, world.events()
         await world.kept_to(5, within=2000, domain="yahoo.com")
 
 
