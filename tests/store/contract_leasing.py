@@ -156,6 +156,14 @@ class Leasing:
         assert order[0] == greylisted.message_id
         assert order[-1] == full.message_id
 
+    async def test_what_waits_is_counted_by_state_of_some_domains(self, store: Store) -> None:
+        post = Post()
+        await store.put(*(post.entry(("a@one.example", "b@two.example")) for _ in range(3)))
+        await lease(store, "one.example", limit=2)
+        named = Selector(domains=frozenset({"one.example"}))
+        assert await store.count(named) == {State.READY: 1, State.LEASED: 2}
+        assert await store.count(Selector()) == {State.READY: 4, State.LEASED: 2}
+
     async def test_no_domain_waits_for_the_backlog_of_another(self, store: Store) -> None:
         post = Post()
         await store.put(*(post.entry(("a@busy.example",)) for _ in range(50)))
