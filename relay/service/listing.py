@@ -59,12 +59,15 @@ async def waiting(
 ) -> dict[str, Any]:
     """`queue ls`: totals of what is meant, and the oldest of it."""
     rows = await store.rows(wanted, limit)
-    counts = await store.count(wanted)
-    by_domain = (
-        Counter(row.delivery.domain for row in rows)
-        if len(rows) == sum(counts.values())
-        else await _by_domain(store, wanted)
-    )
+    if wanted == Selector(states=wanted.states):  # all of a large queue is counted once
+        counts, by_domain = _of_depths(await store.depths(), wanted)
+    else:
+        counts = await store.count(wanted)
+        by_domain = (
+            Counter(row.delivery.domain for row in rows)
+            if len(rows) == sum(counts.values())
+            else await _by_domain(store, wanted)
+        )
     return _document(
         {state.word: count for state, count in counts.items()},
         by_domain,
@@ -120,7 +123,7 @@ def by_provider(by_domain: Mapping[str, int], provider_of: ProviderOf) -> dict[s
 async def _by_domain(store: Reads, wanted: Selector) -> Counter[str]:
     """From the depths where domain and state are all that is asked for, else row by row."""
     if wanted == Selector(domains=wanted.domains, states=wanted.states):
-        return _of_depths(await store.depths(), wanted)
+        return _of_depths(await store.depths(), wanted)[1]
     found: Counter[str] = Counter()
     after: tuple[int, int] | None = None
     while rows := await store.rows(wanted, PIECE, after):
@@ -129,11 +132,14 @@ async def _by_domain(store: Reads, wanted: Selector) -> Counter[str]:
     return found
 
 
-def _of_depths(depths: Iterable[Depth], wanted: Selector) -> Counter[str]:
-    found: Counter[str] = Counter()
+def _of_depths(depths: Iterable[Depth], wanted: Selector) -> tuple[dict[State, int], Counter[str]]:
+    """By state and by domain, of what is meant."""
+    by_state: Counter[State] = Counter()
+    by_domain: Counter[str] = Counter()
     for depth in depths:
         if (wanted.domains is None or depth.domain in wanted.domains) and (
             wanted.states is None or depth.state in wanted.states
         ):
-            found[depth.domain] += depth.count
-    return found
+            by_state[depth.state] += depth.count
+            by_domain[depth.domain] += depth.count
+    return dict(sorted(by_state.items())), by_domain

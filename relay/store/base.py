@@ -229,7 +229,7 @@ class Queue(Owing, TurnedAway, Protocol):
         ...
 
     async def depths(self) -> list[Depth]:
-        """The queue's depth by domain and state."""
+        """The queue's depth by domain and state, as it is when asked: never an earlier answer."""
         ...
 
     async def backlog(self, domains: Collection[str]) -> list[Backlog]:

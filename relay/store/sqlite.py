@@ -37,7 +37,6 @@ from relay.store.base import (
     Account,
     Change,
     Changed,
-    Depth,
     Entry,
     Ready,
     ReadyListener,
@@ -59,8 +58,6 @@ from relay.store.sqlite_suppressing import WritingSuppressions
 from relay.store.writer import Call, Operation, Transaction, Writer
 
 _INLINE: Final = 16 << 10  # octets that are compressed in the loop's thread
-_LONG: Final = 0.05  # seconds of counting, from some 100,000 deliveries on
-_STALE: Final = 1.0
 _LETTER: Final = 1024  # what a Letter weighs besides its head
 
 
@@ -125,9 +122,6 @@ class SqliteStore(
         self._writer = Writer(connection, path, clock, self._names.keep, self._names.forget)
         self._letters: Cache[Letter] = Cache(LETTERS)
         self._bodies: Cache[bytes] = Cache(BODIES)
-        self._clock = clock
-        self._depths: list[Depth] = []
-        self._depths_until = 0.0
         self._inbox_rows: int | None = None
         self._is_closed = False
 
@@ -316,16 +310,6 @@ class SqliteStore(
             found = await super().body(message_id)
             self._bodies.put(message_id, found, len(found))
         return found
-
-    async def depths(self) -> list[Depth]:
-        """See Queue.depths. Where counting takes long, an answer serves for a second."""
-        now = self._clock.monotonic()
-        if now < self._depths_until:
-            return list(self._depths)
-        self._depths = await super().depths()
-        after = self._clock.monotonic()
-        self._depths_until = after + _STALE if after - now > _LONG else 0.0
-        return list(self._depths)
 
     async def inbox_rows(self) -> int:
         """See Inbox.inbox_rows. Counted once, then reckoned on."""

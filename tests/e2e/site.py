@@ -96,14 +96,10 @@ class Site:
         """Wait until no more than `left` deliveries are unfinished."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + PATIENCE
-        looks = 0  # in a row: right after a 250 one look alone was seen to miss the letter
-        while True:
-            queue = await self.queue()
-            looks = looks + 1 if queue["total"] <= left else 0
-            if looks == 2:
-                return queue
+        while (queue := await self.queue())["total"] > left:
             assert loop.time() < deadline, f"still in the queue: {queue}"
             await asyncio.sleep(0.05)
+        return queue
 
     def events(self, kind: str = "") -> list[dict[str, Any]]:
         """The relay's log so far; it is written a moment after what it tells, see `logged`."""
