@@ -19,6 +19,7 @@ from relay.web.settings import InboxSettings, WebSettings
 from tests.web.shelf import KEY, LINK_ID, HandClock, Shelf, notice_shelf
 
 LIFE = 15 * 60 * 1000
+TOO_OLD = "Silakan minta tautan baru kepada Helpdesk LPSE"  # the 401 page
 
 
 @dataclass

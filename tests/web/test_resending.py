@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import httpx
@@ -18,6 +17,7 @@ from relay.web.app import inbox_app
 from relay.web.links import Scope, make
 from relay.web.resending import SAID, offer
 from relay.web.settings import InboxSettings, WebSettings
+from tests.web.refs import RIVALS
 from tests.web.shelf import (
     ADDRESS,
     KEY,
@@ -36,21 +36,7 @@ from tests.web.site import Site, enter, site_of
 BUTTON = ">Kirim ulang</button>"
 BOUNCED = ids.show(message_id(NOW - 5 * MINUTE - HOUR, 1), 0)
 DELIVERED = ids.show(message_id(NOW - 5 * MINUTE), 0)
-RIVALS = ids.show(message_id(NOW - 24 * HOUR, 99), 0)
 OURS = {"Origin": "http://inbox", "Sec-Fetch-Site": "same-origin"}
-
-
-@pytest.fixture
-def site() -> Site:
-    return site_of()
-
-
-@pytest.fixture
-async def client(site: Site) -> AsyncIterator[httpx.AsyncClient]:
-    """A vendor with a session."""
-    async with site.client() as made:
-        await enter(made, site.link())
-        yield made
 
 
 @pytest.mark.parametrize("answer", SAID)
