@@ -8,7 +8,7 @@ import pytest
 
 from relay.config import needs_restart
 from relay.observe.settings import UNASKED, AlertSettings
-from tests.config.test_checks import GOOD, faults, loaded
+from tests.config.files import GOOD, faults, loaded
 from tests.ingress import tls
 
 

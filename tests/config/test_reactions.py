@@ -12,7 +12,7 @@ from relay.mail.instant import HOUR, MINUTE
 from relay.shaping.directives import Alarm, PauseFor, SlowBy
 from relay.shaping.reaction_settings import Trigger
 from relay.shaping.reactions import Reactions
-from tests.config.test_checks import faults, loaded
+from tests.config.files import faults, loaded
 
 LAB = "lab: true\n"
 BUSY = """\

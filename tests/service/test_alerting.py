@@ -17,7 +17,7 @@ from relay.observe.webhook import Webhook
 from relay.service import alerting
 from relay.shaping.settings import PauseSettings
 from relay.shaping.shaper import Shaper
-from tests.config.test_checks import GOOD, loaded
+from tests.config.files import GOOD, loaded
 from tests.service.house import SITE
 
 ALERTS = """\
