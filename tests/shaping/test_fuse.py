@@ -1,71 +1,18 @@
-"""The fuse: tables of when it blows, what it says, when it is whole again, what it keeps."""
+"""The fuse: tables of when it blows, what it says, when it is whole again."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.mail.classification import Action, Category, Classification, Scope
-from relay.mail.events import Alert
+from relay.mail.classification import Classification
 from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant
 from relay.shaping import fuse as fuses
-from relay.shaping.fuse import WHOLE, Fuse, FuseBox
-from relay.shaping.strand import PENDING, Days, Rule, Strand
-
-NOW: Instant = 1_764_000_000_000 // DAY * DAY
-LETTER = b"\x01" * 32
-UNKNOWN = Classification(Category.UNKNOWN_USER, Scope.RECIPIENT, Action.BOUNCE_ADDRESS, "r")
-INACTIVE = replace(UNKNOWN, category=Category.INACTIVE_USER)
-SPAM = Classification(Category.SPAM_CONTENT, Scope.MESSAGE, Action.BOUNCE_MESSAGE, "r")
-POLICY = replace(SPAM, category=Category.POLICY)
-FULL = Classification(Category.MAILBOX_FULL, Scope.RECIPIENT, Action.RETRY_LATER, "r")
-THROTTLE = Classification(Category.RATE_LIMITED, Scope.SENDER, Action.SLOW_DOWN_PROVIDER, "r")
-
-
-class Box:
-    """A box, its time, and what it said; each attempt comes `apart` after the last."""
-
-    def __init__(self, apart: int = SECOND) -> None:
-        self.box = FuseBox()
-        self.now = NOW
-        self.apart = apart
-        self.alerts: list[Alert] = []
-        self.believed = 0
-        self.count = 0
-
-    def note(
-        self, read: Classification | None, times: int = 1, letter: bytes = LETTER, at: str = "gmail"
-    ) -> Fuse:
-        found = WHOLE
-        for _ in range(times):
-            self.now += self.apart
-            found, alert = self.box.note(at, letter, read, self.now)
-            if alert is not None:
-                self.alerts.append(alert)
-            if read is not None and not read.keeps_the_mail and not found.is_blown:
-                self.believed += 1
-                self.count += 1
-                self.box.bounced(at, letter, read, (self.count, 1), self.now)
-        return found
-
-    def days(self, dead: int, days: int = 10, attempts: int = 100) -> None:
-        """So many of so many a day were dead, and an hour is over since."""
-        for _ in range(days):
-            kept = {"addresses": {}, "days": [[self.now // DAY, attempts, dead]]}
-            if "gmail" in self.box._watched:
-                kept["days"] += self.box._watched["gmail"].days.dump()  # type: ignore[operator]
-            self.box.restore({"fuse:gmail": json.dumps(kept)}, self.now)
-            self.now += DAY
-
-    def restarted(self) -> None:
-        texts = self.box.dirty(self.now)
-        self.box = FuseBox()
-        self.box.restore(texts, self.now)
+from relay.shaping.fuse import WHOLE
+from tests.shaping.fusebox import FULL, INACTIVE, NOW, POLICY, SPAM, THROTTLE, UNKNOWN, Box
 
 
 @pytest.mark.parametrize("read", [UNKNOWN, INACTIVE])
@@ -269,145 +216,11 @@ def test_the_operator_requeues_and_the_fuse_stays_until_it_cools() -> None:
     assert box.note(UNKNOWN).is_blown
 
 
-def test_bounces_are_remembered_for_an_hour_and_not_without_end() -> None:
-    strand = Strand()
-    rule = Rule(30, 1, 30)
-    for n in range(PENDING + 10):
-        strand.bounce((NOW + n, n, 1), NOW + n)
-    assert len(strand.bounced) == PENDING
-    strand.bounce((NOW + HOUR + 5_000, 1, 1), NOW + HOUR + 5_000)
-    assert len(strand.bounced) == 10
-    for _ in range(30):
-        strand.note(True, rule, Fraction(15, 100), NOW + 3 * HOUR)
-    assert strand.pending == ()
-
-
-def test_a_bounce_of_what_is_not_watched_is_not_remembered() -> None:
-    box = FuseBox()
-    box.bounced("gmail", LETTER, UNKNOWN, (1, 1), NOW)
-    assert box.dirty(NOW) == {}
-    box.note("gmail", LETTER, None, NOW)
-    box.bounced("gmail", LETTER, SPAM, (1, 1), NOW)
-    box.bounced("gmail", LETTER, FULL, (1, 1), NOW)
-    assert "bounced" not in box.dirty(NOW)["fuse:gmail"]
-
-
 def test_the_clock_set_back_takes_nothing_away() -> None:
     box = Box()
     box.note(UNKNOWN, 29)
     box.now -= 3 * HOUR
     assert box.note(UNKNOWN).is_blown
-
-
-# --- restart
-
-
-def test_it_survives_a_restart_in_every_moment() -> None:
-    box = Box()
-    box.days(1)
-    for n in range(40):
-        assert box.note(UNKNOWN).is_blown is (n >= 15)
-        box.note(SPAM if n < 4 else None)
-        box.restarted()
-    assert [alert.name for alert in box.alerts] == ["fuse:gmail"]
-    assert len(box.box.pending("fuse:gmail")) == 15
-    assert box.box._watched["gmail"].days.totals(box.now)[0] == 1_000
-    assert len(box.box._watched["gmail"].letters) == 1
-
-
-def test_what_cannot_be_read_is_named_and_the_rest_is_taken() -> None:
-    box = FuseBox()
-    box.note("yahoo", LETTER, UNKNOWN, NOW)
-    good = box.dirty(NOW)
-    again = FuseBox()
-    bad = {"fuse:a": "{", "fuse:b": "[]", "fuse:c": '{"addresses":{"slots":[[1]]},"days":[]}'}
-    with pytest.raises(ValueError, match=r"fuse:a: .*fuse:b: .*fuse:c: "):
-        again.restore({**bad, **good, "state:gmail": "?"}, NOW)
-    assert list(again._watched) == ["yahoo"]
-
-
-def test_nothing_that_was_kept_lies_in_the_future() -> None:
-    box = Box()
-    box.note(UNKNOWN, 40)
-    kept = box.box.dirty(box.now)
-    days = {"fuse:gmail": kept["fuse:gmail"].replace('"days":[]', '"days":[[99999,9,9]]')}
-    again = FuseBox()
-    again.restore(days, NOW - DAY)
-    watched = again._watched["gmail"]
-    assert (watched.strand.attempts, watched.strand.blown_at) == (0, NOW - DAY)
-    assert watched.days.totals(NOW) == (0, 0)
-
-
-def test_what_is_of_no_use_any_more_goes() -> None:
-    box = Box()
-    box.note(UNKNOWN)
-    box.note(SPAM)
-    kept = box.box.dirty(box.now)
-    again = FuseBox()
-    later = box.now + 2 * HOUR
-    again.restore(kept, later)
-    assert again.dirty(later) == {}
-    again.note("gmail", b"\x02", None, later)
-    assert "letters" in kept["fuse:gmail"]
-    assert "letters" not in again.dirty(later)["fuse:gmail"]
-    again = FuseBox()
-    again.restore(kept, box.now + 31 * DAY)
-    assert again.dirty(box.now + 31 * DAY) == {"fuse:gmail": ""}
-    again.not_kept({"fuse:gmail": ""})
-    assert again.dirty(box.now) == {"fuse:gmail": ""}
-    assert again.dirty(box.now) == {}
-
-
-def test_a_refusal_is_urgent_to_keep_and_an_acceptance_is_not() -> None:
-    def is_urgent() -> bool:
-        return box.is_urgent
-
-    box = FuseBox()
-    box.note("gmail", LETTER, None, NOW)
-    assert not is_urgent()
-    box.note("gmail", LETTER, SPAM, NOW)
-    assert is_urgent()
-    kept = box.dirty(NOW)
-    assert not is_urgent()
-    box.not_kept(kept)
-    assert is_urgent()
-    assert box.dirty(NOW) == kept
-
-
-def test_letters_and_destinations_do_not_grow_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("QUIET", "REFUSED", "FORGET"):
-        monkeypatch.setattr(fuses, name, 3)
-    box = Box()
-    box.note(SPAM, 5, letter=b"bad")
-    for n in range(9):
-        box.note(None, letter=bytes([n]))
-        box.note(SPAM, letter=bytes([n]))
-        box.note(None, letter=bytes([100 + n]))
-    assert len(box.box._quiet) == 3
-    watched = box.box._watched["gmail"]
-    assert len(watched.letters) == 3
-    assert b"bad".hex() in watched.letters
-    for n in range(5):
-        box.note(SPAM, 5, letter=bytes([n]))
-    assert len(watched.letters) == 3
-    for n in range(5):
-        box.note(None, at=f"mx{n}.example.co.id")
-        box.note(None, letter=bytes([n]))
-    box.box.dirty(box.now)
-    box.now += 2 * HOUR
-    assert box.box.dirty(box.now) == {}
-    assert list(box.box._watched) == ["gmail"]
-
-
-def test_days_beyond_the_thirty_are_left_out() -> None:
-    days = Days()
-    days.add(100, 10, 1)
-    days.add(70, 5, 5)
-    days.add(71, 3, 3)
-    assert days.totals(100 * DAY) == (13, 4)
-    assert days.dump() == [(71, 3, 3), (100, 10, 1)]
-    assert days.totals(101 * DAY) == (10, 1)
-    assert days.totals(900 * DAY) == (0, 0)
 
 
 said = st.sampled_from([None, None, None, UNKNOWN, INACTIVE, SPAM, FULL, THROTTLE])
