@@ -11,16 +11,7 @@ from relay.shaping.destination import Destination, Profile
 from relay.transports.base import Credentials, Host, Route, TlsPolicy
 from relay.transports.hop import Hop
 from relay.transports.hops import Hops
-from relay.transports.lookup import (
-    CAPACITY,
-    Lookup,
-    LookupFailed,
-    TtlCache,
-    async_resolver_of,
-    resolver_of,
-)
-
-__all__ = ["MAX_HOSTS", "MxRouter", "async_resolver_of", "hop_route", "resolver_of", "unlimited"]
+from relay.transports.lookup import CAPACITY, Lookup, LookupFailed, TtlCache
 
 MAX_HOSTS: Final = 20  # of one MX set; more are left out
 DestinationOf = Callable[[str, tuple[str, ...]], Destination]

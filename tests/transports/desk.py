@@ -9,8 +9,8 @@ from relay.mail.delivery import Failure
 from relay.shaping.destination import Destination, Profile
 from relay.transports.base import Route
 from relay.transports.hops import Hops
-from relay.transports.lookup import Lookup
-from relay.transports.mx import MxRouter, async_resolver_of
+from relay.transports.lookup import Lookup, async_resolver_of
+from relay.transports.mx import MxRouter
 from relay.transports.settings import DnsSettings, RouteSettings
 from tests.transports.nameserver import NameServer
 

@@ -12,8 +12,15 @@ from pydantic import ValidationError
 
 from relay.clock import SystemClock
 from relay.mail.delivery import Failure, FailureKind
-from relay.transports.lookup import MAX_QUERIES, Lookup, LookupFailed, server, unanswered
-from relay.transports.mx import async_resolver_of, resolver_of
+from relay.transports.lookup import (
+    MAX_QUERIES,
+    Lookup,
+    LookupFailed,
+    async_resolver_of,
+    resolver_of,
+    server,
+    unanswered,
+)
 from relay.transports.settings import DnsSettings
 from tests.peers.ports import free_port
 from tests.transports.desk import ZONE, Desk
