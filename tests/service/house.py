@@ -33,6 +33,22 @@ GMAIL = Destination(
 )
 SITE = Destination("mx1.dinas.example.go.id", Profile("default"))
 WHERE = {"gmail.com": GMAIL, "kampus.example.ac.id": GMAIL, "dinas.example.go.id": SITE}
+# A delivery in an answer, in this order: scripts read it.
+DELIVERY_KEYS = [
+    "id",
+    "recipient",
+    "sender",
+    "subject",
+    "class",
+    "provider",
+    "state",
+    "tries",
+    "due_at",
+    "expires_at",
+    "why",
+    "category",
+    "rule",
+]
 
 
 @dataclass

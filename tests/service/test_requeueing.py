@@ -24,11 +24,6 @@ BLOCK = Bounced("blocked", Category.SENDER_BLOCKED)
 BOUNCE = Bounced("no such user", Category.UNKNOWN_USER)
 
 
-@pytest.fixture
-def house() -> House:
-    return House()
-
-
 def route_of(domain: str) -> str:
     return SITE.key if domain.startswith("dinas.") else "gmail"
 

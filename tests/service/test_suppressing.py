@@ -21,11 +21,6 @@ from tests.store.letters import NO_USER, UNKNOWN, attempt
 V = "vendor@example.co.id"
 
 
-@pytest.fixture
-def house() -> House:
-    return House()
-
-
 async def ls(house: House, **params: Any) -> list[dict[str, Any]]:
     return (await house.ask("suppression.ls", **params))["rows"]  # type: ignore[no-any-return]
 
