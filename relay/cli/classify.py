@@ -53,12 +53,7 @@ def classify(
     """Say what a rejection is about, how sure that is, and what is right to do."""
     from relay.config import shipped_classifier, site_classifier
 
-    if (reply is None) is (jsonl is None):
-        fail("classify: give a reply, or --jsonl FILE", USAGE)
-    if jsonl is not None and (mx or stage):
-        fail("classify: with --jsonl each row says its own mx and stage", USAGE)
-    if stage and Stage.of(stage) is None:
-        fail(f"--stage: unknown stage {stage!r}: one of {STAGES}", USAGE)
+    _one_source(reply, jsonl, mx, stage)
     try:
         classifier = site_classifier(config_file(config)) if config else shipped_classifier()
     except SourceError as error:
@@ -75,6 +70,16 @@ def classify(
     _all(verdicts, json)
     if any("error" in said for said in verdicts):
         raise typer.Exit(USAGE)
+
+
+def _one_source(reply: str | None, jsonl: str | None, mx: str, stage: str) -> None:
+    """Ends with code 2 where there are none or two, or what one of them does not take."""
+    if (reply is None) is (jsonl is None):
+        fail("classify: give a reply, or --jsonl FILE", USAGE)
+    if jsonl is not None and (mx or stage):
+        fail("classify: with --jsonl each row says its own mx and stage", USAGE)
+    if stage and Stage.of(stage) is None:
+        fail(f"--stage: unknown stage {stage!r}: one of {STAGES}", USAGE)
 
 
 def _parts(text: str) -> list[str]:

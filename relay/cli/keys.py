@@ -34,19 +34,11 @@ def new(
     config: ConfigOption = None,
 ) -> None:
     """Make a key and print the DNS record that publishes it, and the lines for relay.yaml."""
-    from relay.config import keys
-    from relay.mail.dkim import DkimKeyError, dns_record
+    from relay.mail.dkim import dns_record
 
     home = _home(config)
     file = out or home / "keys" / f"{selector}.{domain}.pem"
-    try:
-        key = keys.new(file, domain, selector, bits)
-    except DkimKeyError as error:
-        fail(f"keys new: {error}", USAGE)
-    except FileExistsError:
-        fail(f"{file} exists; a key is never overwritten (--out another, or --selector s2)")
-    except OSError as error:
-        fail(f"{error.filename or file}: {error.strerror}")
+    key = _made(file, domain, selector, bits)
     shown = _shown(file, home)
     if json:
         as_json(
@@ -64,6 +56,21 @@ def new(
     say("And write into relay.yaml:")
     say("dkim:")
     say(f"  - {{domain: {key.domain}, selector: {key.selector}, key_file: {shown}}}")
+
+
+def _made(file: Path, domain: str, selector: str, bits: int) -> Key:
+    """A new key in its file; ends with 2 for names that are none, 1 where it cannot be written."""
+    from relay.config import keys
+    from relay.mail.dkim import DkimKeyError
+
+    try:
+        return keys.new(file, domain, selector, bits)
+    except DkimKeyError as error:
+        fail(f"keys new: {error}", USAGE)
+    except FileExistsError:
+        fail(f"{file} exists; a key is never overwritten (--out another, or --selector s2)")
+    except OSError as error:
+        fail(f"{error.filename or file}: {error.strerror}")
 
 
 def _publish(key: Key) -> None:

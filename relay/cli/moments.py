@@ -7,23 +7,27 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from relay.config.places import word
-from relay.web.dates import OFFSETS
+from relay.web.dates import OFFSETS, offset
 
 Shown = Callable[[object], object]
 
 
-def local(file: Path) -> Shown:
-    """Shows the ISO instants of an answer in the site's zone, `inbox.zone`; all else unchanged."""
+def zone_of(file: Path) -> timezone:
+    """The site's zone, `inbox.zone`; WIB where the file names none."""
     given = word(file, "inbox", "zone")
-    name, hours = next(((n, h) for n, h in OFFSETS.items() if n == given), ("WIB", OFFSETS["WIB"]))
-    return _in(timezone(timedelta(hours=hours), name))
+    return offset(next((zone for zone in OFFSETS if zone == given), "WIB"))
+
+
+def local(file: Path) -> Shown:
+    """Shows the ISO instants of an answer in the site's zone; all else unchanged."""
+    return _in(zone_of(file))
 
 
 def instants(east: int) -> Shown:
     """The same in a zone so many milliseconds east of UTC."""
-    offset = timedelta(milliseconds=east)
-    names = {timedelta(hours=hours): name for name, hours in OFFSETS.items()}
-    return _in(timezone(offset, names[offset]) if offset in names else timezone(offset))
+    ahead = timedelta(milliseconds=east)
+    named = {timedelta(hours=hours): offset(name) for name, hours in OFFSETS.items()}
+    return _in(named.get(ahead, timezone(ahead)))
 
 
 def _in(zone: timezone) -> Shown:

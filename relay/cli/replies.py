@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from relay.cli.moments import local
+from relay.cli.moments import local, zone_of
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
 from relay.cli.terminal import REFUSED, UNREACHABLE, USAGE, as_json, fail, note, say, table
 
@@ -66,15 +65,20 @@ def unknown(
             for row in rows
         ),
     )
+    _drafts(rows)
+    note(_of(answer["unknown"], answer["replies"], "unknown"))
+    if answer["kinds"] > len(rows):
+        note(f"{answer['kinds'] - len(rows)} more kinds: --limit")
+
+
+def _drafts(rows: list[dict[str, Any]]) -> None:
+    """A rule for each kind, with its sample."""
     say()
     say("# to paste into a file of site.d: choose the category, then lpse-relay check")
     say("rules:")
     for row in rows:
         for line in row["draft"].splitlines():
             say(line)
-    note(_of(answer["unknown"], answer["replies"], "unknown"))
-    if answer["kinds"] > len(rows):
-        note(f"{answer['kinds'] - len(rows)} more kinds: --limit")
 
 
 @app.command("replay")
@@ -159,16 +163,12 @@ def _read(site: Site, since: str, question: Callable[[int], Coroutine[Any, Any, 
     where it cannot be read."""
     from relay.clock import SystemClock
     from relay.config import SourceError
-    from relay.config.places import word
     from relay.service.offline import NoStore
     from relay.service.requeueing import since_of
     from relay.store.base import StoreError
-    from relay.web.dates import OFFSETS
 
-    given = word(site.file, "inbox", "zone")
-    hours = next((hours for name, hours in OFFSETS.items() if name == given), OFFSETS["WIB"])
     try:
-        at = since_of(since, SystemClock().now(), timezone(timedelta(hours=hours)))
+        at = since_of(since, SystemClock().now(), zone_of(site.file))
         return asyncio.run(question(at))
     except NoStore as error:
         fail(f"{error}{site.elsewhere}", UNREACHABLE)

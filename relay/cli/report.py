@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from relay.cli.moments import instants
+from relay.cli.moments import instants, zone_of
 from relay.cli.site import ConfigOption, JsonOption, Site, StateOption
 from relay.cli.terminal import REFUSED, USAGE, as_json, fail, note, say, table
 from relay.strict_yaml import SourceError
 
 if TYPE_CHECKING:
+    from relay.reports.grouped import Group, Key
     from relay.reports.lines import DeliveryLine
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ ADDRESS = (
     "noted_at",
 )
 ON_SCREEN = (*SHOWN, "last_success_at", "state", "note")
+COUNTS = ("sent", "delivered", "failed", "waiting", "p50_s", "p95_s")
 
 app = typer.Typer(
     help="Reports for the LPSE: read from the store, with or without a relay.",
@@ -42,16 +44,22 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 CsvOption = Annotated[bool, typer.Option("--csv", help="CSV, safe to open in a spreadsheet")]
+AllOption = Annotated[
+    bool, typer.Option("--all", help="also those that took a letter since, or are done with")
+]
+FollowUpOption = Annotated[
+    str, typer.Option("--follow-up", help="only these: baru, sudah dihubungi, menunggu surat")
+]
+ByOption = Annotated[str, typer.Option("--by", help="told apart by these, in this order")]
+PlotOption = Annotated[
+    Path | None, typer.Option("--plot", help="draw it by day into this PNG file")
+]
 
 
 @app.command("addresses")
 def addresses(
-    is_all: Annotated[
-        bool, typer.Option("--all", help="also those that took a letter since, or are done with")
-    ] = False,
-    progress: Annotated[
-        str, typer.Option("--follow-up", help="only these: baru, sudah dihubungi, menunggu surat")
-    ] = "",
+    is_all: AllOption = False,
+    progress: FollowUpOption = "",
     since: Annotated[str, typer.Option(help="a failure on this day or later, 2026-11-29")] = "",
     csv: CsvOption = False,
     json: JsonOption = False,
@@ -64,7 +72,6 @@ def addresses(
     An address that took a letter since is left out, and so is one that is `selesai` until a letter
     fails there again.
     """
-    from relay.mail.follow_up import progress_of
     from relay.mail.instant import DAY
     from relay.service import reporting
     from relay.store.reports import MOST_FAILING
@@ -72,10 +79,7 @@ def addresses(
     _one_shape(csv, json)
     site = Site.of(config, state_dir)
     _, zone = _zone(site.file)
-    try:
-        wanted = progress_of(progress).value if progress else None
-    except ValueError as error:
-        fail(f"--follow-up: {error}", USAGE)
+    wanted = _progress("--follow-up", progress) if progress else None
     start = _day("--since", since) * DAY - zone if since else 0
     rows, is_cut = _read(reporting.addresses(site.file, site.state_dir, start, is_all=is_all))
     if is_cut:
@@ -105,12 +109,7 @@ def follow_up(
     ] = None,
 ) -> None:
     """Note how far the LPSE is with an address; who and when is kept with it."""
-    from relay.mail.follow_up import progress_of
-
-    try:
-        progress_of(progress)
-    except ValueError as error:
-        fail(f"--state: {error}", USAGE)
+    _progress("--state", progress)
     site = Site.of(config, state_dir)
     answer = site.call("report.follow_up", address=address, state=progress, note=text)
     if json:
@@ -123,12 +122,8 @@ def follow_up(
 def delivery(
     first: Annotated[str, typer.Option("--from", help="the first day, 2026-11-01")] = "",
     last: Annotated[str, typer.Option("--to", help="the last day, included (default: today)")] = "",
-    by: Annotated[
-        str, typer.Option("--by", help="told apart by these, in this order")
-    ] = "day,provider,class,category",
-    plot: Annotated[
-        Path | None, typer.Option("--plot", help="draw it by day into this PNG file")
-    ] = None,
+    by: ByOption = "day,provider,class,category",
+    plot: PlotOption = None,
     csv: CsvOption = False,
     json: JsonOption = False,
     config: ConfigOption = None,
@@ -147,26 +142,47 @@ def delivery(
     words = _by(by)
     site = Site.of(config, state_dir)
     name, zone = _zone(site.file)
-    start, end = _span(first, last, zone)
+    span = _span(first, last, zone)
     if plot is not None:
         _may_plot()
-    groups = _read(reporting.delivery(site.file, site.state_dir, start, end, zone))
+    groups = _read(reporting.delivery(site.file, site.state_dir, *span, zone))
     if plot is not None:
-        _plot(plot, grouped.lines(groups, ("day",)), (start, end), name)
-    lines = grouped.lines(groups, words)
-    rows = [line.shape() for line in lines]
-    columns = (*words, "sent", "delivered", "failed", "waiting", "p50_s", "p95_s")
+        _plot(plot, grouped.lines(groups, ("day",)), span, name)
+    answer = _answer(groups, words, span, name)
     if json:
-        total = grouped.total(groups.values()).shape()
-        asked = {"from": grouped.day_text(start), "to": grouped.day_text(end), "zone": name}
-        as_json(asked | {"by": list(words), "rows": rows, "total": _sums(total)})
+        as_json(answer)
     elif csv:
-        _csv(columns, rows)
-    elif not rows:
-        say(f"no letter was accepted from {grouped.day_text(start)} to {grouped.day_text(end)}")
+        _csv((*words, *COUNTS), answer["rows"])
     else:
-        whole = {words[0]: "all"} | _sums(grouped.total(groups.values()).shape())
-        table(columns, ([row.get(column) for column in columns] for row in [*rows, whole]))
+        _counted(answer)
+
+
+def _answer(
+    groups: Mapping[Key, Group], by: Sequence[str], span: tuple[int, int], zone: str
+) -> dict[str, Any]:
+    """As JSON has it."""
+    from relay.reports import grouped
+
+    first, last = map(grouped.day_text, span)
+    return {
+        "from": first,
+        "to": last,
+        "zone": zone,
+        "by": list(by),
+        "rows": [line.shape() for line in grouped.lines(groups, by)],
+        "total": _sums(grouped.total(groups.values()).shape()),
+    }
+
+
+def _counted(answer: dict[str, Any]) -> None:
+    """For people: a line a group, and the sums of all."""
+    rows, words = answer["rows"], answer["by"]
+    if not rows:
+        say(f"no letter was accepted from {answer['from']} to {answer['to']}")
+        return
+    columns = (*words, *COUNTS)
+    whole = {words[0]: "all"} | answer["total"]
+    table(columns, ([row.get(column) for column in columns] for row in [*rows, whole]))
 
 
 def _sums(shape: dict[str, object]) -> dict[str, object]:
@@ -188,18 +204,21 @@ def _by(text: str) -> tuple[str, ...]:
     return words
 
 
+def _progress(option: str, text: str) -> str:
+    from relay.mail.follow_up import progress_of
+
+    try:
+        return progress_of(text).value
+    except ValueError as error:
+        fail(f"{option}: {error}", USAGE)
+
+
 def _zone(file: Path) -> tuple[str, int]:
     """The site's zone: its name, and milliseconds east of UTC."""
-    from relay.config.places import word
-    from relay.mail.instant import HOUR
-    from relay.web.dates import OFFSETS
+    from relay.mail.instant import millis
 
-    given = word(file, "inbox", "zone")
-    name, hours = next(
-        ((name, hours) for name, hours in OFFSETS.items() if name == given),
-        ("WIB", OFFSETS["WIB"]),
-    )
-    return name, hours * HOUR
+    zone = zone_of(file)
+    return str(zone), millis(zone.utcoffset(None))
 
 
 def _span(first: str, last: str, zone: int) -> tuple[int, int]:

@@ -205,35 +205,43 @@ def bring_in(
     Where one looks like a known column, `until` for instance, nothing of the file is taken."""
     _needed("import", why)
     site = Site.of(config, state_dir)
-    from relay.reports.listed import TAKEN, Broken, Given, NoList, Unread
+    from relay.reports.listed import TAKEN, NoList
 
-    added = 0
-    refused: list[dict[str, Any]] = []
-    unread: list[str] = []
     try:
-        rows = _file_rows(file, format)
-        while batch := list(islice(rows, AT_ONCE)):
-            refused += [{"row": o.number, "error": o.error} for o in batch if isinstance(o, Broken)]
-            unread += [name for o in batch if isinstance(o, Unread) for name in o.names]
-            given = [dict(o.cells) | {"row": o.number} for o in batch if isinstance(o, Given)]
-            answer = site.call("suppression.import", rows=given, why=why)
-            added += answer["added"]
-            refused += answer["refused"]
+        answer = _handed_in(site, _file_rows(file, format), why)
     except NoList as error:
         fail(f"{file}: {error}", USAGE)
     except OSError as error:
         fail(f"{file}: {error.strerror}", USAGE)
-    refused.sort(key=lambda one: one["row"])
     if json:
-        as_json({"added": added, "refused": refused, "unread": unread})
+        as_json(answer)
     else:
-        say(f"{added} on the list")
-    for name in unread:
+        say(f"{answer['added']} on the list")
+    for name in answer["unread"]:
         note(f"{file}: column {name!r} is not read: columns are {', '.join(sorted(TAKEN))}")
-    for one in refused:
+    for one in answer["refused"]:
         note(f"{file}: row {one['row']}: {one['error']}")
-    if refused:
+    if answer["refused"]:
         raise typer.Exit(REFUSED)
+
+
+def _handed_in(site: Site, rows: Iterator[Any], why: str) -> dict[str, Any]:
+    """The rows of a file, given to the relay a few at once: how many it added, the rows that it or
+    we cannot read, by their numbers, and the columns that nobody reads. Raises NoList."""
+    from relay.reports.listed import Broken, Given, Unread
+
+    added = 0
+    refused: list[dict[str, Any]] = []
+    unread: list[str] = []
+    while batch := list(islice(rows, AT_ONCE)):
+        refused += [{"row": o.number, "error": o.error} for o in batch if isinstance(o, Broken)]
+        unread += [name for o in batch if isinstance(o, Unread) for name in o.names]
+        given = [dict(o.cells) | {"row": o.number} for o in batch if isinstance(o, Given)]
+        answer = site.call("suppression.import", rows=given, why=why)
+        added += answer["added"]
+        refused += answer["refused"]
+    refused.sort(key=lambda one: one["row"])
+    return {"added": added, "refused": refused, "unread": unread}
 
 
 def _file_rows(file: str, given: Format | None) -> Iterator[Any]:
