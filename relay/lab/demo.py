@@ -206,11 +206,8 @@ def prepare(folder: Path, dns: str, port: int) -> tuple[Path, str, str]:
     return config, key.record_name, dns_record(key)
 
 
-async def play(folder: Path, console: Console, keep: bool) -> bool:
-    """The whole scene; True if everything was proved."""
-    stage = Stage(console)
-    console.print("A real relay, a small internet on loopback, letters like LPSE's.", style="bold")
-    internet = Internet(SystemClock(), houses())
+async def connect(internet: Internet, folder: Path, stage: Stage) -> Path:
+    """Start the internet, and publish the relay's key there; returns the configuration file."""
     dns, port = await internet.start()
     config, name, record = prepare(folder, dns, port)
     internet.zone.txt[name] = record
@@ -219,24 +216,44 @@ async def play(folder: Path, console: Console, keep: bool) -> bool:
         f"the internet is up: DNS {dns}; Gmail (with a Workspace domain), Yahoo, Outlook,",
         f"a go.id server and LPSE's own on 127.0.1.1 to .6, port {port}",
     )
-    relay = Relay(config, folder / "state")
+    return config
+
+
+async def begin(relay: Relay, stage: Stage) -> dict[str, Any]:
+    """Start the relay; returns what `status` answers."""
+    about = await relay.start()
+    stage.say(
+        "",
+        f"the relay is up: SMTP {about['smtp'][0]}, inbox page {about['web']},",
+        f"metrics {about['metrics']}; it signs with a key made just now",
+    )
+    return about
+
+
+async def hand_in(smtp: str, drafts: list[Draft], stage: Stage) -> None:
+    """All letters, to the relay's SMTP address. Raises OSError, SMTPException where one is not
+    taken."""
+    stage.say(
+        "bold",
+        f"LPSE sends {len(drafts)} letters: an announcement to {ANNOUNCED} Gmail vendors, and "
+        f"{len(drafts) - ANNOUNCED} single ones",
+        f"(our limits are too high on purpose: this Gmail bears {QUOTA} letters in 4 s)",
+    )
+    host, _, port = smtp.rpartition(":")
+    await asyncio.to_thread(send, (host, int(port)), drafts)
+    stage.say("green", "every letter got its 250: it is on disk, in the queue and in an inbox")
+
+
+async def play(folder: Path, console: Console, keep: bool) -> bool:
+    """The whole scene; True if everything was proved."""
+    stage = Stage(console)
+    console.print("A real relay, a small internet on loopback, letters like LPSE's.", style="bold")
+    internet = Internet(SystemClock(), houses())
+    relay = Relay(await connect(internet, folder, stage), folder / "state")
     try:
-        about = await relay.start()
-        stage.say(
-            "",
-            f"the relay is up: SMTP {about['smtp'][0]}, inbox page {about['web']},",
-            f"metrics {about['metrics']}; it signs with a key made just now",
-        )
+        about = await begin(relay, stage)
         drafts = scene()
-        host, _, smtp_port = about["smtp"][0].rpartition(":")
-        stage.say(
-            "bold",
-            f"LPSE sends {len(drafts)} letters: an announcement to {ANNOUNCED} Gmail vendors, and "
-            f"{len(drafts) - ANNOUNCED} single ones",
-            f"(our limits are too high on purpose: this Gmail bears {QUOTA} letters in 4 s)",
-        )
-        await asyncio.to_thread(send, (host, int(smtp_port)), drafts)
-        stage.say("green", "every letter got its 250: it is on disk, in the queue and in an inbox")
+        await hand_in(about["smtp"][0], drafts, stage)
         await watch(relay, internet, len(drafts), stage)
         sent = [(draft.to, draft.subject) for draft in drafts]
         proof = await prove(relay, internet, sent, DEAD, ANNOUNCED)

@@ -13,15 +13,13 @@ import httpx
 
 from relay.lab.internet import Internet
 from relay.lab.models import BLOCKED
+from relay.lab.provider import Ledger
 from relay.lab.running import Relay
 from relay.mail import address
 from relay.store.reader import open_readonly
 
 METRICS: Final = ("lpse_received_total", "lpse_deliveries_total", "lpse_replies_total")
-
 Outcome = tuple[str, str | None, int, str]
-
-
 Check = tuple[str, bool]
 SHOWN: Final = re.compile(
     r"lpse_received_total |lpse_deliveries_total.*(delivered|bounced)"
@@ -51,40 +49,46 @@ async def prove(
     """Ask the ledger, the store, the inbox page and the metrics. `announced`: to how many the
     announcement went."""
     rows = await _rows(relay, sent)
-    ledger = internet.ledger
-    vendors = {to for to, subject in sent if "Tender" in subject}
-    arrived = Counter(to for arrival in ledger.arrivals for to in arrival.recipients)
-    blocked = [r for *_, r in ledger.refusals if r.startswith(BLOCKED[:9])]
-    signed = Counter(a.dkim for a in ledger.arrivals if a.sender)
-    dead_row = rows.get(dead)
-    checks = [
-        (
-            f"Gmail blocked in the middle, in the notice's words (refused: {len(blocked)})",
-            bool(blocked),
-        ),
-        (
-            f"all {announced} Gmail vendors got the announcement, once each",
-            len(vendors) == announced and all(arrived[vendor] == 1 for vendor in vendors),
-        ),
-        (
-            f"the dead address bounced as unknown_user, and only that one: {dead}",
-            dead_row is not None
-            and dead_row["category"] == "unknown_user"
-            and [to for to, row in rows.items() if row["state"] == "bounced"] == [dead],
-        ),
-        (
-            "the receiving side verified the DKIM signature of every letter that arrived: "
-            + ", ".join(f"{count} {result}" for result, count in signed.items()),
-            set(signed) == {"pass"},
-        ),
-        (
-            "every letter stands in its vendor's inbox",
-            len(rows) == len(sent) and all(row["subject"] for row in rows.values()),
-        ),
-    ]
+    seen = (*_arrived(internet.ledger, sent, announced), *_stored(rows, sent, dead))
     opened, page = await _page(relay, *sent[-1])
     counted, metrics = await _metrics(relay, len(sent))
-    return Proof(await _outcomes(relay, rows), (*checks, opened, counted), page, metrics)
+    return Proof(await _outcomes(relay, rows), (*seen, opened, counted), page, metrics)
+
+
+def _arrived(ledger: Ledger, sent: Sequence[tuple[str, str]], announced: int) -> Iterator[Check]:
+    """By what the receiving side wrote down."""
+    blocked = [r for *_, r in ledger.refusals if r.startswith(BLOCKED[:9])]
+    yield (
+        f"Gmail blocked in the middle, in the notice's words (refused: {len(blocked)})",
+        bool(blocked),
+    )
+    vendors = {to for to, subject in sent if "Tender" in subject}
+    arrived = Counter(to for arrival in ledger.arrivals for to in arrival.recipients)
+    yield (
+        f"all {announced} Gmail vendors got the announcement, once each",
+        len(vendors) == announced and all(arrived[vendor] == 1 for vendor in vendors),
+    )
+    signed = Counter(a.dkim for a in ledger.arrivals if a.sender)
+    yield (
+        "the receiving side verified the DKIM signature of every letter that arrived: "
+        + ", ".join(f"{count} {result}" for result, count in signed.items()),
+        set(signed) == {"pass"},
+    )
+
+
+def _stored(
+    rows: dict[str, dict[str, Any]], sent: Sequence[tuple[str, str]], dead: str
+) -> Iterator[Check]:
+    """By the inboxes."""
+    yield (
+        f"the dead address bounced as unknown_user, and only that one: {dead}",
+        [(to, row["category"]) for to, row in rows.items() if row["state"] == "bounced"]
+        == [(dead, "unknown_user")],
+    )
+    yield (
+        "every letter stands in its vendor's inbox",
+        all(to in rows and rows[to]["subject"] == subject for to, subject in sent),
+    )
 
 
 async def _rows(relay: Relay, sent: Sequence[tuple[str, str]]) -> dict[str, dict[str, Any]]:
