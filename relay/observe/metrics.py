@@ -60,52 +60,17 @@ class Metrics:
         self.is_config_fresh, self.config_loaded_at = True, 0
         self._providers = frozenset(providers)
         self._rules, self._reasons, self._alerts = _Words(), _Words(), _Words()
-        made = self.registry
-        self._received = Counter("lpse_received", "Letters accepted", registry=made)
-        self._recipients = Counter(
-            "lpse_received_recipients", "Recipients of accepted letters", registry=made
-        )
-        self._unsigned = Counter(
-            "lpse_unsigned", "Accepted letters that no DKIM key signs", registry=made
-        )
-        self._octets = Counter("lpse_received_bytes", "Octets of accepted letters", registry=made)
-        self._refused = Counter("lpse_refused", "Refusals at the door", ["reason"], registry=made)
-        self._deliveries = Counter(
-            "lpse_deliveries",
-            "What came of deliveries; deferred counts each time",
-            ["provider", "outcome"],
-            registry=made,
-        )
-        self._replies = Counter(
-            "lpse_replies",
-            "Replies and failures of destinations, as understood",
-            ["provider", "category", "scope", "rule"],
-            registry=made,
-        )
-        self._returns = Counter(
-            "lpse_returns",
-            "What came back by the return path: late reports, and what was refused or kept",
-            ["outcome"],
-            registry=made,
-        )
-        self._raised = Counter("lpse_alerts_raised", "Alerts said", ["name"], registry=made)
-        self._told = Counter(
-            "lpse_alerts",
-            "Alerts by way: messages delivered or failed; alerts suppressed (summed up in a later"
-            " message) or unlisted (only counted there)",
-            ["way", "outcome"],
-            registry=made,
-        )
+        self._counted = _Counters(self.registry)
         self._commit = Histogram(
-            "lpse_commit_seconds", "Time of a group commit", buckets=_COMMIT, registry=made
+            "lpse_commit_seconds", "Time of a group commit", buckets=_COMMIT, registry=self.registry
         )
         self._dkim = Histogram(
-            "lpse_dkim_seconds", "Time to sign a letter", buckets=_DKIM, registry=made
+            "lpse_dkim_seconds", "Time to sign a letter", buckets=_DKIM, registry=self.registry
         )
-        made.register(_Gauges(self, log_dropped))
-        ProcessCollector(registry=made)
-        PlatformCollector(registry=made)
-        GCCollector(registry=made)
+        self.registry.register(_Gauges(self, log_dropped))
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
 
     def set_providers(self, providers: Collection[str]) -> None:
         """After a reload."""
@@ -130,7 +95,7 @@ class Metrics:
 
     def alert_told(self, way: str, outcome: str, count: int = 1) -> None:
         """What became of alerts on a way; `way` is a label of `alerts:`."""
-        self._told.labels(way, outcome).inc(count)
+        self._counted.told.labels(way, outcome).inc(count)
 
     def provider(self, name: str | None) -> str:
         """The label of a provider's name: itself where it is one of ours, else `other`."""
@@ -140,35 +105,71 @@ class Metrics:
         """Count it."""
         match event:
             case events.Received():
-                self._received.inc()
-                self._recipients.inc(event.recipients)
-                self._octets.inc(event.size)
-                self._unsigned.inc(any(note.startswith(UNSIGNED) for note in event.notes))
+                self._counted.received.inc()
+                self._counted.recipients.inc(event.recipients)
+                self._counted.octets.inc(event.size)
+                self._counted.unsigned.inc(any(note.startswith(UNSIGNED) for note in event.notes))
             case events.Refused():
-                self._refused.labels(self._reasons.bounded(event.reason)).inc()
+                self._counted.refused.labels(self._reasons.bounded(event.reason)).inc()
             case events.Attempted():
                 self._replied(event)
             case events.Returned():
-                self._returns.labels(self._reasons.bounded(event.outcome)).inc()
+                self._counted.returns.labels(self._reasons.bounded(event.outcome)).inc()
             case events.Alert():
-                self._raised.labels(self._alerts.bounded(event.name)).inc()
+                self._counted.raised.labels(self._alerts.bounded(event.name)).inc()
             case events.Paused() | events.Resumed():
                 pass  # the snapshot's gauge says it
             case _:
                 provider = self.provider(getattr(event, "provider", None))
                 count = getattr(event, "count", 1)
-                self._deliveries.labels(provider, _OUTCOMES[type(event)]).inc(count)
+                self._counted.deliveries.labels(provider, _OUTCOMES[type(event)]).inc(count)
 
     def _replied(self, event: events.Attempted) -> None:
         made = event.classification
         if made is None:
             return  # accepted: counted as delivered
-        self._replies.labels(
+        self._counted.replies.labels(
             self.provider(event.provider),
             made.category.value,
             made.scope.value,
             self._rules.bounded(made.rule),
         ).inc()
+
+
+class _Counters:
+    """What events are counted in."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, words: str, labels: Collection[str] = ()) -> Counter:
+            return Counter(name, words, tuple(labels), registry=registry)
+
+        self.received = counter("lpse_received", "Letters accepted")
+        self.recipients = counter("lpse_received_recipients", "Recipients of accepted letters")
+        self.unsigned = counter("lpse_unsigned", "Accepted letters that no DKIM key signs")
+        self.octets = counter("lpse_received_bytes", "Octets of accepted letters")
+        self.refused = counter("lpse_refused", "Refusals at the door", ["reason"])
+        self.deliveries = counter(
+            "lpse_deliveries",
+            "What came of deliveries; deferred counts each time",
+            ["provider", "outcome"],
+        )
+        self.replies = counter(
+            "lpse_replies",
+            "Replies and failures of destinations, as understood",
+            ["provider", "category", "scope", "rule"],
+        )
+        self.returns = counter(
+            "lpse_returns",
+            "What came back by the return path: late reports, and what was refused or kept",
+            ["outcome"],
+        )
+        self.raised = counter("lpse_alerts_raised", "Alerts said", ["name"])
+        self.told = counter(
+            "lpse_alerts",
+            "Alerts by way: messages delivered or failed; alerts suppressed (summed up in a later"
+            " message) or unlisted (only counted there)",
+            ["way", "outcome"],
+        )
 
 
 class _Words:
