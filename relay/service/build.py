@@ -91,6 +91,19 @@ def hops(config: Config) -> Hops:
     raise SourceError(problems)
 
 
+def shaper_of(config: Config) -> Shaper:
+    """By the limits, pauses and reactions of a configuration; nothing is restored yet."""
+    book = config.profiles
+    return Shaper(
+        config.settings.pause,
+        book.within,
+        book.names,
+        book.sums(),
+        config.settings.delivery.source_address or "",
+        reactions=config.reactions,
+    )
+
+
 def linker(web: WebSettings, address: str, key: bytes) -> Linker:
     """Makes inbox links: under base_url, or at the listener's own address."""
     return Linker([key], web.base_url or f"http://{address}", millis(web.link_life))
@@ -121,25 +134,8 @@ class Road:
         self._store = store
         self._drain = settings.ingress.drain_replies.total_seconds()
         self._lookup = Lookup(async_resolver_of(settings.dns), clock, settings.delivery.ipv6)
-        book = config.profiles
-        source = settings.delivery.source_address or ""
-        self.shaper = Shaper(
-            settings.pause,
-            book.within,
-            book.names,
-            book.sums(),
-            source,
-            reactions=config.reactions,
-        )
-        siblings = Siblings(store, self._key_of, clock)
-        self._departures = Departures(
-            self._depart,
-            config.keys,
-            clock,
-            on_signed=on_signed,
-            siblings_of=siblings.of,
-            sender_of=None if path is None else partial(sender_of, path, clock),
-        )
+        self.shaper = shaper_of(config)
+        self._departures = self._leaving(config, on_signed)
         self._classifier = config.classifier
         self._transport = self._carrier(config)
         self.pipeline: Pipeline | None = None
@@ -158,6 +154,17 @@ class Road:
         )
         self.scheduler = Scheduler(self._parts)
         self._heart: asyncio.Task[None] | None = None
+
+    def _leaving(self, config: Config, on_signed: Callable[[float], None] | None) -> Departures:
+        path, clock = self._return_path, self._clock
+        return Departures(
+            self._depart,
+            config.keys,
+            clock,
+            on_signed=on_signed,
+            siblings_of=Siblings(self._store, self._key_of, clock).of,
+            sender_of=None if path is None else partial(sender_of, path, clock),
+        )
 
     def _carrier(self, config: Config) -> SmtpTransport:
         settings = config.settings
