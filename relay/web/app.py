@@ -63,31 +63,8 @@ def inbox_app(
     pages = InboxPages(store, inbox, clock, templates, prefix, accepted_before, resend)
     again = Resending(store, pages.row, resend, clock, web.base_url, prefix)
     is_secure = (web.base_url or "").startswith("https:")
-
-    def read(path: str, page: Page) -> Route:
-        return Route(path, door.guarded(page))
-
-    async def static(request: Request) -> Response:
-        name = request.path_params["name"]
-        if name not in files:
-            raise HTTPException(404)
-        headers = {"Content-Type": _KINDS[Path(name).suffix], "Cache-Control": _YEAR}
-        return Response(files[name], headers=headers)
-
     return Starlette(
-        routes=[
-            Route("/", door.home),
-            Route("/masuk", door.show),
-            Route("/masuk", door.enter, methods=["POST"]),
-            Route("/keluar", door.leave, methods=["POST"]),
-            read("/inbox", pages.list),
-            read("/inbox/{ref}", pages.letter),
-            read("/inbox/{ref}/raw", pages.raw),
-            Route("/inbox/{ref}/kirim-ulang", door.guarded(again.again), methods=["POST"]),
-            read("/inbox/{ref}/isi", pages.content),
-            read("/inbox/{ref}/lampiran/{number:int}", pages.attachment),
-            Route("/static/{name}", static),
-        ],
+        routes=[*_routes(door, pages, again), Route("/static/{name}", _static(files))],
         middleware=[Middleware(Guard, prefix=prefix, is_secure=is_secure)],
         exception_handlers={
             NotHere: door.not_here,
@@ -97,6 +74,37 @@ def inbox_app(
             500: door.broken,
         },
     )
+
+
+def _routes(door: _Door, pages: InboxPages, again: Resending) -> list[Route]:
+    def read(path: str, page: Page) -> Route:
+        return Route(path, door.guarded(page))
+
+    return [
+        Route("/", door.home),
+        Route("/masuk", door.show),
+        Route("/masuk", door.enter, methods=["POST"]),
+        Route("/keluar", door.leave, methods=["POST"]),
+        read("/inbox", pages.list),
+        read("/inbox/{ref}", pages.letter),
+        read("/inbox/{ref}/raw", pages.raw),
+        Route("/inbox/{ref}/kirim-ulang", door.guarded(again.again), methods=["POST"]),
+        read("/inbox/{ref}/isi", pages.content),
+        read("/inbox/{ref}/lampiran/{number:int}", pages.attachment),
+    ]
+
+
+def _static(files: dict[str, bytes]) -> Callable[[Request], Awaitable[Response]]:
+    """Serves them; a browser may keep them, their addresses change with what they hold."""
+
+    async def static(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in files:
+            raise HTTPException(404)
+        headers = {"Content-Type": _KINDS[Path(name).suffix], "Cache-Control": _YEAR}
+        return Response(files[name], headers=headers)
+
+    return static
 
 
 class _Door:
