@@ -7,7 +7,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta, timezone
 from functools import cache
 
@@ -151,6 +151,21 @@ class FakeTransport:
         pass
 
 
+def _ready(message: Message, n: int, to: address.Address, expires_at: Instant) -> Delivery:
+    return Delivery(
+        message.id,
+        n,
+        str(to),
+        0,
+        to.domain.name,
+        message.particulars.urgency,
+        State.READY,
+        message.received_at,
+        expires_at,
+        as_given=str(to),
+    )
+
+
 @dataclass
 class House:
     clock: VirtualClock
@@ -193,27 +208,10 @@ class House:
                 deadline_at=deadline_at,
             ),
         )
-        placements = tuple(
-            Placement(
-                Delivery(
-                    message_id,
-                    n,
-                    str(a),
-                    0,
-                    a.domain.name,
-                    urgency,
-                    State.READY,
-                    now,
-                    now + life,
-                    notify=notify,
-                    as_given=str(a),
-                    is_fixed=is_fixed,
-                ),
-                a.key,
-            )
-            for n, a in enumerate(parsed)
-        )
-        await self.store.put(Entry(message, placements))
+        ready = [_ready(message, n, one, now + life) for n, one in enumerate(parsed)]
+        asked = [replace(one, notify=notify, is_fixed=is_fixed) for one in ready]
+        placed = (Placement(one, to.key) for one, to in zip(asked, parsed, strict=True))
+        await self.store.put(Entry(message, tuple(placed)))
         return message_id
 
     async def state(self, message_id: int, n: int = 0) -> State:
@@ -228,6 +226,22 @@ class House:
 
     def written(self, domain: str | None = None) -> list[Instant]:
         return [at for at, d in self.transport.written if domain in (None, d.domain)]
+
+
+def _tuning(
+    retry: RetrySettings | None,
+    fallback: FallbackRoute | None,
+    suppression: SuppressionSettings | None,
+    dsn: DsnSettings | None,
+) -> Tuning:
+    return Tuning(
+        "relay.lpse.example.go.id",
+        retry or RetrySettings(),
+        fallback=fallback,
+        suppression=suppression or SuppressionSettings(),
+        dsn=dsn or DsnSettings(),
+        zone=WIB,
+    )
 
 
 @asynccontextmanager
@@ -254,25 +268,9 @@ async def house(
     transport = FakeTransport(peer, clock, seconds)
     router = FakeRouter(book)
     shaper = Shaper(pauses or PauseSettings(), book.within, is_ramping=False)
-    tuning = Tuning(
-        "relay.lpse.example.go.id",
-        retry or RetrySettings(),
-        fallback=fallback,
-        suppression=suppression or SuppressionSettings(),
-        dsn=dsn or DsnSettings(),
-        zone=WIB,
-    )
-    parts = Parts(
-        store,
-        router,
-        transport,
-        shaper,
-        classifier_of({"site.yaml": rules}) if rules else shipped_classifier(),
-        clock,
-        names,
-        events.append,
-        tuning,
-    )
+    tuning = _tuning(retry, fallback, suppression, dsn)
+    read = classifier_of({"site.yaml": rules}) if rules else shipped_classifier()
+    parts = Parts(store, router, transport, shaper, read, clock, names, events.append, tuning)
     scheduler = Scheduler(parts)
     await scheduler.start()
     running = asyncio.create_task(scheduler.run())

@@ -52,6 +52,11 @@ def blocked_until(moment: list[Instant]):  # type: ignore[no-untyped-def]
     return peer
 
 
+async def one_of_each_other_class(h: House) -> list[int]:
+    others = [one for one in Urgency if one is not Urgency.KRITIS]
+    return [await h.put(f"{one.word}@gmail.com", urgency=one) for one in others]
+
+
 def test_kritis_goes_the_other_way_after_a_quarter_of_an_hour_and_comes_back() -> None:
     opens: list[Instant] = []
 
@@ -62,11 +67,7 @@ def test_kritis_goes_the_other_way_after_a_quarter_of_an_hour_and_comes_back() -
             began = clock.now()
             await asyncio.sleep(60)
             early = await h.put("b@gmail.com", urgency=Urgency.KRITIS)
-            others = [
-                await h.put(f"{u.word}@gmail.com", urgency=u)
-                for u in Urgency
-                if u is not Urgency.KRITIS
-            ]
+            others = await one_of_each_other_class(h)
             await asyncio.sleep(13 * 60)
             assert not taken
             assert await h.state(early) is State.READY

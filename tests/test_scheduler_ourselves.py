@@ -28,6 +28,31 @@ def routed(h: House) -> None:
         h.router.routes[domain] = Route(found, (Host(host, 25),))
 
 
+async def all_stop(h: House) -> list[int]:
+    """Two providers refuse, then a third; returns 21 letters that nobody tries since."""
+    assert await h.put("v@early.example")
+    await h.put("a@gmail.com")
+    await h.put("a@yahoo.com")
+    await asyncio.sleep(60)
+    two = await h.put("b@early.example")
+    await asyncio.sleep(60)
+    assert await h.state(two) is State.DELIVERED  # two say so: they alone are paused
+    await h.put("a@outlook.com")
+    await asyncio.sleep(10)
+    written = len(h.transport.written)
+    others = [await h.put(f"v{n}@site{n}.example.co.id") for n in range(20)]
+    urgent = await h.put("direktur@early.example", urgency=Urgency.KRITIS)
+    await asyncio.sleep(3 * 3600)
+    assert len(h.transport.written) == written
+    named = [e.name for e in h.of(events.Alert) if isinstance(e, events.Alert)]
+    assert named.count("own_fault:all") == 1
+    (stopped,) = [
+        e for e in h.of(events.Paused) if isinstance(e, events.Paused) and e.destination == "*"
+    ]
+    assert stopped.why.startswith("gmail, outlook and yahoo refuse us alike: 554 5.7.1")
+    return [*others, urgent]
+
+
 def test_three_providers_stop_everybody_until_one_new_letter_is_accepted() -> None:
     mended: list[Instant] = []
 
@@ -38,28 +63,7 @@ def test_three_providers_stop_everybody_until_one_new_letter_is_accepted() -> No
         store = MemoryStore()
         async with house(clock, peer, store=store) as h:
             routed(h)
-            assert await h.put("v@early.example")
-            await h.put("a@gmail.com")
-            await h.put("a@yahoo.com")
-            await asyncio.sleep(60)
-            two = await h.put("b@early.example")
-            await asyncio.sleep(60)
-            assert await h.state(two) is State.DELIVERED  # two say so: they alone are paused
-            await h.put("a@outlook.com")
-            await asyncio.sleep(10)
-            written = len(h.transport.written)
-            others = [await h.put(f"v{n}@site{n}.example.co.id") for n in range(20)]
-            urgent = await h.put("direktur@early.example", urgency=Urgency.KRITIS)
-            await asyncio.sleep(3 * 3600)
-            assert len(h.transport.written) == written
-            named = [e.name for e in h.of(events.Alert) if isinstance(e, events.Alert)]
-            assert named.count("own_fault:all") == 1
-            (stopped,) = [
-                e
-                for e in h.of(events.Paused)
-                if isinstance(e, events.Paused) and e.destination == "*"
-            ]
-            assert stopped.why.startswith("gmail, outlook and yahoo refuse us alike: 554 5.7.1")
+            waiting = await all_stop(h)
         # A restart forgets nothing; the letter that asks is refused, and all wait once more.
         async with house(clock, peer, store=store) as h:
             routed(h)
@@ -71,7 +75,7 @@ def test_three_providers_stop_everybody_until_one_new_letter_is_accepted() -> No
             assert not h.shaper.is_paused("*", h.scheduler.steady.now())
             told = [e.destination for e in h.of(events.Resumed) if isinstance(e, events.Resumed)]
             assert "*" in told
-            found = [await h.state(one) for one in (*others, urgent)]
+            found = [await h.state(one) for one in waiting]
             assert found.count(State.DELIVERED) == 20
             assert found.count(State.READY) == 1  # what was refused waits for a new letter there
             assert (await h.states())[State.BOUNCED] == 0

@@ -75,83 +75,77 @@ async def returning(
         yield Returns(world, port)
 
 
-@pytest.mark.peer("postfix")
-async def test_postfix_takes_a_letter_and_returns_it(tmp_path: Path) -> None:
-    """Front takes every letter; what it hands on is refused by the server behind it."""
-    returns = free_port("127.0.0.1")
-    replies = {GONE: "550 5.1.1 no such user"}
+@asynccontextmanager
+async def through_postfix(
+    folder: Path, replies: dict[str, str], **settings: str
+) -> AsyncIterator[tuple[Returns, Postfix]]:
+    """A Postfix takes every letter; what the one behind it refuses comes back to the door."""
+    port = free_port("127.0.0.1")
+    settings["transport_maps"] = f"inline:{{ {{ {DOMAIN} = smtp:[127.0.0.1]:{port} }} }}"
     with (
         Postfix(replies=replies) as inner,
-        PostfixRelay(
-            inner.port,
-            settings={
-                "transport_maps": f"inline:{{ {{ {DOMAIN} = smtp:[127.0.0.1]:{returns} }} }}",
-                "notify_classes": "",
-            },
-        ) as front,
+        PostfixRelay(inner.port, settings=settings) as front,
     ):
-        extra = FAST + RETURNS.format(domain=DOMAIN, port=returns)
+        extra = FAST + RETURNS.format(domain=DOMAIN, port=port)
         extra += f'routes: {{"*": "smtp://127.0.0.1:{front.port}"}}\n'
-        async with site(tmp_path, extra) as world:
-            door = Returns(world, returns)
-            await world.send(GONE, "fine@ptmaju.example.co.id")
-            (returned,) = await world.logged("returned")
-            arrived = await asyncio.to_thread(inner.await_arrived, 2)
-            await world.settled()
-            assert (returned["outcome"], returned["recipient"]) == ("failed", GONE)
-            assert returned["category"] == "unknown_user"
-            assert "no such user" in returned["why"]
-            # One transaction a recipient, each with a sender of its own.
-            fine, report = sorted(arrived, key=lambda letter: letter.recipient == SENDER)
-            assert return_path.is_of_our_form(fine.sender.partition("@")[0])
-            assert f"X-LPSE-Return-Path: {fine.sender}".encode() in fine.content
-            # A cancelled tender is urgent: its sender is told, by the empty sender.
-            assert (report.sender, report.recipient) == ("", SENDER)
-            assert f"Final-Recipient: rfc822; {GONE}".encode() in report.content
-            assert await door.strikes(GONE) == [("unknown_user", "late")]
-            assert 'lpse_returns_total{outcome="failed"} 1.0' in await door.metrics()
-            # The delivery was delivered, and that stays so; nobody's pause follows from it.
-            (row,) = await inbox(tmp_path, GONE)
-            assert row.state.word == "delivered"
-            assert world.events("paused") == []
-            (late,) = await door.late(row.message_id, row.n)
-            assert (late.kind, late.reporter) == (Kind.FAILED, "127.0.0.1")
-            shown = await world.relay.call("queue.show", id=returned["id"])
-            (one,) = [d for d in shown["deliveries"] if d["recipient"] == GONE]
-            assert (one["state"], one["late"][0]["kind"]) == ("delivered", "failed")
+        async with site(folder, extra) as world:
+            yield Returns(world, port), inner
+
+
+@pytest.mark.peer("postfix")
+async def test_postfix_takes_a_letter_and_returns_it(tmp_path: Path) -> None:
+    replies = {GONE: "550 5.1.1 no such user"}
+    async with through_postfix(tmp_path, replies, notify_classes="") as (door, inner):
+        world = door.site
+        await world.send(GONE, "fine@ptmaju.example.co.id")
+        (returned,) = await world.logged("returned")
+        arrived = await asyncio.to_thread(inner.await_arrived, 2)
+        await world.settled()
+        assert (returned["outcome"], returned["recipient"]) == ("failed", GONE)
+        assert returned["category"] == "unknown_user"
+        assert "no such user" in returned["why"]
+        # One transaction a recipient, each with a sender of its own.
+        fine, report = sorted(arrived, key=lambda letter: letter.recipient == SENDER)
+        assert return_path.is_of_our_form(fine.sender.partition("@")[0])
+        assert f"X-LPSE-Return-Path: {fine.sender}".encode() in fine.content
+        # A cancelled tender is urgent: its sender is told, by the empty sender.
+        assert (report.sender, report.recipient) == ("", SENDER)
+        assert f"Final-Recipient: rfc822; {GONE}".encode() in report.content
+        assert await door.strikes(GONE) == [("unknown_user", "late")]
+        assert 'lpse_returns_total{outcome="failed"} 1.0' in await door.metrics()
+        # The delivery was delivered, and that stays so; nobody's pause follows from it.
+        (row,) = await inbox(tmp_path, GONE)
+        assert row.state.word == "delivered"
+        assert world.events("paused") == []
+        (late,) = await door.late(row.message_id, row.n)
+        assert (late.kind, late.reporter) == (Kind.FAILED, "127.0.0.1")
+        shown = await world.relay.call("queue.show", id=returned["id"])
+        (one,) = [d for d in shown["deliveries"] if d["recipient"] == GONE]
+        assert (one["state"], one["late"][0]["kind"]) == ("delivered", "failed")
 
 
 @pytest.mark.peer("postfix")
 async def test_postfix_says_that_it_waits_and_then_gives_up(tmp_path: Path) -> None:
     """Delayed, then failed: both are told, and neither speaks against the address."""
-    returns = free_port("127.0.0.1")
     busy = "busy@ptmaju.example.co.id"
-    with (
-        Postfix(replies={busy: "450 4.2.1 mailbox is busy"}) as inner,
-        PostfixRelay(
-            inner.port,
-            settings={
-                "transport_maps": f"inline:{{ {{ {DOMAIN} = smtp:[127.0.0.1]:{returns} }} }}",
-                "delay_warning_time": "1s",
-                "queue_run_delay": "1s",
-                "minimal_backoff_time": "1s",
-                "maximal_backoff_time": "2s",
-                "maximal_queue_lifetime": "5s",
-            },
-        ) as front,
-    ):
-        extra = FAST + RETURNS.format(domain=DOMAIN, port=returns)
-        extra += f'routes: {{"*": "smtp://127.0.0.1:{front.port}"}}\n'
-        async with site(tmp_path, extra) as world:
-            door = Returns(world, returns)
-            await world.send(busy)
-            told = await world.logged("returned", 2)
-            assert [event["outcome"] for event in told] == ["delayed", "failed"]
-            (row,) = await inbox(tmp_path, busy)
-            assert row.state.word == "delivered"
-            kinds = [one.kind for one in await door.late(row.message_id, row.n)]
-            assert kinds == [Kind.DELAYED, Kind.FAILED]
-            assert await door.strikes(busy) == []
+    replies = {busy: "450 4.2.1 mailbox is busy"}
+    async with through_postfix(
+        tmp_path,
+        replies,
+        delay_warning_time="1s",
+        queue_run_delay="1s",
+        minimal_backoff_time="1s",
+        maximal_backoff_time="2s",
+        maximal_queue_lifetime="5s",
+    ) as (door, _):
+        await door.site.send(busy)
+        told = await door.site.logged("returned", 2)
+        assert [event["outcome"] for event in told] == ["delayed", "failed"]
+        (row,) = await inbox(tmp_path, busy)
+        assert row.state.word == "delivered"
+        kinds = [one.kind for one in await door.late(row.message_id, row.n)]
+        assert kinds == [Kind.DELAYED, Kind.FAILED]
+        assert await door.strikes(busy) == []
 
 
 async def test_a_greylisting_server_meets_the_same_sender_again(tmp_path: Path) -> None:

@@ -46,6 +46,21 @@ async def sent(world: Site, to: str, urgency: str = "massal") -> State:
     return State(rows[0].state)
 
 
+async def sent_again(world: Site, to: str, id: str) -> None:
+    """A vendor asks in his inbox for a letter that was not sent."""
+    link = await world.relay.call("inbox.link", address=to)
+    async with httpx.AsyncClient(follow_redirects=True) as client:
+        url = httpx.URL(link["url"])
+        origin = {"Origin": f"http://{url.netloc.decode()}"}
+        token = {"t": url.params["t"]}
+        await client.post(url.copy_with(query=None), data=token, headers=origin)
+        at = url.copy_with(path=f"/inbox/{id}", query=None)
+        assert "Tidak dikirim" in (await client.get(at)).text
+        page = (await client.post(f"{at}/kirim-ulang", headers=origin)).text
+        assert "Email ini akan dikirim ulang" in page
+        await world.settled()
+
+
 async def test_a_dead_address_by_documented_words(tmp_path: Path) -> None:
     async with site(tmp_path, around=around()) as world:
         assert await sent(world, GONE) is State.BOUNCED
@@ -69,19 +84,7 @@ async def test_a_dead_address_by_documented_words(tmp_path: Path) -> None:
         code, said = await run(world, "queue", "show", told["id"])
         assert (code, "perhaps   gone@yahoo.co.id was meant" in said) == (0, True)
 
-        link = await world.relay.call("inbox.link", address=GONE)
-        async with httpx.AsyncClient(follow_redirects=True) as client:
-            url = httpx.URL(link["url"])
-            origin = {"Origin": f"http://{url.netloc.decode()}"}
-            token = {"t": url.params["t"]}
-            await client.post(url.copy_with(query=None), data=token, headers=origin)
-            at = url.copy_with(path=f"/inbox/{told['id']}", query=None)
-            page = (await client.get(at)).text
-            assert "Tidak dikirim" in page
-            again = f"{at}/kirim-ulang"
-            page = (await client.post(again, headers=origin)).text
-            assert "Email ini akan dikirim ulang" in page
-            await world.settled()
+        await sent_again(world, GONE, told["id"])
 
         def tried() -> list[Any]:
             return [event for event in world.events("attempted") if event["id"] == told["id"]]

@@ -64,6 +64,40 @@ def groups_of(message: EmailMessage) -> list[Message[str, str]]:
     return groups
 
 
+ANNOUNCEMENT = [
+    f"Ini pemberitahuan otomatis dari server email {HOST}, sekali sehari.",
+    "Email Bapak/Ibu tidak terkirim ke 4 alamat:",
+    "  Pengumuman",
+    "",
+    "Email tidak terdaftar (2):",
+    "  <v1@example.co.id>",
+    "  <v3@example.co.id>",
+    "  Contoh jawaban / example of an answer:",
+    "  550 5.1.1 The email account does not exist. try again",
+    "",
+    "Batas waktu pengiriman habis (1):",
+    "  <v4@example.co.id>",
+    "  Contoh jawaban / example of an answer:",
+    "  its time was over",
+    "",
+    "Penyimpanan email penuh (1):",
+    "  <v2@example.co.id>",
+    "  Contoh jawaban / example of an answer:",
+    "  452 4.2.2 full",
+    "",
+    "--",
+    f"This is an automatic notice from the mail server {HOST}, once a day.",
+    "Your mail did not reach 4 addresses:",
+    "  Pengumuman",
+    "",
+    "The addresses stand above, by reason:",
+    "  Email tidak terdaftar = No such mailbox: 2",
+    "  Batas waktu pengiriman habis = Delivery time expired: 1",
+    "  Penyimpanan email penuh = Mailbox full: 1",
+    "",
+]
+
+
 def test_one_announcement_by_reason() -> None:
     message = made(
         missed(1),
@@ -76,39 +110,7 @@ def test_one_announcement_by_reason() -> None:
     assert message["To"] == "info@lpse.example.go.id"
     assert message["Auto-Submitted"] == "auto-replied"
     assert message["Content-Type"].params["report-type"] == "delivery-status"
-    said = "550 5.1.1 The email account does not exist. try again"
-    assert words_of(message) == [
-        f"Ini pemberitahuan otomatis dari server email {HOST}, sekali sehari.",
-        "Email Bapak/Ibu tidak terkirim ke 4 alamat:",
-        "  Pengumuman",
-        "",
-        "Email tidak terdaftar (2):",
-        "  <v1@example.co.id>",
-        "  <v3@example.co.id>",
-        "  Contoh jawaban / example of an answer:",
-        f"  {said}",
-        "",
-        "Batas waktu pengiriman habis (1):",
-        "  <v4@example.co.id>",
-        "  Contoh jawaban / example of an answer:",
-        "  its time was over",
-        "",
-        "Penyimpanan email penuh (1):",
-        "  <v2@example.co.id>",
-        "  Contoh jawaban / example of an answer:",
-        "  452 4.2.2 full",
-        "",
-        "--",
-        f"This is an automatic notice from the mail server {HOST}, once a day.",
-        "Your mail did not reach 4 addresses:",
-        "  Pengumuman",
-        "",
-        "The addresses stand above, by reason:",
-        "  Email tidak terdaftar = No such mailbox: 2",
-        "  Batas waktu pengiriman habis = Delivery time expired: 1",
-        "  Penyimpanan email penuh = Mailbox full: 1",
-        "",
-    ]
+    assert words_of(message) == ANNOUNCEMENT
     whole, *each = groups_of(message)
     assert dict(whole.items()) == {"Reporting-MTA": f"dns; {HOST}"}
     assert [group["Status"] for group in each] == ["5.1.1", "5.2.2", "5.1.1", "4.4.7"]

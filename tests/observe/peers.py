@@ -47,10 +47,8 @@ class Web:
         return f"{self.scheme}://127.0.0.1:{self.port}/hooks/t0ken?key=s3cret"
 
 
-@contextmanager
-def web(context: ssl.SSLContext | None = None, **how: Any) -> Iterator[Web]:
-    """A web server; over TLS where it is given a context."""
-    seen = Web(**how)
+def _answering(seen: Web) -> type[BaseHTTPRequestHandler]:
+    """Notes each request there, and answers as it says."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -67,13 +65,21 @@ def web(context: ssl.SSLContext | None = None, **how: Any) -> Iterator[Web]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
+    return Handler
 
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            pass  # a client that hangs up over a certificate, or reads no more
 
-    server = Server(("127.0.0.1", 0), Handler)
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass  # a client that hangs up over a certificate, or reads no more
+
+
+@contextmanager
+def web(context: ssl.SSLContext | None = None, **how: Any) -> Iterator[Web]:
+    """A web server; over TLS where it is given a context."""
+    seen = Web(**how)
+    server = _Server(("127.0.0.1", 0), _answering(seen))
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         seen.scheme = "https"

@@ -235,20 +235,22 @@ class Postfix(_Server):
             f"texthash:{self.home}/replies, permit_mynetworks, reject",
         }
         if certificate is not None:
-            for name, path in (
-                ("smtpd_tls_cert_file", certificate.certificate_file),
-                ("smtpd_tls_key_file", certificate.key_file),
-            ):
-                copy = self.home / path.name
-                shutil.copy(path, copy)
-                self._settings[name] = str(copy)
-            self._settings |= {
-                "smtpd_tls_security_level": "may",
-                "smtpd_tls_received_header": "yes",
-            }
+            self._settings |= self._tls(certificate)
         self._settings |= dict(settings or {})
         rows = [f"{recipient} {reply}\n" for recipient, reply in (replies or {}).items()]
         (self.home / "replies").write_text("".join(rows))
+
+    def _tls(self, certificate: Certificate) -> dict[str, str]:
+        """Its settings; the files are copied to where Postfix may read them."""
+        made = {"smtpd_tls_security_level": "may", "smtpd_tls_received_header": "yes"}
+        for name, path in (
+            ("smtpd_tls_cert_file", certificate.certificate_file),
+            ("smtpd_tls_key_file", certificate.key_file),
+        ):
+            copy = self.home / path.name
+            shutil.copy(path, copy)
+            made[name] = str(copy)
+        return made
 
     def start(self) -> None:
         mail = self.home / "mail"

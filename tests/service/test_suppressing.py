@@ -25,7 +25,8 @@ async def ls(house: House, **params: Any) -> list[dict[str, Any]]:
     return (await house.ask("suppression.ls", **params))["rows"]  # type: ignore[no-any-return]
 
 
-async def test_each_state_of_an_address(house: House) -> None:
+async def one_of_each(house: House) -> None:
+    """Dead, dead long ago, in doubt, refused once, complaining, and listed by hand."""
     now = house.clock.now()
     await house.store.strike(
         struck(now, address="a@x.id", is_documented=True),
@@ -35,6 +36,11 @@ async def test_each_state_of_an_address(house: House) -> None:
         struck(now, address="e@x.id", cause=Cause.COMPLAINT, source="complaint"),
     )
     await house.store.enlist([Listed("f@x.id", None, "surat", "uid 0", now)], "x", "x", now)
+
+
+async def test_each_state_of_an_address(house: House) -> None:
+    await one_of_each(house)
+    now = house.clock.now()
     found = await ls(house)
     assert [(one["address"][0], one["state"]) for one in found] == [
         ("a", "in_force"),

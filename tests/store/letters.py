@@ -44,6 +44,12 @@ class SteppingClock:
         return self.passed
 
 
+def _head(subject: str, sender: str, to: str) -> bytes:
+    """As long as those of real letters."""
+    told = f"Subject: {subject}\r\nFrom: {sender}\r\nTo: {to}\r\n"
+    return told.encode("utf-8", "surrogateescape") + b"X-Filler: " + b"x" * 300 + b"\r\n"
+
+
 @dataclass
 class Post:
     """Makes messages with growing ids."""
@@ -64,14 +70,7 @@ class Post:
         **particulars: Any,
     ) -> Message:
         self.at += 1
-        head = (
-            f"Subject: {subject}\r\nFrom: {sender}\r\nTo: {to[0] if to else ''}\r\n".encode(
-                "utf-8", "surrogateescape"
-            )
-            + b"X-Filler: "
-            + b"x" * 300
-            + b"\r\n"
-        )
+        head = _head(subject, sender, to[0] if to else "")
         return Message(
             id=self.ids.next(self.at),
             envelope=Envelope(

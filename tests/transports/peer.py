@@ -163,11 +163,15 @@ class Peer:
                 return False
             case Cut(is_reset):
                 if is_reset:
-                    linger = struct.pack("ii", 1, 0)
-                    own = writer.get_extra_info("socket")
-                    own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                    _will_reset(writer)
                 return False
         return True
+
+
+def _will_reset(writer: asyncio.StreamWriter) -> None:
+    """Its end will be a reset: nothing lingers."""
+    own = writer.get_extra_info("socket")
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 async def _content(reader: asyncio.StreamReader) -> bytes:
