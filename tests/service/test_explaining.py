@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -15,7 +16,7 @@ from relay.service.explaining import Explainer, in_indonesian
 from relay.shaping import hours
 from relay.shaping.base import SHORT
 from relay.shaping.destination import Destination, Profile, Rate
-from relay.shaping.directives import PauseFor, RateOf
+from relay.shaping.directives import PauseFor, RateOf, SlowBy
 from relay.shaping.reaction_settings import Trigger
 from relay.shaping.reactions import Reaction
 from relay.shaping.settings import PauseSettings
@@ -24,6 +25,11 @@ from relay.shaping.warmup import Warmup
 from relay.transports.base import Host, Route
 from tests.service.house import GMAIL, Destinations, House
 
+DEAD = Classification(Category.UNKNOWN_USER, Scope.RECIPIENT, Action.BOUNCE_ADDRESS, "google.user")
+OURS = Classification(Category.AUTH_FAILED, Scope.OURSELVES, Action.FIX_CONFIG, "google.spf")
+LATELY = 1_764_000_000_000
+HOURLY = Rate(1, timedelta(hours=1))
+FREE = Destination("free", Profile("free", connections=1))
 THROTTLE = Classification(
     Category.RATE_LIMITED, Scope.SENDER, Action.SLOW_DOWN_PROVIDER, "google.rate"
 )
@@ -137,79 +143,112 @@ async def test_what_cannot_be_told(params: dict[str, str], says: str) -> None:
         await explainer(House()).explain(params, "siti")
 
 
+def _shaper(*actions: object) -> Shaper:
+    rules = [Reaction("r", actions, Trigger())] if actions else []  # type: ignore[arg-type]
+    return Shaper(PauseSettings(), lambda _: (), reactions=rules, is_ramping=False)
+
+
 def _spend(made: Shaper, to: Destination, now: int) -> None:
     while (said := made.admit(to, "gmail.com", 1, now)) is SHORT:
         made.set_aside(made.setting_aside(now), now)
     assert said is None
 
 
-def _sentences() -> list[str]:
-    """Each sentence that shaping can say of a letter that waits."""
-    found: list[str] = []
-    now = 1_764_000_000_000
+def _why(made: Shaper, to: Destination, at: int = LATELY) -> str:
+    """What it says of a letter that waits."""
+    wait = made.peek(to, "gmail.com", 1, at, 1)
+    assert wait is not None
+    return wait.why
 
-    def ask(made: Shaper, to: Destination, at: int = now) -> None:
-        wait = made.peek(to, "gmail.com", 1, at, 1)
-        assert wait is not None
-        found.append(wait.why)
 
-    def shaper(*actions: object) -> Shaper:
-        rules = [Reaction("r", actions, Trigger())] if actions else []  # type: ignore[arg-type]
-        return Shaper(PauseSettings(), lambda _: (), reactions=rules, is_ramping=False)
+def _healed(made: Shaper, to: Destination) -> None:
+    """As if its pause were over."""
+    made._states[to.key].mode = made._states[to.key].mode.OK
 
-    by_hand = shaper()
-    by_hand.pause("*", None, "siti", now)
-    ask(by_hand, GMAIL)
-    refused = shaper()
-    _spend(refused, GMAIL, now)
-    refused.feedback(GMAIL, THROTTLE, "421 slow down", now)
-    ask(refused, GMAIL)
-    later = now + 20 * MINUTE
-    _spend(refused, GMAIL, later)
-    ask(refused, GMAIL, later)
-    refused.feedback(GMAIL, None, "", later)
-    ask(refused, GMAIL, later)
-    learned = shaper()
-    free = Destination("free", Profile("free", connections=1))
+
+def _of_everything() -> Iterator[str]:
+    made = _shaper()
+    made.pause("*", None, "siti", LATELY)
+    yield _why(made, GMAIL)
+    made = _shaper()
+    for name in ("gmail", "outlook", "yahoo"):
+        to = Destination(name, Profile(name, connections=None), name)
+        made.feedback(to, OURS, "550 5.7.26 SPF did not pass", LATELY)
+    until = next(one.paused_until for one in made.standings(LATELY) if one.key == "*")
+    assert until is not None
+    yield _why(made, FREE, until)  # one to a provider asks first
+
+
+def _after_a_refusal() -> Iterator[str]:
+    made, later = _shaper(), LATELY + 20 * MINUTE
+    _spend(made, GMAIL, LATELY)
+    made.feedback(GMAIL, THROTTLE, "421 slow down", LATELY)
+    yield _why(made, GMAIL)
+    _spend(made, GMAIL, later)
+    yield _why(made, GMAIL, later)
+    made.feedback(GMAIL, None, "", later)
+    yield _why(made, GMAIL, later)
+
+
+def _by_what_was_learned() -> Iterator[str]:
+    made = _shaper()
     for n in range(200):
-        _spend(learned, free, now + n * 100)
-    learned.feedback(free, THROTTLE, "421 slow down", now + 20_000)
-    learned._states["free"].mode = learned._states["free"].mode.OK
-    ask(learned, free, now + 21_000)
-    new = Shaper(PauseSettings(), lambda _: ())
-    _spend(new, GMAIL, now)
-    ask(new, GMAIL)
-    ask(shaper(), Destination("night", Profile("night", hours=hours.parse("01:00-01:01 UTC"))))
-    warm = Destination("warm", Profile("warm", warmup=Warmup(1, 1.4, 9)))
-    warming = shaper()
-    _spend(warming, warm, now)
-    ask(warming, warm)
-    full = Destination("full", Profile("full", rates=(Rate(1, timedelta(hours=1)),)))
-    spent = shaper()
-    _spend(spent, full, now)
-    ask(spent, full)
-    for action in (PauseFor(HOUR), RateOf(Rate(1, timedelta(hours=1)), HOUR)):
-        ruled = shaper(action)
-        ruled.feedback(free, THROTTLE, "421 slow down", now)
-        ruled._states["free"].mode = ruled._states["free"].mode.OK
-        _ = ruled.admit(free, "gmail.com", 1, now + 1)
-        ask(ruled, free, now + 1)
-    dialled = shaper()
-    rated = Destination(
-        "d", Profile("d", connections=1, connection_rates=(Rate(1, timedelta(hours=1)),))
-    )
-    assert dialled.connect(rated, now) is None
-    for at in (now + 1, now + 2):
-        wait = dialled.connect(rated, at)
+        _spend(made, FREE, LATELY + n * 100)
+    made.feedback(FREE, THROTTLE, "421 slow down", LATELY + 20_000)
+    _healed(made, FREE)
+    yield _why(made, FREE, LATELY + 21_000)
+
+
+def _to_who_is_new() -> Iterator[str]:
+    made = Shaper(PauseSettings(), lambda _: ())
+    _spend(made, GMAIL, LATELY)
+    yield _why(made, GMAIL)
+
+
+def _by_a_profile() -> Iterator[str]:
+    night = Destination("night", Profile("night", hours=hours.parse("01:00-01:01 UTC")))
+    yield _why(_shaper(), night)
+    for to in (
+        Destination("warm", Profile("warm", warmup=Warmup(1, 1.4, 9))),
+        Destination("full", Profile("full", rates=(HOURLY,))),
+    ):
+        made = _shaper()
+        _spend(made, to, LATELY)
+        yield _why(made, to)
+
+
+def _by_a_rule() -> Iterator[str]:
+    for action in (PauseFor(HOUR), RateOf(HOURLY, HOUR), SlowBy(50)):
+        made = _shaper(action)
+        made.feedback(GMAIL, DEAD, "550 no such user", LATELY)  # it stops nothing by itself
+        if not isinstance(action, PauseFor):
+            _spend(made, GMAIL, LATELY)
+        yield _why(made, GMAIL, LATELY + 1)
+
+
+def _before_dialling() -> Iterator[str]:
+    made = _shaper()
+    to = Destination("d", Profile("d", connections=1, connection_rates=(HOURLY,)))
+    assert made.connect(to, LATELY) is None
+    for at in (LATELY + 1, LATELY + 2):  # its one connection is open, then one was within the hour
+        wait = made.connect(to, at)
         assert wait is not None
-        found.append(wait.why)
-        dialled.disconnected(rated, at)
-    return found
+        yield wait.why
+        made.disconnected(to, at)
 
 
 def test_every_sentence_is_said_in_indonesian_too() -> None:
-    sentences = _sentences()
-    assert len(sentences) == 13
+    """Each that shaping can say of a letter that waits."""
+    sentences = [
+        *_of_everything(),
+        *_after_a_refusal(),
+        *_by_what_was_learned(),
+        *_to_who_is_new(),
+        *_by_a_profile(),
+        *_by_a_rule(),
+        *_before_dialling(),
+    ]
+    assert len(set(sentences)) == 15
     english = {"is", "the", "paused", "slow", "limit", "bore", "asked", "held", "open"}
     for sentence in sentences:
         said = in_indonesian(sentence)
