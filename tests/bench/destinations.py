@@ -44,6 +44,7 @@ from relay.shaping.profiles import Layer, Profiles
 from relay.shaping.settings import LimitSettings, PauseSettings
 from relay.shaping.shaper import Shaper
 from relay.store import sqlite
+from relay.store.base import Store
 from relay.transports.base import Host, Job, NotYet, Permits, Route
 from tests.scheduling import shipped_profiles
 from tests.store.letters import Post
@@ -148,14 +149,9 @@ async def settled(other: OtherSide, scheduler: Scheduler, is_trickle: bool) -> N
         await asyncio.sleep(SAVED)
 
 
-async def measured(
-    case: str, destinations: int, seconds: float, folder: Path, is_traced: bool = False
-) -> dict[str, Any]:
-    """One case."""
-    rate, says = CASES[case]
-    clock = SystemClock()
+async def filled(store: Store, destinations: int, clock: Clock) -> None:
+    """Two letters to each."""
     post = Post(clock.now())
-    store = await sqlite.open(folder, clock)
     for first in range(0, destinations, 500):
         await store.put(
             *(
@@ -163,24 +159,45 @@ async def measured(
                 for n in range(first, min(first + 500, destinations))
             )
         )
+
+
+async def road(case: str, destinations: int, store: Store, clock: Clock) -> tuple[Parts, OtherSide]:
+    """With the case's limit, and each destination's route known."""
+    rate, says = CASES[case]
     limit = LimitSettings.model_validate({"rate": rate, "connections": 1})
     book = Profiles(shipped_profiles(), [Layer({"*": limit}, {}, "relay.yaml")])
-    other = OtherSide(says, clock)
+    other, routes = OtherSide(says, clock), Routes(book)
     shaper = Shaper(PauseSettings(), book.within, is_ramping=False)
-    parts = Parts(
-        store,
-        Routes(book),
-        other,
-        shaper,
-        shipped_classifier(),
-        clock,
-        Ids(),
-        lambda event: None,
-        Tuning("relay.lpse.example.go.id"),
-    )
-    scheduler = Scheduler(parts)
     for n in range(destinations):
-        await parts.router.route(f"d{n}.example")
+        await routes.route(f"d{n}.example")
+    parts = Parts(
+        *(store, routes, other, shaper, shipped_classifier(), clock, Ids()),
+        *(lambda event: None, Tuning("relay.lpse.example.go.id")),
+    )
+    return parts, other
+
+
+async def watched(other: OtherSide, seconds: float) -> dict[str, Any]:
+    """What this process uses in so many seconds, and how many letters leave."""
+    written, cpu, began = other.written, time.process_time(), time.perf_counter()
+    await asyncio.sleep(seconds)
+    took, cpu = time.perf_counter() - began, time.process_time() - cpu
+    return {
+        "cpu_percent": round(100 * cpu / took, 2),
+        "letters": other.written - written,
+        "seconds": round(took, 1),
+    }
+
+
+async def measured(
+    case: str, destinations: int, seconds: float, folder: Path, is_traced: bool = False
+) -> dict[str, Any]:
+    """One case."""
+    clock = SystemClock()
+    store = await sqlite.open(folder, clock)
+    await filled(store, destinations, clock)
+    parts, other = await road(case, destinations, store, clock)
+    scheduler = Scheduler(parts)
     before, traced = resident(), None
     if is_traced:
         tracemalloc.start(FRAMES)
@@ -189,20 +206,15 @@ async def measured(
     running = asyncio.create_task(scheduler.run())
     await settled(other, scheduler, case == "trickle")
     if case == "stopped":
-        shaper.pause("*", None, "by hand", clock.now())
+        parts.shaper.pause("*", None, "by hand", clock.now())
         scheduler.nudge()
         await asyncio.sleep(5)
-    written, cpu, began = other.written, time.process_time(), time.perf_counter()
-    await asyncio.sleep(max(seconds, 60) if case == "trickle" else seconds)
-    took, cpu = time.perf_counter() - began, time.process_time() - cpu
-    found = {
+    used = await watched(other, max(seconds, 60) if case == "trickle" else seconds)
+    found = used | {
         "case": case,
         "destinations": destinations,
         "lanes": len(scheduler._lanes),
-        "cpu_percent": round(100 * cpu / took, 2),
         "grown_mb": round(resident() - before, 1),
-        "letters": other.written - written,
-        "seconds": round(took, 1),
         "held": None if traced is None else held(traced, destinations),
     }
     running.cancel()

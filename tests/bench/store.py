@@ -33,6 +33,21 @@ async def measure(letters: int, producers: int, vendors: int, folder: Path) -> N
         )
         for n in range(letters)
     ][::-1]
+    await _put(store, entries, producers)
+    began = time.perf_counter()
+    depths = await store.depths()
+    print(f"depths  {(time.perf_counter() - began) * 1e3:9.2f} ms, {len(depths)} rows")
+    await _settle(store, await _claim(store, letters))
+    began = time.perf_counter()
+    await store.close()
+    used = sum(file.stat().st_size for file in folder.iterdir())
+    print(
+        f"close   {(time.perf_counter() - began) * 1e3:9.1f} ms; {used / letters:.0f} octets each"
+    )
+
+
+async def _put(store: sqlite.SqliteStore, entries: list[Entry], producers: int) -> None:
+    letters = len(entries)
     began, busy = time.perf_counter(), time.thread_time()
     await asyncio.gather(*(_produce(store, entries) for _ in range(producers)))
     took, loop_cpu = time.perf_counter() - began, time.thread_time() - busy
@@ -43,9 +58,9 @@ async def measure(letters: int, producers: int, vendors: int, folder: Path) -> N
         f" p50 {waits[len(waits) // 2] * 1e3:.2f} ms,"
         f" p99 {waits[len(waits) * 99 // 100] * 1e3:.2f} ms"
     )
-    began = time.perf_counter()
-    depths = await store.depths()
-    print(f"depths  {(time.perf_counter() - began) * 1e3:9.2f} ms, {len(depths)} rows")
+
+
+async def _claim(store: sqlite.SqliteStore, letters: int) -> list[Delivery]:
     leased: list[Delivery] = []
     times: list[float] = []
     began = time.perf_counter()
@@ -62,18 +77,17 @@ async def measure(letters: int, producers: int, vendors: int, folder: Path) -> N
     print(
         f"claim   {letters / took:9.0f}/s  200 a claim, p50 {times[len(times) // 2] * 1e3:.2f} ms"
     )
+    return leased
+
+
+async def _settle(store: sqlite.SqliteStore, leased: list[Delivery]) -> None:
+    letters = len(leased)
     began, busy = time.perf_counter(), time.thread_time()
-    for at in range(0, len(leased), 50):
+    for at in range(0, letters, 50):
         await store.settle([delivered(one) for one in leased[at : at + 50]], START + 5000)
     took, loop_cpu = time.perf_counter() - began, time.thread_time() - busy
     print(
         f"settle  {letters / took:9.0f}/s  50 a call, loop {loop_cpu / letters * 1e6:.0f} µs each"
-    )
-    began = time.perf_counter()
-    await store.close()
-    used = sum(file.stat().st_size for file in folder.iterdir())
-    print(
-        f"close   {(time.perf_counter() - began) * 1e3:9.1f} ms; {used / letters:.0f} octets each"
     )
 
 
