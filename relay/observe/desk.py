@@ -52,7 +52,7 @@ class Desk:
 
     @property
     def waiting(self) -> int:
-        """Alerts that are not told yet."""
+        """Alerts that lie here, without those of a message that was taken up."""
         return sum(row.count for row, _ in self._rows.values()) + self.unlisted
 
     @property

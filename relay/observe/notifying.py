@@ -65,6 +65,7 @@ class Post:
         self._carrier = Carrier(told.way)
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._under_way = 0  # alerts of the message that is being tried
         self._is_lasting = False  # the last try's fault: the same again would not help
         self._delivered, self._suppressed = 0, 0
         self._failures, self._fault, self._fault_at = 0, "", 0
@@ -135,7 +136,7 @@ class Post:
             "delivered": self._delivered,
             "failed": self._failures,
             "suppressed": self._suppressed,
-            "waiting": self.desk.waiting,
+            "waiting": self.desk.waiting + self._under_way,
             "fault": self._fault,
             "fault_at": iso(self._fault_at) if self._fault else None,
         }
@@ -163,6 +164,7 @@ class Post:
 
     async def _deliver(self, message: Message) -> None:
         """All tries. What does not arrive, or is cut short, lies on the desk again."""
+        self._under_way = message.count
         try:
             for delay in (*self._delays, None):
                 if await self._tried(message, delay is None):
@@ -176,6 +178,8 @@ class Post:
             raise
         except Exception:  # a fault of ours: the task goes on, and so does the alert
             logger.exception("alert %s by %s", message.name, self.told.label)
+        finally:
+            self._under_way = 0
         self.desk.failed(message, self._steady())
 
     async def _tried(self, message: Message, is_last: bool = True) -> bool:

@@ -57,7 +57,7 @@ def test_a_fault_has_no_figures_and_stands_beside_the_rest(tmp_path: Path) -> No
     table = tables.markdown(document, read)
     assert "| c | postfix | – | 10.0 (×4.00) |" in table
     assert "| d | ours | – | – |" in table
-    assert "2 cores" not in table or machine["cores"] == 2
+    assert f", {machine['cores']} cores," in table
     (tmp_path / "other.json").write_text('{"runs": [{}]}')
     with pytest.raises(ValueError, match=r"other\.json is no file of this bench"):
         results.read(tmp_path / "other.json")

@@ -15,8 +15,10 @@ def _alerts() -> tuple[Alerts, list[Event], HandClock]:
 
 
 def test_it_is_what_filters_are_handed() -> None:
-    alerts: AlertsProtocol = _alerts()[0]
+    made, said, _ = _alerts()
+    alerts: AlertsProtocol = made
     alerts.alert("a", "b")
+    assert [(one.name, one.detail) for one in said if isinstance(one, Alert)] == [("a", "b")]
 
 
 def test_the_first_is_said_at_once_the_next_once_an_hour() -> None:

@@ -141,13 +141,18 @@ async def test_a_writer_that_fails_feeds_nobody(caplog: pytest.LogCaptureFixture
     assert "does not answer" in caplog.text
 
 
-async def test_a_writer_that_hangs_is_given_up_after_its_patience() -> None:
+async def test_a_writer_that_hangs_is_given_up_after_its_patience(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def hangs() -> None:
         await asyncio.Event().wait()
 
-    pulse = Pulse(hangs, HandClock(), patience=0.01)
+    fed: list[int] = []
+    pulse = Pulse(hangs, HandClock(), lambda: fed.append(1), patience=0.01)
     async with asyncio.timeout(20):
         await pulse.beat()
+    assert not fed
+    assert "does not answer: TimeoutError()" in caplog.text
 
 
 async def test_the_pulse_beats_and_measures_lateness() -> None:

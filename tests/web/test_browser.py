@@ -149,6 +149,7 @@ async def test_no_hostile_letter_runs_or_calls_home() -> None:
             frame = page.frames[1]
             assert frame.url == f"{site.base}/inbox/{ref}/isi"
             assert frame.child_frames == []
+        assert len(requested) > len(HOSTILE)
         assert all(url.startswith(site.base) for url in requested)
         assert outside.connections() == 0
         async with page.expect_event("requestfailed"):
