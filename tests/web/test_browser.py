@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,31 +17,29 @@ from relay.mail import ids
 from relay.mail.instant import MINUTE
 from relay.observe.serving import bound
 from relay.store.base import Mailbox
+from tests.peers.browser import executable
 from tests.web.hostile import HOSTILE
 from tests.web.shelf import LINK_ID, NOW, Shelf, row
 from tests.web.site import Site, serving
 
 NAMES = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome")
-
-
-def _chromium() -> str | None:
-    named = os.environ.get("RELAY_CHROMIUM")
-    return named or next(filter(None, map(shutil.which, NAMES)), None)
-
-
-pytestmark = pytest.mark.skipif(
-    _chromium() is None,
-    reason="NO BROWSER: the pages were not tried in one (apt-get install chromium, or name one "
-    "in RELAY_CHROMIUM)",
-)
+CHROMIUM = os.environ.get("RELAY_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+pytestmark = [] if CHROMIUM else [pytest.mark.peer("browser")]  # this machine's, or the peer
 
 
 @asynccontextmanager
 async def _browser(**options: Any) -> AsyncIterator[Any]:
     """A page of a new browser; what a script writes to the console comes with it."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with _page(CHROMIUM or executable(Path(folder)), options) as page:
+            yield page
+
+
+@asynccontextmanager
+async def _page(program: str | Path, options: dict[str, Any]) -> AsyncIterator[Any]:
     async with async_playwright() as tool:
         browser = await tool.chromium.launch(
-            executable_path=_chromium(),
+            executable_path=program,
             args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
         )
         context = await browser.new_context(locale="id-ID", **options)
