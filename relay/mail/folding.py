@@ -27,7 +27,7 @@ _WORD: Final = re.compile(
     r"=\?([!#-&+\-0-9A-Z\\^-~]{1,40})(?:\*[A-Za-z0-9-]{0,40})?\?([bBqQ])\?([!->@-~ ]*)\?="
 )
 _CHARSET: Final = re.compile(
-    r"(?:utf|us-|ascii|iso|latin|windows|cp\d|koi8|big5|gb|euc|shift|ks_c|mac|tis|hz)",
+    r"(?:utf(?![\W_]*7)|us-|ascii|iso|latin|windows|cp\d|koi8|big5|gb|euc|shift|ks_c|mac|tis|hz)",
     re.IGNORECASE,
 )
 _CONTROLS: Final = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233), " ")
@@ -215,7 +215,8 @@ def unfold(raw: bytes) -> str:
 
 def decode_octets(octets: bytes, charset: str = "utf-8") -> str:
     """Octets as text whatever they are: the charset, else UTF-8, else Latin-1."""
-    # Python knows codecs that are no charsets (idna, unicode_escape): never asked by a letter.
+    # Python knows codecs that are no charsets (idna, unicode_escape): never asked by a letter. Nor
+    # is UTF-7, which gives half a surrogate pair where one is written, and no text holds that.
     for name in (charset if _CHARSET.match(charset) else "utf-8", "utf-8"):
         try:
             return octets.decode(name)

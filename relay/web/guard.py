@@ -10,6 +10,7 @@ from __future__ import annotations
 import urllib.parse
 from ipaddress import ip_address
 from typing import Final
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -19,6 +20,7 @@ from relay.observe.serving import split_address
 from relay.web.settings import WebSettings
 
 MAX_FORM: Final = 8 * 1024  # octets of a form
+MAX_FIELDS: Final = 20
 PAGE_POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; frame-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -84,8 +86,11 @@ def is_same_site(request: Request, base_url: str | None) -> bool:
     fetched = request.headers.get("sec-fetch-site")
     if origin is None:
         return fetched in (None, "same-origin", "none")
-    ours = urllib.parse.urlsplit(base_url or f"http://{request.headers.get('host', '')}")
-    return origin.lower() == f"{ours.scheme}://{ours.netloc}".lower()
+    ours = f"http://{request.headers.get('host', '')}"
+    if base_url:
+        base = urllib.parse.urlsplit(base_url)
+        ours = f"{base.scheme}://{base.netloc}"
+    return origin.lower() == ours.lower()
 
 
 async def form(request: Request) -> dict[str, str]:
@@ -95,8 +100,10 @@ async def form(request: Request) -> dict[str, str]:
         octets += piece
         if len(octets) > MAX_FORM:
             return {}
-    fields = urllib.parse.parse_qsl(octets.decode("utf-8", "replace"), max_num_fields=20)
-    return dict(fields)
+    try:
+        return dict(parse_qsl(octets.decode("utf-8", "replace"), max_num_fields=MAX_FIELDS))
+    except ValueError:  # more fields
+        return {}
 
 
 def problems(settings: WebSettings) -> list[tuple[str, str]]:

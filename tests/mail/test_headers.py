@@ -242,6 +242,15 @@ def test_decoding_is_total(value: str) -> None:
     assert folding.decode(value).isprintable() or "\ufffd" in folding.decode(value)
 
 
+@pytest.mark.parametrize("charset", ["utf-7", "UTF7", "utf_7", "utf-8", "utf-16", "gb18030", "hz"])
+@given(st.binary(max_size=60))
+@example(b"+2AA-")
+def test_what_was_decoded_can_be_written_again(charset: str, octets: bytes) -> None:
+    """UTF-7 can say half a surrogate pair, which no pattern, page or store can take."""
+    text = folding.decode_octets(octets, charset)
+    assert not [letter for letter in text if "\ud800" <= letter <= "\udfff"]
+
+
 @pytest.mark.parametrize(
     "head",
     [

@@ -111,9 +111,20 @@ async def test_another_sites_form_is_refused(
     assert not site.shelf.used
 
 
-async def test_a_form_without_end_is_not_read(site: Site) -> None:
+@pytest.mark.parametrize(
+    "fields", [{"t": "x" * 100_000}, {f"f{n}": "x" for n in range(21)}], ids=["long", "many"]
+)
+async def test_a_form_without_end_is_not_read(site: Site, fields: dict[str, str]) -> None:
     async with site.client() as client:
-        answer = await client.post(f"{site.base}/masuk", data={"t": "x" * 100_000})
+        answer = await client.post(f"{site.base}/masuk", data=fields)
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "inbox]"])
+async def test_a_form_to_a_host_that_is_none_is_refused(site: Site, host: str) -> None:
+    headers = {"Host": host, "Origin": "http://inbox"}
+    async with site.client() as client:
+        answer = await client.post(f"{site.base}/masuk", data={"t": "x"}, headers=headers)
     assert answer.status_code == 401
 
 

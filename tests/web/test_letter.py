@@ -165,6 +165,21 @@ async def test_the_letters_content(client: httpx.AsyncClient) -> None:
     assert "Pengirim: &#34;LPSE Provinsi Contoh&#34;" in printed
 
 
+@pytest.mark.parametrize("page", ["", "/isi", "/isi?cetak", "/lampiran/1"])
+async def test_half_a_letter_of_utf_7_breaks_no_page(page: str) -> None:
+    shelf, made = Shelf(), row("x")
+    half = b"+2AA-"  # the first half of a surrogate pair
+    letter = b"From: =?utf-7?q?%b?= <a@x.id>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    letter += b"--b\r\nContent-Type: text/plain; charset=utf-7\r\n\r\nisi %b\r\n"
+    letter += b"--b\r\nContent-Type: x/y; name*=utf-7''%b\r\n\r\n\r\n--b--\r\n"
+    shelf.add(Mailbox(1, LINK_ID, "x"), made, letter % (half, half, half))
+    site = site_of(shelf)
+    async with site.client() as client:
+        await enter(client, site.link())
+        answer = await client.get(f"/inbox/{ids.show(made.message_id, 0)}{page}")
+    assert answer.status_code == 200
+
+
 async def test_a_letter_that_cannot_be_taken_apart_shows_its_source(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
