@@ -5,20 +5,27 @@ A file says by which code it was played: lines of two codes are no one benchmark
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
+from subprocess import run
 from typing import Any, Final
 
 import relay
 from relay.lab.rehearsing.cases import Case
 from relay.lab.rehearsing.marks import Kind, Verdict
 
-# Whatever may change a result; the rest of the house may not.
-_DECIDING: Final = ("lab", "mail", "replies", "scheduler", "shaping", "store", "settle.py")
+# What a draw loads is what can change it: the modules, and what they read.
+_LOADS: Final = """
+import sys, tests.bench.shaping
+print(*sorted(n for n in sys.modules if n == "relay" or n.startswith("relay.")))
+"""
 
 Key = tuple[str, str, str, int, int, int, int]
 
@@ -86,14 +93,33 @@ def line_of(side: str, verdict: Verdict, cpu: float) -> Line:
 
 
 def source() -> str:
-    """The digest of the code that decides results."""
+    """The digest of the code that decides results: not its comments, nor what no draw loads."""
     root, told = Path(relay.__file__).parent, sha256()
-    for name in _DECIDING:
-        where = root / name
-        files = [where] if where.is_file() else [*where.rglob("*.py"), *where.rglob("*.yaml")]
-        for file in sorted(files):
-            told.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
+    for module in deciding():
+        spec = find_spec(module)
+        file = Path(str(spec and spec.origin))
+        told.update(f"{module}\0{sense(file.read_text(encoding='utf-8'))}\0".encode())
+    for file in sorted(root.rglob("*.yaml")):
+        told.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
     return told.hexdigest()[:16]
+
+
+def deciding() -> list[str]:
+    """The modules of the relay that a draw loads, by name; asked of a fresh interpreter."""
+    asked = [sys.executable, "-c", _LOADS]
+    return run(asked, check=True, capture_output=True, text=True).stdout.split()
+
+
+def sense(text: str) -> str:
+    """A module, without what only people read of it."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            said = body[0].value
+            if isinstance(said, ast.Constant) and isinstance(said.value, str):
+                del body[0]
+    return ast.dump(tree)
 
 
 class Mixed(ValueError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from relay.lab.rehearsing.marks import Kind
 from relay.lab.rehearsing.sides import OURS
 from relay.lab.rehearsing.wrong import SNAPS_BACK
 from tests.bench import tables
-from tests.bench.lines import Line, Mixed, merged, read, write
+from tests.bench.lines import Line, Mixed, deciding, merged, read, sense, write
 from tests.bench.rows import rows, unfailed
 from tests.bench.shaping import judgement, main, options, play, wanted
 
@@ -115,3 +117,22 @@ def test_a_small_draw_is_played_and_written_down() -> None:
     assert (line.side, line.model, line.lost, line.wrong) == (OURS.name, "yahoo", 0, 0)
     assert line.tried >= line.delivered > 0
     assert play((case, (OURS.name,)))[0].speed == line.speed
+
+
+def test_a_digest_is_of_what_a_draw_loads_and_of_its_sense() -> None:
+    """What a draw does must be in it, and a word in a comment must not: 4,800 draws are played in
+    several nights."""
+    there = deciding()
+    assert {"relay.shaping.shaper", "relay.lab.rehearsing.world", "relay.store.memory"} <= {*there}
+    assert not {"relay.store.sqlite", "relay.ingress.protocol", "relay.cli"} & {*there}
+    play_it = (
+        "import sys; from tests.bench.shaping import Case, play;"
+        "play((Case('small', 'steady', 0, 60, 10, 3), ('ours',)));"
+        "print(*(n for n in sys.modules if n == 'relay' or n.startswith('relay.')))"
+    )
+    asked = [sys.executable, "-c", play_it]
+    loaded = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split()
+    assert {*loaded} == {*there}
+    plain = "def f(x: int) -> int:\n    return x\n"
+    told = 'def f(x: int) -> int:\n    """It."""\n    return x  # at once\n'
+    assert sense(plain) == sense(told) != sense(plain.replace("return x", "return 1"))
