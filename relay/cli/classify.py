@@ -5,10 +5,10 @@ from __future__ import annotations
 import json as jsonlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -61,7 +61,7 @@ def classify(
     if jsonl is not None:
         raise typer.Exit(_rows(classifier, jsonl))
     assert reply is not None  # noqa: S101 - one of the two was given
-    text = sys.stdin.read() if reply == "-" else reply
+    text = "".join(_piped()) if reply == "-" else reply
     if not text.strip():
         fail("classify: nothing to classify", USAGE)
     verdicts = [_verdict(classifier, part, mx, stage) for part in _parts(text)]
@@ -148,10 +148,15 @@ def _rows(classifier: Classifier, source: str) -> int:
     return worst
 
 
+def _piped() -> Iterator[str]:
+    """The lines of standard input, whatever octets a log holds."""
+    return (line.decode("utf-8", "replace") for line in sys.stdin.buffer)
+
+
 @contextmanager
-def _lines(source: str) -> Iterator[TextIO]:
+def _lines(source: str) -> Iterator[Iterable[str]]:
     if source == "-":
-        yield sys.stdin
+        yield _piped()
         return
     try:
         with Path(source).open(encoding="utf-8", errors="replace") as lines:

@@ -21,6 +21,8 @@ _LETTERS: Final = {
 _PLAIN: Final = str.maketrans(
     _LETTERS
     | {"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "\u00a0": " ", "\x00": " "}
+    # Halves of surrogate pairs, as octets that are no UTF-8 come from a shell: RE2 takes none.
+    | dict.fromkeys(map(chr, range(0xD800, 0xE000)), "\ufffd")
 )
 _REPEATED: Final = re.compile(r"(?<![\w.])[245][0-9]{2}[ -][245]\.[0-9]{1,3}\.[0-9]{1,3} ")
 _LEADING_CODE: Final = re.compile(r"^[245][0-9]{2}[ -](?:[245]\.[0-9]{1,3}\.[0-9]{1,3} )?")

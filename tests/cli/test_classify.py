@@ -31,6 +31,19 @@ def test_from_standard_input() -> None:
     assert run("classify", "-", "--json", stdin=REPLY + "\n").json["category"] == "unknown_user"
 
 
+def test_octets_that_are_no_utf_8_are_read_all_the_same() -> None:
+    """A log in Latin-1, piped in or pasted: the shell hands its octets over as they are."""
+    line = b"550 5.1.1 No such user \xe9\n"
+    row = b'{"text": "550 5.1.1 No such user \xe9"}\n'
+    pasted = line.decode("utf-8", "surrogateescape")
+    for answer in (
+        run("classify", "-", "--json", stdin=line),
+        run("classify", pasted, "--json"),
+        run("classify", "--jsonl", "-", stdin=row),
+    ):
+        assert (answer.code, answer.json["category"]) == (0, "unknown_user")
+
+
 def test_rows_keep_their_order_and_a_bad_one_is_named(tmp_path: Path) -> None:
     rows = [
         json.dumps({"id": "a", "text": REPLY}),

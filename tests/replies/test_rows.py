@@ -40,6 +40,11 @@ def test_the_fields_count_where_the_text_has_no_code(classifier: Classifier) -> 
     assert (answer["category"], answer["action"]) == ("mailbox_full", "retry_later")
 
 
+def test_a_text_of_no_utf_8_is_read_all_the_same(classifier: Classifier) -> None:
+    answer = rows.classify_line(classifier, '{"text": "550 5.1.1 \\ud800 No such user"}')
+    assert answer["category"] == "unknown_user"
+
+
 def test_a_log_line_may_stand_in_the_text(classifier: Classifier) -> None:
     text = (
         "<a@b.example>: host mx.b.example[192.0.2.1] said: 550 No such user here "

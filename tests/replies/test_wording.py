@@ -1,7 +1,7 @@
 """What patterns see of a text, and that a frame around a sentence blames nobody."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from relay.mail import reply as replies
@@ -26,6 +26,14 @@ from relay.replies import Classifier, wording
 )
 def test_a_text_made_comparable(text: str, seen: str) -> None:
     assert wording.comparable(text) == seen
+
+
+@given(st.text(st.characters()))
+@example("\udcff user unknown")
+def test_a_pattern_can_be_looked_for_in_it(text: str) -> None:
+    """Octets that were no UTF-8 come as halves of surrogate pairs, which RE2 does not take."""
+    seen = wording.comparable(text)
+    assert seen.encode().decode() == seen
 
 
 @given(st.text())
