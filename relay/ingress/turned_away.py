@@ -41,9 +41,10 @@ async def keep(
     try:
         since = transaction.now - millis(settings.keep)
         id = await intake.keep_refused(letter, octets, since, settings.most)
-    except StoreError as error:
+    except Exception as error:  # a lost link too: the client gets the reply that it was given
+        why = error if isinstance(error, StoreError) else repr(error)
         alerts.alert(
-            "letter_refused", f"a letter {of} was refused, and could not be kept ({error}): {said}"
+            "letter_refused", f"a letter {of} was refused, and could not be kept ({why}): {said}"
         )
         return
     alerts.alert(

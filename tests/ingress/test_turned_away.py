@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from relay.ingress.bounces import ReturnHandler
+from relay.ingress.link import LinkLost
 from relay.store.base import StoreError
 from relay.store.turned_away import RefusedLetter
 from tests.ingress.house import SENDER, House, house, letter
@@ -65,6 +66,21 @@ async def test_a_fault_of_ours_keeps_it_too_and_a_store_that_cannot_is_named(
         assert (await hand_in(here, letter())).startswith("451")
         _, detail = here.log.alerts[-1]
         assert "could not be kept (the disk is gone)" in detail
+
+
+async def test_where_the_store_is_out_of_reach_the_refusal_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker's link to it broke: no StoreError, and no reason to say 451 for a 5yz."""
+
+    async def lost(*_: object) -> int:
+        raise LinkLost("the other end hung up")
+
+    async with house() as here:
+        monkeypatch.setattr(here.store, "keep_refused", lost)
+        assert (await hand_in(here, letter() + b"a\0b\r\n")).startswith("5")
+        [(_, detail)] = [a for a in here.log.alerts if a[0] == "letter_refused"]
+        assert "could not be kept (LinkLost('the other end hung up'))" in detail
 
 
 async def test_what_is_taken_is_not_kept_here_nor_what_comes_back() -> None:
