@@ -148,17 +148,22 @@ class ReturnHandler(Handler):
         except ReportError as error:
             to = transaction.recipients[0].as_given
             return self._refused(visit, UNREADABLE, "unreadable", sender, to, str(error))
+        said = NOTED
+        noted = 0
         for recipient in transaction.recipients:
-            arrival = Arrival(client, sender, recipient.as_given)
+            given = recipient.as_given
             try:
                 token = self._meant(recipient)
-            except ReturnPathError:
-                continue  # it expired between RCPT and the dot
+            except ReturnPathError as error:  # it expired between RCPT and the dot
+                outcome = error.refusal.value
+                said = self._refused(visit, EXPIRED, outcome, sender, given, str(error))
+                continue
             try:
-                await self.noting.note(report, octets, token, arrival)
+                await self.noting.note(report, octets, token, Arrival(client, sender, given))
             except Full:
                 return FULL
-        return NOTED
+            noted += 1
+        return NOTED if noted else said
 
     def _refused(
         self, visit: Visit, reply: Reply, outcome: str, sender: str, recipient: str, why: str

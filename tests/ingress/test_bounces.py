@@ -16,7 +16,7 @@ from relay.ingress.settings import ReturnPathSettings
 from relay.mail.ids import Ids
 from relay.mail.instant import DAY
 from relay.mail.late import Kind
-from relay.mail.return_path import ReturnPath
+from relay.mail.return_path import Refusal, ReturnPath, ReturnPathError, Token
 from relay.shaping.settings import LifeSettings
 from tests.ingress import house as houses
 from tests.ingress import tls
@@ -39,6 +39,25 @@ async def test_forged_expired_and_foreign_are_refused_at_rcpt() -> None:
         assert [reply[:9] for reply in replies] == ["550 5.7.1", "550 5.4.7", "550 5.1.1"]
         assert door.told() == ["forged", "expired", "foreign"]
         assert (await client.ask("DATA")).startswith("503")
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+async def test_what_expires_before_the_dot_is_not_called_noted(
+    monkeypatch: pytest.MonkeyPatch, is_alone: bool
+) -> None:
+    def over(*_: object) -> Token:
+        raise ReturnPathError(Refusal.EXPIRED, "it has expired")
+
+    async with open_door() as door, door.client() as client:
+        for line in ("EHLO x", "MAIL FROM:<>", f"RCPT TO:<{door.ours}>"):
+            assert (await client.ask(line)).startswith("250")
+        if not is_alone:
+            assert (await client.ask(f"RCPT TO:<abuse@{DOMAIN}>")).startswith("250")
+        assert (await client.ask("DATA")).startswith("354")
+        monkeypatch.setattr(ReturnPath, "read", over)
+        await client.say(b"Subject: x\r\n\r\nx\r\n.\r\n")
+        assert (await client.hear()).startswith("550 5.4.7" if is_alone else "250")
+        assert door.told() == (["expired"] if is_alone else ["expired", "kept"])
 
 
 @pytest.mark.parametrize(
