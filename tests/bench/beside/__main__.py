@@ -2,7 +2,8 @@
 
 Each case is played on each side in turn, and all of it again (`--repeat`); each play starts the
 side anew on an empty queue, and counts at the sink what was sent. A fault in one is told and the
-rest goes on; the exit code is then 1.
+rest goes on; the exit code is then 1. What was found is written down after each play, so that a
+run that is cut short has what it played.
 """
 
 from __future__ import annotations
@@ -92,11 +93,13 @@ def main() -> int:
         return 2
     pem = sides.key()
     proofs = prove(names, pem)
-    runs = list(played(cases, names, asked.repeat or (1 if asked.quick else 5), pem))
-    found = results.document(runs, asked.quick, before) | {"proofs": proofs}
-    show(found, runs, asked.markdown)
     out = asked.out or RESULTS / f"beside{'-quick' if asked.quick else ''}.json"
-    results.write(out, found)
+    runs: list[Run] = []
+    for run in played(cases, names, asked.repeat or (1 if asked.quick else 5), pem):
+        runs.append(run)
+        found = results.document(runs, asked.quick, before) | {"proofs": proofs}
+        results.write(out, found)
+    show(found, runs, asked.markdown)
     print(f"written to {out}", file=sys.stderr)
     return 1 if any(run.fault for run in runs) else 0
 

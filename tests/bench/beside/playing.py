@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from tests.bench.beside.cases import Case
-from tests.bench.beside.sides import OURS, TRANSACTION, Running, running
+from tests.bench.beside.sides import POSTFIX, TRANSACTION, Running, running
 from tests.bench.beside.source import SENDER, Order, Report
 from tests.bench.beside.tls_sink import TlsSink
 from tests.bench.beside.weighing import Peak, used
@@ -131,7 +131,7 @@ def _weigh_waiting(case: Case, world: Running, side: str) -> Figures:
     report = _smtp_source(case, world.port)
     if report.fault:
         raise Fault(report.fault)
-    if side != OURS:
+    if side in POSTFIX:
         _await_deferred(world.queue, case.letters + case.warming)
     time.sleep(4 * REST)
     return Figures(room=round((used(world.queue, SEARCH) - before) / case.letters, 1))

@@ -1,4 +1,4 @@
-"""Sides: the installed relay as one process, and Postfix with OpenDKIM, stock and tuned.
+"""Sides: the installed relay, alone or with a worker, and Postfix with OpenDKIM, stock and tuned.
 
 Each start is fresh, in a folder of its own; all sides sign with one RSA-2048 key.
 """
@@ -29,6 +29,8 @@ from tests.peers.ports import POLL, await_greeting, free_port
 from tests.peers.postfix import PostfixRelay
 
 OURS: Final = "ours"
+WORKERS: Final = "ours-workers"
+"""The relay with a process of its own for the door: one, since the machine has two cores."""
 STOCK: Final = {
     "in_flow_delay": "1s",
     "smtp_destination_concurrency_limit": "20",
@@ -38,10 +40,10 @@ TUNED: Final = {"smtp_tls_connection_reuse": "yes"}
 """Beside what every PostfixRelay has; where STARTTLS goes out, sessions are used again."""
 
 POSTFIX: Final = {"postfix": TUNED, "postfix-stock": STOCK}
-SIDES: Final = (OURS, *POSTFIX)
+SIDES: Final = (OURS, *POSTFIX, WORKERS)
 PROGRAM = Path(sys.executable).with_name("lpse-relay")  # --program names another
 START: Final = 60.0  # seconds, on a machine that has other work, too
-TRANSACTION: Final = {OURS: 1, "postfix": 50, "postfix-stock": 50}
+TRANSACTION: Final = {OURS: 1, WORKERS: 1, "postfix": 50, "postfix-stock": 50}
 """Recipients that a side puts into one transaction to a next hop; each is its shipped setting."""
 
 CONFIG: Final = """\
@@ -94,8 +96,9 @@ def running(side: str, case: Case, next_hop: int, pem: bytes) -> Iterator[Runnin
         group = Group.made(side)
         if group is not None:
             stack.callback(group.remove)
-        if side == OURS:
-            yield stack.enter_context(_ours(case, next_hop, pem, group))
+        if side in (OURS, WORKERS):
+            more = "workers: 1\n" if side == WORKERS else ""
+            yield stack.enter_context(_ours(case, next_hop, pem, group, more))
         else:
             yield stack.enter_context(_postfix(side, case, next_hop, pem, group))
 
@@ -111,20 +114,12 @@ def _entered(group: Group | None) -> contextlib.AbstractContextManager[None]:
 
 
 @contextlib.contextmanager
-def _ours(case: Case, next_hop: int, pem: bytes, group: Group | None) -> Iterator[Running]:
+def _ours(
+    case: Case, next_hop: int, pem: bytes, group: Group | None, more: str = ""
+) -> Iterator[Running]:
     home = Path(tempfile.mkdtemp(prefix="lpse-bench-"))
     door = free_port()
-    routes = {"*": f"127.0.0.1:{next_hop}"} if case.domains == 1 else dict(hops(case, next_hop))
-    text = CONFIG.format(
-        door=door,
-        tls="starttls" if case.is_auth_in else "off",
-        routes="\n".join(f'  "{name}": smtp://{hop}' for name, hop in routes.items()),
-        web=free_port(),
-        metrics=free_port(),
-    )
-    if case.is_auth_in:
-        self_signed(home, "127.0.0.1")
-        text += GUARDED
+    text = _configured(home, case, next_hop, door) + more
     (home / "relay.yaml").write_text(text)
     (home / "s1.pem").write_bytes(pem)
     (home / "s1.pem").chmod(0o600)
@@ -144,6 +139,22 @@ def _ours(case: Case, next_hop: int, pem: bytes, group: Group | None) -> Iterato
     finally:
         _stop(process)
         shutil.rmtree(home)
+
+
+def _configured(home: Path, case: Case, next_hop: int, door: int) -> str:
+    """The relay's YAML for a case, its certificate made where it needs one."""
+    routes = {"*": f"127.0.0.1:{next_hop}"} if case.domains == 1 else dict(hops(case, next_hop))
+    text = CONFIG.format(
+        door=door,
+        tls="starttls" if case.is_auth_in else "off",
+        routes="\n".join(f'  "{name}": smtp://{hop}' for name, hop in routes.items()),
+        web=free_port(),
+        metrics=free_port(),
+    )
+    if case.is_auth_in:
+        self_signed(home, "127.0.0.1")
+        text += GUARDED
+    return text
 
 
 def _await(process: subprocess.Popen[bytes], control: Path, said: Path) -> None:
