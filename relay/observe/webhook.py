@@ -48,7 +48,8 @@ class Webhook:
         return f"{parts.scheme}://{host}{parts.path if len(parts.path) <= 1 else '/…'}"
 
     def carry(self, message: Message) -> str:
-        """See Way.carry. A certificate's fault, a redirect and a 4yz are lasting."""
+        """See Way.carry. A certificate's fault, a redirect, and a 4yz that does not pass by itself
+        (408, 425, 429 do) are lasting."""
         import httpx  # here, in the thread: it takes a moment, and most relays have no webhook
 
         body = octets(message)
