@@ -59,7 +59,10 @@ class LogFile:
     @property
     def is_at_rest(self) -> bool:
         """True for what can be read twice: no standard input, no pipe, nothing that is missing."""
-        return self.name != STDIN and Path(self.name).is_file()
+        try:
+            return self.name != STDIN and Path(self.name).is_file()
+        except OSError:  # no such name can be: it is named when it is read
+            return False
 
     def size(self) -> int:
         """Octets on disk; 0 where that is not known."""

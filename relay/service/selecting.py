@@ -8,6 +8,7 @@ from typing import Any, Final
 from relay.mail import address, ids
 from relay.mail.delivery import State
 from relay.mail.urgency import Urgency
+from relay.store import codec
 from relay.store.base import Selector
 
 KEYS: Final = (
@@ -54,11 +55,12 @@ def selector(given: Mapping[str, Any], domains_of: DomainsOf) -> Selector:
 
 
 def mailbox_key(text: str) -> str:
-    """The key of an address, of one that is no mailbox too: the door took it as it was given."""
+    """The key of an address, of one that is no mailbox too: the door took it as it was given, and
+    the store keeps ``?`` for octets that are no UTF-8."""
     try:
         return address.parse(text).key
     except address.AddressError:
-        return text.lower()
+        return codec.text(text.lower())
 
 
 def _text(key: str, value: Any) -> str:

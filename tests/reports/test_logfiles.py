@@ -56,7 +56,12 @@ def test_what_was_read_before_the_damage_is_given(
 
 
 def test_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
-    for name, told in ((tmp_path / "none", "No such file"), (tmp_path, "directory")):
+    for name, told in (
+        (tmp_path / "none", "No such file"),
+        (tmp_path, "directory"),
+        (tmp_path / ("x" * 300), "File name too long"),
+    ):
+        assert not LogFile(str(name)).is_at_rest
         with pytest.raises(LogFileError, match=told):
             lines_of(name)
     packed = tmp_path / "mail.log.zst"

@@ -12,7 +12,7 @@ from relay.service.offline import NoLetter
 from relay.store.base import Selector, StoreError
 from relay.store.memory import MemoryStore
 from relay.strict_yaml import SourceError
-from tests.store.letters import Post
+from tests.store.letters import START, Post
 from tests.store.opening import opened
 
 
@@ -69,6 +69,15 @@ async def test_an_inbox_at_rest(site: Path) -> None:
             await offline.inbox_raw(state, missing)
     with pytest.raises(NoLetter, match=r"no letter ever came for c@x\.id"):
         await offline.inbox_ls(state, "c@x.id", 10)
+
+
+async def test_an_inbox_of_octets_that_are_no_utf_8(site: Path) -> None:
+    """The door took such an address; a shell hands its octets over as the door read them."""
+    given = b"Caf\xe9@x.id".decode("utf-8", "surrogateescape")
+    async with opened(site / "state") as store:
+        await store.put(Post(at=START + 9).entry((given,), subject="Tiga"))
+    rows = await offline.inbox_ls(site / "state", given, 10)
+    assert [row["subject"] for row in rows] == ["Tiga"]
 
 
 async def test_no_store_and_a_broken_configuration(site: Path) -> None:
