@@ -95,6 +95,11 @@ bench-destinations: $(VENV)/.dev  ## what ten thousand destinations with waiting
 bench-million: $(VENV)/.dev  ## what a million waiting letters cost: LETTERS=1000000 (6 GB of disk)
 	$(BIN)/python -m tests.bench.million --letters $(or $(LETTERS),1000000) $(BENCH)
 
+.PHONY: bench-spread
+bench-spread: $(VENV)/.dev  ## 100,000 letters over 10,000 destinations against one: LETTERS, DOMAINS
+	$(BIN)/python -m tests.bench.spread --letters $(or $(LETTERS),100000) \
+		--domains $(or $(DOMAINS),10000) $(BENCH)
+
 .PHONY: soak
 soak: $(VENV)/.dev  ## half speed under reloads, pauses, slow and dying peers: MINUTES=30
 	$(BIN)/python -m tests.bench.soak --minutes $(or $(MINUTES),30) $(BENCH)

@@ -51,7 +51,9 @@ def _one(case: Case, side: str, repetition: int, pem: bytes) -> Run:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--cases", default="", metavar="A,B", help="these cases only")
-    parser.add_argument("--sides", default="", metavar="A,B", help=", ".join(sides.SIDES))
+    parser.add_argument(
+        "--sides", default="", metavar="A,B", help=", ".join((*sides.SIDES, *sides.ASKED_FOR))
+    )
     parser.add_argument(
         "--program", type=Path, default=sides.PROGRAM, help="another venv's lpse-relay"
     )

@@ -1,4 +1,4 @@
-"""Sides: the installed relay, alone or with a worker, and Postfix with OpenDKIM, stock and tuned.
+"""Sides: the installed relay, alone or otherwise, and Postfix with OpenDKIM, stock and tuned.
 
 Each start is fresh, in a folder of its own; all sides sign with one RSA-2048 key.
 """
@@ -6,6 +6,7 @@ Each start is fresh, in a folder of its own; all sides sign with one RSA-2048 ke
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from relay.config.keys import generate
 from relay.control import ControlClient, Unreachable
 from tests.bench.beside.cases import Case, Unknown
 from tests.bench.beside.sasl import Sasl
+from tests.bench.beside.slow_disk import library
 from tests.bench.beside.source import PASSWORD, USER, domain
 from tests.bench.beside.weighing import Group, Tree, Weight
 from tests.peers.certificates import self_signed
@@ -31,6 +33,10 @@ from tests.peers.postfix import PostfixRelay
 OURS: Final = "ours"
 WORKERS: Final = "ours-workers"
 """The relay with a process of its own for the door: one, since the machine has two cores."""
+SLOW_DISK: Final = "ours-slow-disk"
+"""The relay where each fsync takes 2 ms more."""
+ALONE: Final = {OURS: "", WORKERS: "workers: 1\n", SLOW_DISK: ""}
+"""What each way to run the relay adds to its configuration."""
 STOCK: Final = {
     "in_flow_delay": "1s",
     "smtp_destination_concurrency_limit": "20",
@@ -40,10 +46,11 @@ TUNED: Final = {"smtp_tls_connection_reuse": "yes"}
 """Beside what every PostfixRelay has; where STARTTLS goes out, sessions are used again."""
 
 POSTFIX: Final = {"postfix": TUNED, "postfix-stock": STOCK}
-SIDES: Final = (OURS, *POSTFIX, WORKERS)
+SIDES: Final = (OURS, *POSTFIX)
+ASKED_FOR: Final = (WORKERS, SLOW_DISK)  # only where they are named
 PROGRAM = Path(sys.executable).with_name("lpse-relay")  # --program names another
 START: Final = 60.0  # seconds, on a machine that has other work, too
-TRANSACTION: Final = {OURS: 1, WORKERS: 1, "postfix": 50, "postfix-stock": 50}
+TRANSACTION: Final = {**dict.fromkeys(ALONE, 1), "postfix": 50, "postfix-stock": 50}
 """Recipients that a side puts into one transaction to a next hop; each is its shipped setting."""
 
 CONFIG: Final = """\
@@ -79,8 +86,9 @@ class Running:
 def known(names: list[str]) -> list[str]:
     """The sides of these names; all where none is named. Raises Unknown."""
     for name in names:
-        if name not in SIDES:
-            raise Unknown(f"{name}: no such side; there are {', '.join(SIDES)}")
+        if name not in (*SIDES, *ASKED_FOR):
+            there = ", ".join((*SIDES, *ASKED_FOR))
+            raise Unknown(f"{name}: no such side; there are {there}")
     return names or list(SIDES)
 
 
@@ -96,9 +104,8 @@ def running(side: str, case: Case, next_hop: int, pem: bytes) -> Iterator[Runnin
         group = Group.made(side)
         if group is not None:
             stack.callback(group.remove)
-        if side in (OURS, WORKERS):
-            more = "workers: 1\n" if side == WORKERS else ""
-            yield stack.enter_context(_ours(case, next_hop, pem, group, more))
+        if side in ALONE:
+            yield stack.enter_context(_ours(side, case, next_hop, pem, group))
         else:
             yield stack.enter_context(_postfix(side, case, next_hop, pem, group))
 
@@ -115,19 +122,23 @@ def _entered(group: Group | None) -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def _ours(
-    case: Case, next_hop: int, pem: bytes, group: Group | None, more: str = ""
+    side: str, case: Case, next_hop: int, pem: bytes, group: Group | None
 ) -> Iterator[Running]:
     home = Path(tempfile.mkdtemp(prefix="lpse-bench-"))
     door = free_port()
-    text = _configured(home, case, next_hop, door) + more
+    text = _configured(home, case, next_hop, door) + ALONE[side]
     (home / "relay.yaml").write_text(text)
     (home / "s1.pem").write_bytes(pem)
     (home / "s1.pem").chmod(0o600)
     state = home / "state"
     options = ("--config", str(home / "relay.yaml"), "--state", str(state))
+    slow = {"LD_PRELOAD": str(library(home))} if side == SLOW_DISK else {}
     with (home / "said").open("wb") as said, _entered(group):
         process = subprocess.Popen(
-            [str(PROGRAM), "run", *options], stdout=said, stderr=subprocess.STDOUT
+            [str(PROGRAM), "run", *options],
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            env=os.environ | slow,
         )
     try:
         _await(process, state / "run" / "control.sock", home / "said")
