@@ -6,7 +6,8 @@ What is promised
   late, junk, or our own task cancelled. Before that dot nothing can have been delivered.
 - The letter is never sent to nobody: where no RCPT was accepted and DATA is answered with 354
   all the same, a lone dot goes out, and the session is given up (RFC 2920 3.1).
-- The dialogue never gets out of step: whoever cannot say which reply answers what, is `is_spent`.
+- The dialogue never gets out of step: whoever cannot say which reply answers what, is `is_spent`;
+  refusals that were read before that shows are nobody's, since they may be another recipient's.
 """
 
 from __future__ import annotations
@@ -38,6 +39,13 @@ class Ended(Exception):
     def __init__(self, result: Result) -> None:
         super().__init__(result.text)
         self.result = result
+
+
+class OutOfStep(Ended):
+    """An answer too many or too few: which RCPT the earlier ones answered is not known either."""
+
+    def __init__(self, text: str, stage: Stage) -> None:
+        super().__init__(Failure(FailureKind.PROTOCOL, text, stage))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,8 @@ class Transaction:
                 await self._content()
         except Ended as end:
             self.is_spent = True
+            if isinstance(end, OutOfStep):
+                self._results = [None] * len(self._results)
             self._settle(end.result)
         except asyncio.CancelledError:
             self.is_spent = True
@@ -197,8 +207,7 @@ class Transaction:
     def _too_early(self, spoken: Spoken) -> Ended:
         if spoken.code >= 400:
             return Ended(spoken.reply(Stage.DATA))
-        text = f"{spoken.code} was said before the letter's end"
-        return Ended(Failure(FailureKind.PROTOCOL, text, Stage.DATA))
+        return OutOfStep(f"{spoken.code} was said before the letter's end", Stage.DATA)
 
     async def _last_reply(self) -> None:
         try:
@@ -229,15 +238,13 @@ class Transaction:
         """The one reply to the one command. Raises Ended where there are more of them."""
         spoken = await self._read(stage, seconds)
         if self._wire.has_reply:
-            text = f"more than one answer to {stage.name}"
-            raise Ended(Failure(FailureKind.PROTOCOL, text, stage))
+            raise OutOfStep(f"more than one answer to {stage.name}", stage)
         return spoken
 
     def _refusal(self, spoken: Spoken, stage: Stage) -> Reply:
         """A refusal's reply. Raises Ended where the dialogue ends with it."""
         if spoken.code < 400:
-            text = f"{spoken.code} is no answer to {stage.name}"
-            raise Ended(Failure(FailureKind.PROTOCOL, text, stage))
+            raise OutOfStep(f"{spoken.code} is no answer to {stage.name}", stage)
         reply = spoken.reply(stage)
         if spoken.code == CLOSING:
             raise Ended(reply)

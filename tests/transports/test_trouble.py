@@ -125,6 +125,22 @@ async def test_a_positive_reply_where_none_may_be_is_no_acceptance(code: int) ->
     assert attempt.sent_head is None
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "250 ok\n250 once more\n550 5.1.1 nobody\n250 ok\n354 go on",  # MAIL answered twice
+        "250 ok\n550 5.1.1 nobody\n354 go on",  # one RCPT not answered
+    ],
+)
+async def test_out_of_step_a_refusal_is_nobodys(said: str) -> None:
+    heard: Script = [Hear("MAIL"), Hear("RCPT"), Hear("RCPT"), Hear("DATA")]
+    async with Peer([*hello(), *heard, said, Hang()]) as peer:
+        house = House()
+        attempts = await house.attempts(job(to(peer), "a@example.co.id", "b@example.co.id"))
+    kinds = [attempt.failure.kind for attempt in attempts if attempt.failure is not None]
+    assert kinds == [FailureKind.PROTOCOL] * 2
+
+
 async def test_a_refusal_in_the_middle_of_a_long_letter_counts() -> None:
     said = [*hello(), *HEARD, "250 ok\n250 ok\n354 go on", "552 5.3.4 too big"]
     async with Peer([*said, Hang()]) as peer:
