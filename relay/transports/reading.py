@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from relay.mail.reply import MAX_BYTES, MAX_LINES, Reply, Stage, parse
@@ -31,7 +31,9 @@ class Spoken:
 
     def reply(self, stage: Stage) -> Reply:
         """The reply read; costs some microseconds, so only where somebody will look at it."""
-        return parse(self.raw, stage, self.code)
+        read = parse(self.raw, stage, self.code)
+        # A bare CR, or what was cut away, must not make a refusal of an acceptance.
+        return read if read.code == self.code else replace(read, code=self.code)
 
 
 class ReplyReader:

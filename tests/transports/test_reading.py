@@ -33,6 +33,13 @@ def test_any_splitting_gives_the_same_replies(
     ]
 
 
+def test_the_last_lines_code_counts_whatever_stands_in_its_text() -> None:
+    reader = ReplyReader()
+    reader.feed(b"250 2.0.0 queued\r550 5.1.1 no such user\r\n")
+    [spoken] = reader.replies
+    assert spoken.code == spoken.reply(Stage.EOD).code == 250
+
+
 @given(st.lists(st.binary(max_size=200), max_size=20))
 def test_whatever_is_said_gives_replies_or_is_called_no_smtp(pieces: list[bytes]) -> None:
     reader = ReplyReader()
