@@ -89,7 +89,7 @@ class Opening:
                 )
         except TimeoutError:
             raise self._failed(FailureKind.TIMEOUT, f"no connection within {seconds:g} s") from None
-        except ssl.SSLError as error:
+        except (ssl.SSLError, UnicodeError) as error:
             raise self._failed(FailureKind.TLS, tls_text(error), Stage.STARTTLS) from None
         except ConnectionRefusedError:
             raise self._failed(FailureKind.REFUSED, "connection refused") from None
@@ -135,7 +135,11 @@ class Opening:
                 text = "encryption is required, and the server does not offer STARTTLS"
                 raise self._failed(FailureKind.TLS, text, Stage.STARTTLS)
             return
-        spoken = await self._ask("STARTTLS", Stage.STARTTLS, self._deadlines.helo)
+        try:
+            spoken = await self._ask("STARTTLS", Stage.STARTTLS, self._deadlines.helo)
+        except Ended as end:  # hung up, silent or junk: as good as a handshake that fails
+            text = f"STARTTLS was offered, then not answered: {end.result.text}"
+            raise self._failed(FailureKind.TLS, text, Stage.STARTTLS) from None
         if spoken.code != 220:
             text = f"STARTTLS was offered, then refused: {spoken.reply(Stage.STARTTLS)}"
             raise self._failed(FailureKind.TLS, text, Stage.STARTTLS)
@@ -146,7 +150,7 @@ class Opening:
         try:
             deadlines = self._deadlines
             await self._wire.start_tls(context, plan.name, deadlines.connect, deadlines.quit)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise self._failed(FailureKind.TLS, tls_text(error), Stage.STARTTLS) from None
         self._is_encrypted = True
         await self._hello()
@@ -192,8 +196,10 @@ class Opening:
         return Ended(Failure(kind, text, stage))
 
 
-def tls_text(error: OSError) -> str:
+def tls_text(error: OSError | UnicodeError) -> str:
     """A TLS failure in words, without the library's file and line."""
+    if isinstance(error, UnicodeError):  # an MX record may name any octets
+        return "TLS: the host's name cannot stand in a certificate"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"TLS: the certificate does not verify: {error.verify_message}"
     reason = getattr(error, "reason", None)

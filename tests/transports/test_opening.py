@@ -157,6 +157,8 @@ async def test_required_and_not_offered_nothing_is_sent() -> None:
 
 BROKEN: dict[str, Script] = {
     "refused": [*hello("STARTTLS"), Hear("STARTTLS"), "454 4.7.0 no certificate", Hang()],
+    "hung up on": [*hello("STARTTLS"), Hear("STARTTLS"), Cut()],
+    "answered with junk": [*hello("STARTTLS"), Hear("STARTTLS"), "TLS? 220", Hang()],
     "no TLS": [*hello("STARTTLS"), Hear("STARTTLS"), "220 go on", b"nonsense " * 100, Hang()],
     "cut": [*hello("STARTTLS"), Hear("STARTTLS"), "220 go on", Cut()],
     "injected": [*hello("STARTTLS"), Hear("STARTTLS"), "220 go on\n250 injected", Hang()],
@@ -185,6 +187,23 @@ async def test_opportunistic_and_broken_goes_plain_on_a_new_connection_only(case
         assert not any(line.startswith("MAIL") for line in peer.heard[0].lines)
         assert (await house.attempt(job(to(peer)))).is_accepted  # remembered
         assert len(peer.heard) == 3
+        await house.close()
+
+
+async def test_an_mx_whose_name_no_certificate_can_hold_goes_plain(
+    server_side: ssl.SSLContext,
+) -> None:
+    name = "\\200" * 20 + ".example.net"  # as DNS writes twenty octets above 127
+    broken: Script = [*hello("STARTTLS"), Hear("STARTTLS"), "220 go on", Tls(), Hang()]
+    plain: Script = [*hello("PIPELINING", "STARTTLS"), *letter(), *GOODBYE]
+    async with Peer(broken, plain, tls=server_side) as peer:
+        house = House()
+        attempt = await house.attempt(job(route(Host(name, peer.port, 0), tls="opportunistic")))
+        assert attempt.is_accepted and attempt.tls is None
+        required = job(route(Host(name, peer.port, 0), tls="required"))
+        peer.scripts = (broken,)
+        attempt = await house.attempt(required)
+        assert attempt.failure is not None and attempt.failure.kind is FailureKind.TLS
         await house.close()
 
 
