@@ -83,8 +83,11 @@ class Claim(Joinable[list[Delivery]]):
     """Lease what is ready: the most urgent first, then the earliest deadline, then by turn.
 
     Among several domains turns are counted from each domain's virtual time, so that none of them
-    waits for the backlog of another; a deadline is the same in all of them.
+    waits for the backlog of another; a deadline is the same in all of them. A lease does not
+    outlive the relay (see `recover`), so nothing of it need be on the disk.
     """
+
+    needs_sync = False
 
     def __init__(
         self,

@@ -1,8 +1,9 @@
 """SqliteStore: the store in one SQLite file, behind one writer; what it promises is in base.py.
 
-The file is in WAL mode with synchronous=FULL: a commit is on stable storage when it returns. One
-connection writes and checkpoints (see writer.py), all others are opened read-only. A message
-without an inbox (a report of ours) has inbox rows too, with no mailbox: the record of its end.
+The file is in WAL mode with synchronous=FULL: a commit is on stable storage when it returns, save
+one of leases alone (see writer.py). One connection writes and checkpoints, all others are opened
+read-only. A message without an inbox (a report of ours) has inbox rows too, with no mailbox: the
+record of its end.
 """
 
 from __future__ import annotations
@@ -194,7 +195,7 @@ class SqliteStore(
 
     async def wake(self, now: Instant, limit: int = 5000) -> list[Ready]:
         """See Queue.wake."""
-        return await self._writer.call(leasing.wake(now, limit))
+        return await self._writer.call(leasing.wake(now, limit), needs_sync=False)
 
     async def claim(
         self,
@@ -218,7 +219,7 @@ class SqliteStore(
     async def give_back(self, deliveries: Sequence[Delivery]) -> None:
         """See Queue.give_back."""
         if deliveries:
-            await self._writer.call(leasing.give_back(deliveries))
+            await self._writer.call(leasing.give_back(deliveries), needs_sync=False)
 
     async def settle(self, settlements: Sequence[Settlement], now: Instant) -> None:
         """See Queue.settle."""

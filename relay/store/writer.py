@@ -3,7 +3,8 @@
 What was handed in while the last commit ran goes into the next one: no timer waits for more. If
 anything in a group fails, the group is rolled back and each of its operations is run again in a
 transaction of its own, so that one bad operation harms no other. Nothing is reported to a caller
-before its COMMIT, and with it the fsync, returned.
+before its COMMIT, and with it the fsync, returned; only a group of leases alone is not synced: what
+a power cut would take of it, the next start does again, and the next commit syncs it along.
 
 An I/O error is final (what a failed fsync left behind is unknown): `dead` is set, everything that
 waits and everything that comes later gets StoreDead. A full disk is not: its callers get
@@ -70,6 +71,8 @@ class Operation(Generic[T]):
     """A piece of work within a transaction. May be run twice, if its first group failed."""
 
     octets: int = 0
+    needs_sync: bool = True
+    """False where nobody is told of it and the next start makes up for its loss."""
 
     def run(self, transaction: Transaction) -> T:
         """Do it. What it raises reaches its caller; StoreError and sqlite3.Error are expected."""
@@ -82,8 +85,9 @@ class Operation(Generic[T]):
 class Call(Operation[T]):
     """A function as an operation."""
 
-    def __init__(self, function: Callable[[Transaction], T]) -> None:
+    def __init__(self, function: Callable[[Transaction], T], needs_sync: bool = True) -> None:
         self._function = function
+        self.needs_sync = needs_sync
 
     def run(self, transaction: Transaction) -> T:
         """See Operation.run."""
@@ -134,6 +138,7 @@ class Writer:
         self._written = 0  # octets since the last checkpoint, estimated
         self._wal_mark = 0  # the log's size then: it grows only when written full again
         self._is_idle_done = False
+        self._is_synced = True  # what the connection does at a commit now
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self.dead = asyncio.Event()
         self.durations: deque[float] = deque(maxlen=100_000)
@@ -164,9 +169,9 @@ class Writer:
             self._jobs.put(self._submitted)
             self._submitted = []
 
-    async def call(self, function: Callable[[Transaction], T]) -> T:
-        """Run a function in a transaction."""
-        return await self.submit(Call(function))
+    async def call(self, function: Callable[[Transaction], T], needs_sync: bool = True) -> T:
+        """Run a function in a transaction; see Operation.needs_sync."""
+        return await self.submit(Call(function, needs_sync))
 
     async def close(self) -> None:
         """Finish what was handed in, checkpoint, end the thread."""
@@ -273,6 +278,7 @@ class Writer:
             self._loop.call_soon_threadsafe(self._deliver, answers, transaction)
 
     def _together(self, transaction: Transaction, group: list[Job]) -> list[Answer]:
+        self._sync(any(operation.needs_sync for operation, _ in group))
         self._connection.execute("BEGIN IMMEDIATE")
         results: list[Any] = [None] * len(group)
         joined: dict[type[Joinable[Any]], list[int]] = {}
@@ -292,6 +298,12 @@ class Writer:
         self.durations.append(self._clock.monotonic() - began)
         self._committed()
         return [(*job, result, None) for job, result in zip(group, results, strict=True)]
+
+    def _sync(self, is_needed: bool) -> None:
+        """Whether the next commits wait for the disk (in WAL mode a later sync covers them all)."""
+        if is_needed is not self._is_synced:
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if is_needed else 'NORMAL'}")
+            self._is_synced = is_needed
 
     def _commit(self) -> None:
         self._connection.execute("COMMIT")

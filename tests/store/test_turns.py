@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from relay.mail.instant import HOUR, MINUTE
@@ -46,7 +46,16 @@ def test_after_a_restart_time_is_where_the_queue_stands() -> None:
     assert turns.give(LANE, "new") == 500
 
 
+LAST = (1 << 33) - 1  # minutes: what lies behind the year 18,000 is one deadline
+
+
+def kept(at: int) -> int:
+    """The minute of a deadline, as a turn has room for it."""
+    return min(max(at // MINUTE, 0), LAST)
+
+
 @given(st.lists(st.one_of(st.none(), st.integers(-(10**15), 10**15)), min_size=2, max_size=30))
+@example([LAST * MINUTE, (LAST + 1) * MINUTE])
 def test_turns_are_in_the_order_of_deadlines_and_say_them(deadlines: list[int | None]) -> None:
     turns = Turns(_none)
     given_ = [(turns.give(LANE, f"flow {n}", at), at) for n, at in enumerate(deadlines)]
@@ -56,12 +65,12 @@ def test_turns_are_in_the_order_of_deadlines_and_say_them(deadlines: list[int | 
             assert said is None
             assert turn > 0
         else:
-            assert said == min(max(at // MINUTE, 0), (1 << 33) - 1) * MINUTE
+            assert said == kept(at) * MINUTE
             assert -(1 << 63) <= turn < 0
     dated = [(turn, at) for turn, at in given_ if at is not None]
     for turn, at in dated:
         for other, then in dated:
-            if max(at, 0) // MINUTE < max(then, 0) // MINUTE:
+            if kept(at) < kept(then):
                 assert turn < other
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from relay.mail.classification import Category
-from relay.mail.delivery import Bounced, State
-from relay.store import connections, sqlite, writer
+from relay.mail.delivery import Bounced, Delivery, State
+from relay.store import connections, leasing, sqlite, writer
 from relay.store.base import Selector, Settlement, StoreDead, StoreError
 from relay.store.putting import PART
 from relay.store.writer import Transaction, Writer
@@ -216,3 +216,40 @@ async def test_depths_that_took_long_are_counted_again(tmp_path: Path) -> None:
         assert [depth.count for depth in await store.depths()] == [1]
         await store.put(post.entry())
         assert [depth.count for depth in await store.depths()] == [2]
+
+
+async def test_only_what_is_told_to_somebody_waits_for_the_disk(tmp_path: Path) -> None:
+    """Leases do not: what a power cut takes of them, the next start does again."""
+    modes: list[tuple[str, int]] = []
+
+    class Watched(leasing.Claim):
+        @classmethod
+        def run_all(
+            cls, transaction: Transaction, operations: Sequence[leasing.Claim]
+        ) -> Sequence[list[Delivery]]:
+            modes.append(("claim", mode(transaction)))
+            return super().run_all(transaction, operations)
+
+    def mode(transaction: Transaction) -> int:
+        found: int = transaction.connection.execute("PRAGMA synchronous").fetchone()[0]
+        return found
+
+    def told(transaction: Transaction) -> None:
+        modes.append(("told", mode(transaction)))
+
+    async with opened(tmp_path) as store:
+
+        def claim() -> Watched:
+            return Watched(store._names, ["vendor.example.co.id"], 9, NOW, lambda back: None)
+
+        await store.put(Post().entry())
+        await store._writer.submit(claim())
+        await store._writer.call(told)
+        await asyncio.gather(store._writer.submit(claim()), store._writer.call(told))
+        await store._writer.submit(claim())
+        with pytest.raises(StoreError):
+            await store._writer.call(_raising(StoreError("refused")), needs_sync=False)
+        await store._writer.call(told)
+    normal, full = 1, 2
+    alone, together = [("claim", normal)], [("claim", full), ("told", full)]
+    assert modes == [*alone, ("told", full), *together, *alone, ("told", full)]
