@@ -29,6 +29,8 @@ _BOUNDARY: Final = re.compile(
 )
 _AFTER_MARK: Final = re.compile(rb"(--)?[ \t]*+(?:\r\n|\Z)")
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/]*+={0,2}")
+_NO_ASCII: Final = re.compile(rb"[\x80-\xff]")
+_QUOTED_PIECE: Final = re.compile(rb".{1,75}(?<!=)(?<!=.)|.{1,75}", re.DOTALL)  # no =XX is cut
 _FORBIDDEN: Final = str.maketrans("\r\n\0", "   ")
 
 
@@ -242,7 +244,7 @@ def _leaf(headers: Headers, body: bytes, is_text: bool) -> tuple[str, bytes] | N
         # Unbroken base64 is common; anything else in it cannot be mended.
         return ("base64", _wrapped(letters)) if _BASE64.fullmatch(letters) else None
     if encoding == "quoted-printable":
-        return encoding, quoted_printable(binascii.a2b_qp(body))
+        return encoding, _requoted(body)
     if encoding not in ("7bit", "8bit", "binary"):
         return None
     if is_text:
@@ -266,6 +268,18 @@ def quoted_printable(octets: bytes) -> bytes:
             out.append(b"=\r\n")
         at = end
     return b"".join(out)
+
+
+def _requoted(body: bytes) -> bytes:
+    """Quoted-printable in bounds again, line by line: what it stands for stays, octet for octet.
+    Decoded and encoded anew, an =0A that is no line's end (a PDF's) would become one."""
+    lines = body.split(b"\r\n")
+    return b"\r\n".join([_softly_broken(line) if needs_work(line) else line for line in lines])
+
+
+def _softly_broken(line: bytes) -> bytes:
+    quoted = _NO_ASCII.sub(lambda octet: b"=%02X" % ord(octet[0]), line)
+    return b"=\r\n".join([piece[0] for piece in _QUOTED_PIECE.finditer(quoted)])
 
 
 def _wrapped(letters: bytes) -> bytes:

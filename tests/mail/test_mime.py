@@ -175,6 +175,22 @@ def test_encodings_that_are_there_already_are_kept() -> None:
     assert not needs_work(safe.body) and payloads(letter_of(safe)) == ["é ".encode() + UTF8 + LONG]
 
 
+def test_quoted_printable_that_is_no_text_keeps_its_octets() -> None:
+    quoted = b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    safe = made(quoted + b"%PDF=0A=0D1=\r\n" + LONG + b"=0D=0A\xe9 =\r\n.\r\n")
+    assert not needs_work(safe.body) and safe.is_body_changed
+    assert payloads(letter_of(safe)) == [b"%PDF\n\r1" + LONG + b"\r\n\xe9 .\r\n"]
+
+
+@given(st.lists(st.sampled_from([b"a", b"x" * 400, b"=3D", b"=0A", b"\xe9", b" ", b"=\r\n", b"."])))
+def test_quoted_printable_stands_for_the_same(pieces: list[bytes]) -> None:
+    quoted = b"Content-Type: image/x\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    body = b"".join(pieces) + b"z\r\n"
+    safe = made(quoted + body)
+    assert not needs_work(safe.body)
+    assert binascii.a2b_qp(safe.body) == binascii.a2b_qp(body)
+
+
 def test_raw_header_fields() -> None:
     letter = (
         "Subject: Pengumuman – Lelang\r\nFrom: Dinas Ümum <a@example.id>\r\n"
