@@ -77,6 +77,7 @@ async def test_refusals_and_bad_parameters_are_errors_that_name_the_command(tmp_
     ("line", "says"),
     [
         (b"hello\n", "not JSON"),
+        (b"[" * 100_000 + b"\n", "not JSON"),
         (b"[1]\n", "a request is"),
         (b'{"command": 3}\n', "a request is"),
         (b"x" * 2_000_000 + b"\n", "at most 1048576 octets"),

@@ -86,7 +86,7 @@ class ControlServer:
     async def _answer(self, line: bytes, who: str) -> dict[str, Any]:
         try:
             request = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return _refused(f"not JSON: {error}")
         if not isinstance(request, dict) or not isinstance(request.get("command"), str):
             return _refused('a request is {"command": "…", …}')
