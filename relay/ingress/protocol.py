@@ -231,13 +231,16 @@ class Session(Wire):
             self.say(refusal)
         return refusal is None
 
-    def _know(self, helo: str | None = None, user: str = "", tls: str = "") -> None:
+    def _know(
+        self, helo: str | None = None, user: str = "", tls: str = "", is_new: bool = False
+    ) -> None:
         source = self.visit.source
+        known = None if is_new else source.user
         self.visit.source = Source(
             ip=source.ip,
             helo=source.helo if helo is None else helo,
             tls=tls or source.tls,
-            user=user or source.user,
+            user=user or known,
             listener=source.listener,
             is_trusted=self.visit.policy.trusts(source.ip),
             port=source.port,
@@ -368,7 +371,7 @@ class Session(Wire):
         version = transport.get_extra_info("ssl_object").version()
         self.visit.forget()
         self.visit.is_esmtp = False
-        self._know(helo="", tls=version or "TLS")
+        self._know(helo="", tls=version or "TLS", is_new=True)
 
     @property
     def offers_auth(self) -> bool:

@@ -59,6 +59,25 @@ async def test_starttls_forgets_what_was_said_before() -> None:
         assert b"with ESMTPS id" in letter.content.head
 
 
+async def test_starttls_forgets_who_authenticated_in_the_clear() -> None:
+    # Whoever sits between could say his own name, and let another's TLS go on from there.
+    plain = AuthSettings(enabled=True, plaintext_on_trusted=True)
+    async with (
+        house(tls="starttls", context=tls.server(), auth=plain) as here,
+        here.client() as client,
+    ):
+        with_user(here)
+        await client.ask("EHLO x")
+        assert (await client.ask(f"AUTH PLAIN {PLAIN}")).startswith("235")
+        await client.ask("STARTTLS")
+        await upgraded(client)
+        assert "AUTH PLAIN" in await client.ask("EHLO x")
+        await client.begin()
+        await client.say(b".\r\n")
+        assert (await client.hear()).startswith("250")
+        assert here.store.letters[0].source.user is None
+
+
 async def test_commands_sent_along_with_starttls_are_discarded() -> None:
     async with house(tls="starttls", context=tls.server()) as here, here.client() as client:
         await client.ask("EHLO x")
