@@ -68,6 +68,7 @@ class Wire(SMTP):
         self.is_tls = False
         self._output: list[bytes] = []
         self._waiting_since: float | None = None
+        self._is_reading = False  # it is input that is waited for
         self._is_gone = False
         self._is_done = False
 
@@ -100,7 +101,7 @@ class Wire(SMTP):
             return
         since = self._waiting_since
         waited = 0.0 if since is None else self.loop.time() - since
-        if waited < self._timeout_duration:
+        if waited < self._timeout_duration or self._has_more:
             self._reset_timeout(max(self._timeout_duration - waited, 0.01))
         else:
             self.hang_up(answers.IDLE)
@@ -129,8 +130,14 @@ class Wire(SMTP):
 
     @property
     def is_waiting(self) -> bool:
-        """True while nothing but the client is waited for."""
-        return self._waiting_since is not None
+        """True while nothing but the client is waited for. False where it has just spoken: what
+        it said is read next, and may be a letter's end."""
+        return self._waiting_since is not None and not self._has_more
+
+    @property
+    def _has_more(self) -> bool:
+        reader: Any = self._reader
+        return self._is_reading and bool(reader._buffer)
 
     # --- reading and writing
 
@@ -169,10 +176,12 @@ class Wire(SMTP):
         if self._output:
             await self.flush()
         self._waiting_since = self.loop.time() if since is None else since
+        self._is_reading = True
         try:
             piece = await self._reader.read(PIECE)
         finally:
             self._waiting_since = None
+            self._is_reading = False
         if not piece:
             raise Over
         return piece

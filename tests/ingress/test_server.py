@@ -203,6 +203,20 @@ async def test_drain_lets_open_sessions_finish() -> None:
         assert len(here.store.letters) == 1
 
 
+async def test_a_letter_that_is_just_here_is_not_told_that_nothing_was_taken() -> None:
+    async with house() as here, here.client() as client:
+        await client.begin()
+        [session] = here.door._sessions
+        await here.until(lambda: session.is_waiting)
+        # In one turn of the loop the last octets come, and the idle time or the drain ends.
+        session.data_received(letter() + b".\r\n")
+        assert not session.is_waiting
+        session._waiting_since = -1e9
+        session._timeout_cb()
+        assert (await client.hear()).startswith("250 2.0.0 queued")
+        assert len(here.store.letters) == 1
+
+
 async def test_drain_says_451_to_what_is_still_open() -> None:
     async with house(drain_sessions=timedelta(milliseconds=50)) as here:
         async with here.client() as idle, here.client() as busy:
