@@ -62,6 +62,13 @@ class Envelope:
     options: Options = Options()
 
 
+def sending_domain(sender: str, instead: str = "") -> str:
+    """The domain that MAIL FROM shows for a sender, in lower case; empty for `<>`. `instead`: what
+    stands there in place of the letter's own, if anything."""
+    domain = sender.rpartition("@")[2].lower()
+    return instead if domain and instead else domain
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """The letter's octets, split once: ``head`` is the header block, each field CRLF-ended,

@@ -38,6 +38,7 @@ from relay.store.terms import (
     Changed,
     Depth,
     Entry,
+    Named,
     Placement,
     QueueRow,
     Ready,
@@ -60,6 +61,7 @@ __all__ = [
     "Inbox",
     "InboxRow",
     "Mailbox",
+    "Named",
     "Owed",
     "Owing",
     "Placement",
@@ -135,10 +137,14 @@ class Queue(Owing, TurnedAway, Protocol):
         leased_until: Instant,
         least: Urgency = Urgency.KRITIS,
         down_to: Urgency = Urgency.MASSAL,
+        not_of: Named | None = None,
     ) -> list[Delivery]:
         """Lease ready deliveries of these domains: the most urgent first, then the earliest
         deadline, then those without one; among equals flows share fairly. None that is more urgent
-        than `least`, and none that is less urgent than `down_to`."""
+        than `least`, and none that is less urgent than `down_to`.
+
+        `not_of`: none of those letters, which stay as they are; then fewer than `limit` may be
+        given though there are more, but an empty answer says that there are none."""
         ...
 
     async def give_back(self, deliveries: Sequence[Delivery]) -> None:

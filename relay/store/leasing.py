@@ -11,11 +11,12 @@ from relay.mail.delivery import Delivery
 from relay.mail.instant import Instant
 from relay.mail.urgency import Urgency
 from relay.store import codec
-from relay.store.base import Ready
+from relay.store.base import Named, Ready
+from relay.store.besides import LOOKED
 from relay.store.codec import Row
 from relay.store.names import Names
 from relay.store.wishes import Key, marked, obey
-from relay.store.writer import Joinable, Transaction
+from relay.store.writer import Joinable, Operation, Transaction
 
 _CHUNKS: Final = (64, 32, 16, 8, 4, 2, 1)
 _CANDIDATES: Final = (
@@ -125,9 +126,7 @@ class Claim(Joinable[list[Delivery]]):
             fresh += [(claim._until, *key) for key in keys]
             chosen.append(keys)
         connection.executemany(_LEASE, fresh)
-        wanted = [key for keys in chosen for key in keys]
-        found = {(row[0], row[1]): row for row in for_each(connection, _READ, wanted)}
-        return [[codec.delivery(found[key]) for key in keys] for keys in chosen]
+        return _read(connection, chosen)
 
     def _choose(self, connection: sqlite3.Connection) -> list[Key]:
         turns = self._names.turns
@@ -136,6 +135,8 @@ class Claim(Joinable[list[Delivery]]):
             domain = self._names.known_domain(name)
             if domain is None:
                 continue
+            if self._names.besides.domains:
+                self._names.besides.end((domain,))
             for urgency, turn, message_id, n in connection.execute(
                 _CANDIDATES, (domain, *self._classes, self._limit)
             ).fetchall():
@@ -151,6 +152,77 @@ class Claim(Joinable[list[Delivery]]):
         """Nobody waits for them any more: they are ready again."""
         if result:
             self._give_back(result)
+
+
+def _read(connection: sqlite3.Connection, chosen: Sequence[Sequence[Key]]) -> list[list[Delivery]]:
+    wanted = [key for keys in chosen for key in keys]
+    found = {(row[0], row[1]): row for row in for_each(connection, _READ, wanted)}
+    return [[codec.delivery(found[key]) for key in keys] for keys in chosen]
+
+
+class ClaimOthers(Operation[tuple[list[Delivery], bool]]):
+    """The same order, but letters that are named stay as they are. Looks at so many letters at
+    most; True where no others are ready besides these: else it is to be asked again."""
+
+    needs_sync = False
+
+    def __init__(
+        self,
+        names: Names,
+        domains: Sequence[str],
+        limit: int,
+        leased_until: Instant,
+        give_back: Callable[[Sequence[Delivery]], object],
+        classes: range,
+        named: Named,
+    ) -> None:
+        self._names = names
+        self._domains = dict.fromkeys(domains)
+        self._limit = limit
+        self._until = leased_until
+        self._give_back = give_back
+        self._classes = classes
+        self._named = named
+
+    def run(self, transaction: Transaction) -> tuple[list[Delivery], bool]:
+        """See Operation.run."""
+        known = map(self._names.known_domain, self._domains)
+        domains = [domain for domain in known if domain is not None]
+        self._names.besides.begin(domains, self._named)
+        keys: list[Key] = []
+        left = LOOKED
+        for urgency in self._classes:
+            found, left = self._found(domains, urgency, left)
+            keys += self._taken(found[: self._limit - len(keys)], urgency)
+            if left <= 0 or len(keys) >= self._limit:
+                break
+        transaction.connection.executemany(_LEASE, [(self._until, *key) for key in keys])
+        return _read(transaction.connection, [keys])[0], left > 0
+
+    def _found(
+        self, domains: Sequence[int], urgency: int, left: int
+    ) -> tuple[list[tuple[int, int, int, int, int]], int]:
+        """What may go of one class, the first first; and how many may still be looked at."""
+        turns, found = self._names.turns, []
+        for domain in domains:
+            if left > 0:
+                lane = (domain, urgency)
+                look = self._names.besides.look
+                places, looked = look(lane, self._named, self._limit, left)
+                left -= looked
+                found += [(turns.rank(lane, turn), id, n, domain, turn) for turn, id, n in places]
+        return sorted(found), left
+
+    def _taken(self, found: Sequence[tuple[int, int, int, int, int]], urgency: int) -> list[Key]:
+        for _, message_id, n, domain, turn in found:
+            self._names.turns.leased((domain, urgency), turn)
+            self._names.besides.gone((domain, urgency), [(turn, message_id, n)])
+        return [(message_id, n) for _, message_id, n, _, _ in found]
+
+    def abandoned(self, result: tuple[list[Delivery], bool]) -> None:
+        """Nobody waits for them any more: they are ready again."""
+        if result[0]:
+            self._give_back(result[0])
 
 
 def give_back(deliveries: Sequence[Delivery]) -> Callable[[Transaction], None]:

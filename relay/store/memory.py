@@ -28,6 +28,7 @@ from relay.store.base import (
     Changed,
     Depth,
     Entry,
+    Named,
     QueueRow,
     Ready,
     ReadyListener,
@@ -203,10 +204,13 @@ class MemoryStore(
         leased_until: Instant,
         least: Urgency = Urgency.KRITIS,
         down_to: Urgency = Urgency.MASSAL,
+        not_of: Named | None = None,
     ) -> list[Delivery]:
         """See Queue.claim."""
         ready = self._in(State.READY)
         meant = [d for d in ready if d.domain in domains and least <= d.urgency <= down_to]
+        if not_of is not None:
+            meant = [d for d in meant if not self._is_of(not_of, d.message_id)]
         rank, lane = self._turns.rank, self._lane
         meant.sort(key=lambda d: (d.urgency, rank(lane(d), d.turn), d.message_id, d.n))
         chosen = self._keep(one.moved(State.LEASED) for one in meant[: max(limit, 0)])
@@ -214,6 +218,10 @@ class MemoryStore(
             self._turns.leased(self._lane(one), one.turn)
         self._turns.keep()
         return chosen
+
+    def _is_of(self, named: Named, message_id: int) -> bool:
+        message = self._messages[message_id]
+        return named.means(message.envelope.sender, message.particulars.from_domain)
 
     async def give_back(self, deliveries: Sequence[Delivery]) -> None:
         """See Queue.give_back."""
@@ -302,6 +310,7 @@ class MemoryStore(
             category,
             None if reading is None else reading.rule,
             message.received_at,
+            message.particulars.from_domain or "",
         )
 
     def _meant(self, selector: Selector) -> list[Delivery]:

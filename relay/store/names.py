@@ -8,6 +8,7 @@ from typing import Final
 
 from relay.mail.instant import Instant
 from relay.store import codec
+from relay.store.besides import Besides
 from relay.store.turns import Lane, Turns
 
 MAX_KEPT: Final = 50_000
@@ -29,12 +30,14 @@ class Names:
         self._connection = connection
         self.node = node
         self.turns = Turns(self._lowest)
+        self.besides = Besides(connection)
         self._domains: dict[str, int] = {}
         self._mailboxes: dict[str, int] = {}
 
     def forget(self) -> None:
         """After a rollback: what was made in it is not there."""
         self.turns.undo()
+        self.besides.forget()
         self._domains.clear()
         self._mailboxes.clear()
 

@@ -29,7 +29,7 @@ LAST: Final = (
 SHOWN: Final = (
     f"{codec.DELIVERY}, m.sender, m.subject,"
     f" coalesce(d.category, i.category, {LAST.format('category')}),"
-    f" {LAST.format('rule')}, m.received_at"
+    f" {LAST.format('rule')}, m.received_at, coalesce(m.from_domain, '')"
 )
 _ROWS: Final = f"""SELECT {SHOWN} FROM delivery d
   CROSS JOIN inbox i ON i.message_id = d.message_id AND i.n = d.n
@@ -154,6 +154,7 @@ def shown(row: codec.Row) -> QueueRow:
         category=codec.category(row[at + 2]),
         rule=row[at + 3],
         received_at=row[at + 4],
+        from_domain=row[at + 5],
     )
 
 

@@ -39,6 +39,7 @@ from relay.store.base import (
     Change,
     Changed,
     Entry,
+    Named,
     Ready,
     ReadyListener,
     Selector,
@@ -205,13 +206,20 @@ class SqliteStore(
         leased_until: Instant,
         least: Urgency = Urgency.KRITIS,
         down_to: Urgency = Urgency.MASSAL,
+        not_of: Named | None = None,
     ) -> list[Delivery]:
         """See Queue.claim. A caller that is cancelled leaves nothing leased."""
         if not domains or limit <= 0:
             return []
-        back = self._give_back_later
-        claim = leasing.Claim(self._names, domains, limit, leased_until, back, least, down_to)
-        return await self._writer.submit(claim)
+        asked = (self._names, domains, limit, leased_until, self._give_back_later)
+        if not_of is None:
+            return await self._writer.submit(leasing.Claim(*asked, least, down_to))
+        while True:  # a piece at a time, so that others are served between two
+            classes = range(least, down_to + 1)
+            others = leasing.ClaimOthers(*asked, classes, not_of)
+            found, are_all = await self._writer.submit(others)
+            if found or are_all:
+                return found
 
     def _give_back_later(self, deliveries: Sequence[Delivery]) -> None:
         self._later(leasing.give_back(deliveries))

@@ -8,7 +8,7 @@ from typing import Literal
 
 from relay.mail.classification import Category
 from relay.mail.delivery import Attempt, Delivery, Outcome, State
-from relay.mail.envelope import Message
+from relay.mail.envelope import Message, sending_domain
 from relay.mail.instant import Instant
 from relay.mail.strike import Doubt, Strike
 from relay.mail.urgency import Urgency
@@ -82,6 +82,27 @@ class Selector:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """Letters that carry one of these names of ours: the From domain, or MAIL FROM's, `instead`
+    being what stands there in place of the letter's own (empty: nothing does)."""
+
+    signers: frozenset[str] = frozenset()
+    senders: frozenset[str] = frozenset()
+    instead: str = ""
+
+    def means(self, sender: str, from_domain: str | None) -> bool:
+        """True for a letter from that sender, with that From domain."""
+        if from_domain in self.signers:
+            return True
+        return bool(self.senders) and sending_domain(sender, self.instead) in self.senders
+
+    @property
+    def text(self) -> str:
+        """The same for equal ones."""
+        return repr((sorted(self.signers), sorted(self.senders), self.instead))
+
+
+@dataclass(frozen=True, slots=True)
 class Unsent:
     """Which letters that did not arrive an operator means: held, bounced, expired or suppressed
     deliveries; all given conditions must hold. Our own reports are never meant, nor what was
@@ -138,6 +159,7 @@ class QueueRow:
     category: Category | None
     rule: str | None
     received_at: Instant
+    from_domain: str = ""  # of the letter's From field; empty: not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.store.contract_inbox import Inbox
 from tests.store.contract_leasing import Leasing
+from tests.store.contract_named import LeasingOthers
 from tests.store.contract_operating import Operating
 from tests.store.contract_owing import OwingOnce
 from tests.store.contract_putting import Putting
@@ -19,6 +20,7 @@ from tests.store.contract_unsent import Unsents
 class Contract(
     Putting,
     Leasing,
+    LeasingOthers,
     Settling,
     Operating,
     Requeueing,

@@ -28,7 +28,16 @@ from relay.mail.delivery import (
 from relay.mail.instant import HOUR, MINUTE
 from relay.mail.urgency import Urgency
 from relay.store import sqlite
-from relay.store.base import Change, Ready, Selector, Settlement, Store, StoreError, Unsent
+from relay.store.base import (
+    Change,
+    Named,
+    Ready,
+    Selector,
+    Settlement,
+    Store,
+    StoreError,
+    Unsent,
+)
 from relay.store.memory import MemoryStore
 from tests.store.letters import START, UNKNOWN, Post, SteppingClock, attempt, lost
 
@@ -44,6 +53,13 @@ OUTCOMES: tuple[Outcome, ...] = (
     Bounced("unknown", Category.UNKNOWN_USER),
     Expired("late"),
     Suppressed("not tried", "a rule", START, Category.UNKNOWN_USER),
+)
+SENDERS = ("no-reply@lpse.example.go.id", "panitia@ulp.example.go.id", "")
+NAMED = (
+    None,
+    Named(signers=frozenset({"ulp.example.go.id"})),
+    Named(senders=frozenset({"lpse.example.go.id"})),
+    Named(frozenset({"lpse.example.go.id"}), frozenset({"bounce.example"}), "bounce.example"),
 )
 SELECTORS = st.builds(
     Selector,
@@ -107,6 +123,7 @@ class Both(RuleBasedStateMachine):
         life=st.sampled_from((MINUTE, HOUR)),
         is_fixed=st.booleans(),
         deadline_at=st.sampled_from((None, None, START + HOUR, START + HOUR + 1, START)),
+        sender=st.sampled_from(SENDERS),
     )
     def put(
         self,
@@ -118,6 +135,7 @@ class Both(RuleBasedStateMachine):
         life: int,
         is_fixed: bool,
         deadline_at: int | None,
+        sender: str,
     ) -> None:
         entry = self.post.entry(
             to,
@@ -128,6 +146,8 @@ class Both(RuleBasedStateMachine):
             subject=subject,
             urgency=urgency,
             deadline_at=deadline_at,
+            sender=sender,
+            from_domain=sender.rpartition("@")[2] or None,
         )
         self.ids.append(entry.message.id)
         self.ask(lambda store: store.put(entry))
@@ -152,9 +172,13 @@ class Both(RuleBasedStateMachine):
             max_size=3,
         ),
         limit=st.integers(0, 5),
+        not_of=st.sampled_from(NAMED),
     )
-    def claim(self, domains: list[str], limit: int) -> None:
-        self.leased += self.ask(lambda store: store.claim(domains, limit, self.now, self.now + 9))
+    def claim(self, domains: list[str], limit: int, not_of: Named | None) -> None:
+        until = self.now + 9
+        self.leased += self.ask(
+            lambda store: store.claim(domains, limit, self.now, until, not_of=not_of)
+        )
 
     @rule()
     def give_back(self) -> None:

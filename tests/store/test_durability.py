@@ -17,7 +17,7 @@ import pytest
 from relay.mail.delivery import State
 from relay.mail.urgency import Urgency
 from relay.store import sqlite
-from relay.store.base import Selector, StateLocked, StoreDead, StoreError
+from relay.store.base import Named, Selector, StateLocked, StoreDead, StoreError
 from relay.store.connections import NAME
 from relay.store.putting import PART
 from relay.store.writer import Transaction
@@ -89,12 +89,15 @@ async def test_a_put_that_is_cancelled_is_whole_or_not_there(tmp_path: Path) -> 
     assert asked(tmp_path, orphans) == [(0,)]
 
 
-async def test_a_claim_that_is_cancelled_leaves_nothing_leased(tmp_path: Path) -> None:
+@pytest.mark.parametrize("not_of", [None, Named(signers=frozenset({"ulp.example.go.id"}))])
+async def test_a_claim_that_is_cancelled_leaves_nothing_leased(
+    tmp_path: Path, not_of: Named | None
+) -> None:
     post = Post()
     async with opened(tmp_path) as store:
         await store.put(*(post.entry() for _ in range(5)))
         for _ in range(20):
-            claim = asyncio.create_task(store.claim((DOMAIN,), 3, NOW, UNTIL))
+            claim = asyncio.create_task(store.claim((DOMAIN,), 3, NOW, UNTIL, not_of=not_of))
             await asyncio.sleep(0)
             claim.cancel()
             await asyncio.gather(claim, return_exceptions=True)

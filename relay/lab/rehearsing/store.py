@@ -9,7 +9,8 @@ it is met.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from relay.mail.delivery import Delivery, State, is_over
@@ -17,12 +18,28 @@ from relay.mail.instant import Instant
 from relay.mail.letter import Letter
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
-from relay.store.base import QueueRow, Ready
+from relay.store.base import Named, QueueRow, Ready
 from relay.store.memory import MemoryStore
 from relay.store.memory_inbox import Key, Record
 from relay.store.turns import Lane
 
 _MAY_BE_OVER: Final = (State.READY, State.WAITING, State.HELD)
+
+
+class Others:
+    """What is ready in one domain and not meant by `named`, in heaps by class."""
+
+    def __init__(self, named: Named, is_meant: Callable[[int], bool]) -> None:
+        self.named = named
+        self._is_meant = is_meant
+        self.heaps: dict[int, list[tuple[int, Key]]] = {}
+
+    def add(self, ready: Delivery) -> None:
+        """One more, unless it is meant."""
+        key = (ready.message_id, ready.n)
+        if not self._is_meant(ready.message_id):
+            heap = self.heaps.setdefault(int(ready.urgency), [])
+            heapq.heappush(heap, (ready.turn, key))
 
 
 class _Records(dict[Key, Record]):
@@ -36,6 +53,8 @@ class _Records(dict[Key, Record]):
         self.ends: list[tuple[Instant, Key]] = []
         self.numbers: dict[int, list[int]] = {}  # letter → its deliveries
         self.accepted: dict[str, Instant] = {}  # address → when it last took a letter
+        # domain → ready ones of the others, where letters with names of ours are passed over
+        self.others: dict[str, Others] = {}
 
     def __setitem__(self, key: Key, record: Record) -> None:
         new, old = record.delivery, self.get(key)
@@ -49,6 +68,8 @@ class _Records(dict[Key, Record]):
         if state is State.READY:
             heaps = self.ready.setdefault(new.domain, {})
             heapq.heappush(heaps.setdefault(int(new.urgency), []), (new.turn, key))
+            if self.others and new.domain in self.others:
+                self.others[new.domain].add(new)
         elif state is State.WAITING:
             heapq.heappush(self.due, (new.due_at, key))
         elif state is State.DELIVERED and record.in_inbox:
@@ -143,12 +164,13 @@ class IndexedStore(MemoryStore):
         leased_until: Instant,
         least: Urgency = Urgency.KRITIS,
         down_to: Urgency = Urgency.MASSAL,
+        not_of: Named | None = None,
     ) -> list[Delivery]:
         """See Queue.claim."""
         keys: dict[Key, None] = {}
         by_class: dict[int, list[tuple[Lane, list[tuple[int, Key]]]]] = {}
         for domain in dict.fromkeys(domains):
-            for urgency, heap in self._found.ready.get(domain, {}).items():
+            for urgency, heap in self._heaps(domain, not_of).items():
                 if heap:
                     lane = (self._domains[domain], urgency)
                     by_class.setdefault(urgency, []).append((lane, heap))
@@ -159,6 +181,21 @@ class IndexedStore(MemoryStore):
             self._turns.leased(self._lane(one), one.turn)
         self._turns.keep()
         return chosen
+
+    def _heaps(self, domain: str, not_of: Named | None) -> dict[int, list[tuple[int, Key]]]:
+        """What is ready there by class, without those that are meant."""
+        ready = self._found.ready.get(domain, {})
+        if not_of is None or not ready:
+            return ready
+        others = self._found.others.get(domain)
+        if others is None or others.named != not_of:
+            others = Others(not_of, partial(self._is_of, not_of))
+            self._found.others[domain] = others
+            for heap in ready.values():
+                for turn, key in heap:
+                    if self._found.is_ready(turn, key):
+                        others.add(self._found[key].delivery)
+        return others.heaps
 
     def _choose(
         self,

@@ -12,7 +12,7 @@ from relay.lab.rehearsing.store import IndexedStore
 from relay.mail.delivery import Deferred, Delivery, State
 from relay.mail.instant import DAY, MINUTE, Instant
 from relay.mail.urgency import Urgency
-from relay.store.base import Settlement, Store
+from relay.store.base import Named, Settlement, Store
 from relay.store.memory import MemoryStore
 from tests.store.contract import Contract
 from tests.store.letters import START, Post, delivered
@@ -51,12 +51,16 @@ async def test_it_answers_as_the_plain_store_does(seed: int) -> None:
                 address = f"a{rng.randrange(9)}@{rng.choice(DOMAINS)}"
                 urgency = rng.choice(list(Urgency))
                 subject = rng.choice(("Pengumuman", "Undangan"))
-                made = post.entry((address,), urgency=urgency, subject=subject)
+                sender = rng.choice(("a@one.go.id", "b@two.go.id"))
+                made = post.entry((address,), urgency=urgency, subject=subject, sender=sender)
                 for store in stores:
                     await store.put(made)
             case 2 | 3:
                 wanted, limit = rng.sample(DOMAINS, 2), rng.randrange(6)
-                first, second = [await s.claim(wanted, limit, now, now + DAY) for s in stores]
+                not_of = rng.choice((None, Named(senders=frozenset({"one.go.id"}))))
+                first, second = [
+                    await s.claim(wanted, limit, now, now + DAY, not_of=not_of) for s in stores
+                ]
                 assert _known(first) == _known(second)
                 leased += first
             case 4 if leased:
