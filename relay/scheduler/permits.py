@@ -96,4 +96,5 @@ class DestinationPermits:
     def refund(self, units: int, domain: str) -> None:
         """See Permits.refund."""
         now = self._steady.now()
-        self._shaper.refund(self._destination, domain, units, now, self.began_at)
+        to, identity = self._destination, self.identity
+        self._shaper.refund(to, domain, units, now, self.began_at, identity)

@@ -37,13 +37,15 @@ class Reason(StrEnum):
 class Wait:
     """Not before `until`, and why, in one sentence and in one word.
 
-    `domain`: only that domain waits; its destination would take another's letter.
+    `domain`: only that domain waits; its destination would take another's letter. `name`: only
+    letters that carry that name of ours wait, as it stands in :attr:`Identity.names`.
     """
 
     until: Instant
     why: str
     domain: str | None = None
     reason: Reason = Reason.LIMIT
+    name: str | None = None
 
 
 class Short(Enum):
@@ -65,6 +67,12 @@ class Identity:
     ip: str = ""
     dkim: str = ""
     envelope: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of these, the ones that a reply may name: `dkim=…`, `envelope=…`."""
+        named = (("dkim", self.dkim), ("envelope", self.envelope))
+        return tuple(f"{kind}={name}" for kind, name in named if name)
 
 
 NOBODY: Final = Identity()
@@ -95,6 +103,9 @@ class Explained:
     next_at: Instant | None  # when the next letter of that class may go; None: not known
     an_hour: int | None  # how many may leave in the coming hour at most; None: no limit
     connections: int
+    shut: tuple[
+        Wait, ...
+    ] = ()  # what letters wait for that carry a name of ours that is shut there
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +193,7 @@ class Shaping(Protocol):
         units: int,
         now: Instant,
         admitted_at: Instant | None = None,
+        identity: Identity = NOBODY,
     ) -> None:
         """Units admitted at `admitted_at` (None: last) whose RCPT was never written come back."""
         ...
@@ -218,6 +230,12 @@ class Shaping(Protocol):
     def is_probing(self, destination: Destination, now: Instant) -> bool:
         """True where one letter is to ask whether it bears us again: best one that will be taken
         if it does."""
+        ...
+
+    def shut_names(self, destination: Destination, now: Instant) -> Mapping[str, Instant]:
+        """The names of ours (:attr:`Identity.names`) that the destination refused, and until when
+        no letter goes there that carries one; `now`, where one letter may ask for it. Letters of
+        others go. Empty, nearly always."""
         ...
 
     def pause(self, destination: str, until: Instant | None, why: str, now: Instant) -> None:

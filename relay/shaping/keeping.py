@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from relay.mail.instant import MINUTE, Instant, millis
 from relay.mail.spent import Spent
+from relay.shaping.base import Identity
 from relay.shaping.counting import Counting
 from relay.shaping.destination import Destination
 from relay.shaping.feedback import Mode, Standing
@@ -47,7 +48,9 @@ class Keeping:
         self._dirty: set[str] = set()
         self._touched: set[str] = set()
         self._touched_kept_at: Instant = 0
-        self._signers: dict[str, str] = {}  # destination → the one d= seen there; empty: several
+        # Destination → the one d=, and the one domain in MAIL FROM, seen there; empty: several.
+        self._signers: dict[str, str] = {}
+        self._senders: dict[str, str] = {}
         self._named_keys: dict[str, list[str]] = {}  # destination → the keys of ours it has named
 
     def _state(self, destination: Destination) -> Standing:
@@ -62,6 +65,19 @@ class Keeping:
         if key not in keys:
             keys.append(key)
         return self._states.setdefault(key, Standing())
+
+    def _carried(self, key: str, identity: Identity) -> None:
+        """A letter goes there, with these names of ours."""
+        if self._signers.setdefault(key, identity.dkim) != identity.dkim:
+            self._signers[key] = ""
+        if self._senders.setdefault(key, identity.envelope) != identity.envelope:
+            self._senders[key] = ""
+
+    def _is_only(self, key: str) -> bool:
+        """True where all that goes to the destination carries that one name of ours."""
+        to, _, name = key.partition("|")
+        kind, _, value = name.partition("=")
+        return (self._signers if kind == "dkim" else self._senders).get(to) == value
 
     def _learned_of(self, key: str) -> Learned:
         learned = self._learned.get(key)
@@ -138,6 +154,7 @@ class Keeping:
                 self._states.pop(key, None)
                 self._learned.pop(key, None)
                 self._signers.pop(key, None)
+                self._senders.pop(key, None)
 
     def restore(self, states: Mapping[str, str], now: Instant, spent: Sequence[Spent] = ()) -> None:
         """See Shaping.restore."""

@@ -123,21 +123,6 @@ class Shaper(Waiting):
         allowed = UNLIMITED if allowed is None else allowed
         return allowed - 1 if urgency is Urgency.MASSAL and allowed > 1 else allowed
 
-    def _connections(self, destination: Destination, now: Instant) -> int | None:
-        state = self._states.get(destination.key)
-        allowed = destination.profile.connections
-        of_rule = self._reacting.connections(destination.key, now)
-        if of_rule is not None:
-            allowed = of_rule if allowed is None else min(allowed, of_rule)
-        named = self._named_keys.get(destination.key)
-        states = (state, *map(self._states.get, named)) if named else (state,)
-        for one in states:
-            if one is None or one.mode is Mode.OK or one.is_new:
-                continue
-            learned = 1 if one.mode is not Mode.SLOW else one.connections
-            allowed = learned if allowed is None else min(learned, allowed)
-        return allowed
-
     # --- permit two
 
     def peek(
@@ -188,17 +173,20 @@ class Shaper(Waiting):
         if self._counting.are_short(asked, units, now):
             return SHORT
         self._counting.spend(asked, units, now, urgency)
-        self._spent(destination, units, now)
-        if self._signers.setdefault(destination.key, identity.dkim) != identity.dkim:
-            self._signers[destination.key] = ""
+        self._spent(destination, units, now, identity)
+        self._carried(destination.key, identity)
         self._reacting.spent(destination.key, domain, units, now)
         return None
 
-    def _spent(self, destination: Destination, units: int, now: Instant) -> None:
+    def _spent(
+        self, destination: Destination, units: int, now: Instant, identity: Identity
+    ) -> None:
         """What an admitted letter does to the destination's state."""
         self._all_spent(now)
         key, profile = destination.key, destination.profile
         state = self._states.get(key)
+        for own in self._asking(key, identity):
+            own.is_asked, own.asked_at = True, now
         if state is not None:
             if state.mode is Mode.PROBING:
                 state.is_asked, state.asked_at = True, now
@@ -219,11 +207,13 @@ class Shaper(Waiting):
         units: int,
         now: Instant,
         admitted_at: Instant | None = None,
+        identity: Identity = NOBODY,
     ) -> None:
         """See Shaping.refund."""
-        state = self._states.get(destination.key)
-        if state is not None and (admitted_at is None or admitted_at >= state.asked_at):
-            state.is_asked = False  # the letter that comes back was the one that asked
+        key = destination.key
+        for state in (self._states.get(key), *self._asking(key, identity)):
+            if state is not None and (admitted_at is None or admitted_at >= state.asked_at):
+                state.is_asked = False  # the letter that comes back was the one that asked
         self._all_refunded()
         asked = self._counting.asked(destination, domain, self._source)
         self._counting.take_back(asked, units, admitted_at)
@@ -271,8 +261,11 @@ class Shaper(Waiting):
             key = f"{key}|{name}={getattr(identity, name)}"
             state.is_asked = state.is_asked and late
             state = self._note_named(key)
-            counted = self._counted(destination, key, identity)
+            counted = self._counted(destination, key)
         learned = self._learned_of(counted)
+        if read is not None:  # no acceptance: what it asked for beside that is asked anew
+            for own in self._asking(destination.key, identity):
+                own.is_asked = own.is_asked and feedback.is_late(own, began_at)
         if said is Meaning.REFUSAL and read is not None:
             change = feedback.refused(state, learned, read, reply, now, self._pauses, began_at)
         elif read is None:
@@ -315,15 +308,15 @@ class Shaper(Waiting):
                 own = self._states.get(key)
                 is_asking = own is not None and own.mode is Mode.PROBING
                 if own is not None and is_asking and not feedback.is_late(own, began_at):
-                    learned = self._learned_of(self._counted(destination, key, identity))
+                    learned = self._learned_of(self._counted(destination, key))
                     feedback.accepted(own, learned, now, self._pauses)
                     self._dirty.add(key)
         return change
 
-    def _counted(self, destination: Destination, key: str, identity: Identity) -> str:
+    def _counted(self, destination: Destination, key: str) -> str:
         """Whose counts a refusal of one of our names is about: where all that goes there carries
         that one name, the destination's."""
-        return destination.key if self._signers.get(destination.key) == identity.dkim else key
+        return destination.key if self._is_only(key) else key
 
     def _events(
         self,
@@ -378,7 +371,7 @@ class Shaper(Waiting):
     ) -> Explained:
         """See Shaping.explain."""
         wait = self.peek(destination, domain, 1, now, 0, urgency)
-        return telling.explained(
+        told = telling.explained(
             self._shown(destination.key, now),
             self._counting.asked(destination, domain, self._source),
             self._learned.get(destination.key),
@@ -387,3 +380,4 @@ class Shaper(Waiting):
             now,
             urgency,
         )
+        return replace(told, shut=self._shut(destination, now))

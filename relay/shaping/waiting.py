@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 
 from relay.mail.instant import MINUTE, SECOND, Instant
@@ -13,6 +16,7 @@ from relay.shaping.feedback import Mode, Standing
 from relay.shaping.operating import UNLIMITED
 from relay.shaping.stopping import BY_HAND, PATIENCE, Stopping
 
+_NONE: Final[Mapping[str, Instant]] = MappingProxyType({})
 URGENT: Final = (Urgency.KRITIS, Urgency.MENDESAK)
 
 
@@ -31,12 +35,47 @@ class Waiting(Stopping):
         self._tick(destination, now)
         wait = self._state_wait(destination.key, now)
         if wait is None and destination.key in self._named_keys and identity is not NOBODY:
-            for key in named_keys(destination.key, identity):
-                state = self._states.get(key)
-                if state is not None:
-                    feedback.tick(state, now, self._pauses, self._full(destination))
-                    wait = wait or self._state_wait(key, now)
+            for name in identity.names:
+                wait = wait or self._named_wait(destination, name, now)
         return wait
+
+    def _named_wait(self, destination: Destination, name: str, now: Instant) -> Wait | None:
+        """What letters with that name of ours wait for."""
+        key = f"{destination.key}|{name}"
+        state = self._states.get(key)
+        if state is None:
+            return None
+        feedback.tick(state, now, self._pauses, self._full(destination))
+        wait = self._state_wait(key, now)
+        return None if wait is None else replace(wait, name=name)
+
+    def shut_names(self, destination: Destination, now: Instant) -> Mapping[str, Instant]:
+        """See Shaping.shut_names."""
+        keys = self._named_keys.get(destination.key)
+        if keys is None:
+            return _NONE
+        shut = {}
+        for key in keys:
+            name = key.partition("|")[2]
+            wait = self._named_wait(destination, name, now)
+            if wait is not None:
+                shut[name] = wait.until
+            elif self._states[key].mode is Mode.PROBING:
+                shut[name] = now
+        return shut
+
+    def _shut(self, destination: Destination, now: Instant) -> tuple[Wait, ...]:
+        """What letters of our names wait for there."""
+        names = (key.partition("|")[2] for key in self._named_keys.get(destination.key, ()))
+        waits = (self._named_wait(destination, name, now) for name in names)
+        return tuple(wait for wait in waits if wait is not None)
+
+    def _asking(self, key: str, identity: Identity) -> list[Standing]:
+        """The states of those names of a letter that the destination is asked for."""
+        if key not in self._named_keys:
+            return []
+        states = map(self._states.get, named_keys(key, identity))
+        return [one for one in states if one is not None and one.mode is Mode.PROBING]
 
     def _state_wait(self, key: str, now: Instant) -> Wait | None:
         state = self._states.get(key)
@@ -104,6 +143,24 @@ class Waiting(Stopping):
                 interval = max(interval, MINUTE / (rate * state.share))
         return interval
 
+    def _connections(self, destination: Destination, now: Instant) -> int | None:
+        state = self._states.get(destination.key)
+        allowed = destination.profile.connections
+        of_rule = self._reacting.connections(destination.key, now)
+        if of_rule is not None:
+            allowed = of_rule if allowed is None else min(allowed, of_rule)
+        states = [state]
+        for key in self._named_keys.get(destination.key, ()):
+            own = self._states.get(key)  # while it is refused others go on as ever
+            if own is not None and (own.mode is Mode.SLOW or self._is_only(key)):
+                states.append(own)
+        for one in states:
+            if one is None or one.mode is Mode.OK or one.is_new:
+                continue
+            learned = 1 if one.mode is not Mode.SLOW else one.connections
+            allowed = learned if allowed is None else min(learned, allowed)
+        return allowed
+
     def is_full(self, destination: Destination, now: Instant) -> bool:
         """See Shaping.is_full."""
         allowed = self._connections(destination, now)
@@ -139,5 +196,4 @@ class Waiting(Stopping):
 
 def named_keys(key: str, identity: Identity) -> list[str]:
     """The states of whom of us a destination may have named."""
-    names = (("dkim", identity.dkim), ("envelope", identity.envelope))
-    return [f"{key}|{name}={value}" for name, value in names if value]
+    return [f"{key}|{name}" for name in identity.names]

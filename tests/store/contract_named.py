@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from relay.mail.delivery import Deferred, Delivery, State
@@ -15,7 +17,7 @@ LPSE, ULP = "lpse.example.go.id", "ulp.example.go.id"
 OF_LPSE = Named(signers=frozenset({LPSE}))
 
 
-def of(name: str) -> dict[str, str]:
+def of(name: str) -> dict[str, Any]:
     """What makes a letter one of that name."""
     return {"sender": f"no-reply@{name}", "from_domain": name}
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from relay.mail.delivery import Delivery
 from relay.mail.urgency import Urgency
 from relay.store import leasing
 from relay.store.base import Named, StoreError
@@ -15,7 +14,7 @@ from relay.store.besides import Besides
 from relay.store.sqlite import SqliteStore
 from relay.store.writer import Transaction
 from tests.store.contract_named import LPSE, OF_LPSE, ULP, of, others
-from tests.store.contract_terms import DOMAIN, NOW, UNTIL, lease
+from tests.store.contract_terms import DOMAIN, UNTIL, lease
 from tests.store.letters import Post
 from tests.store.opening import opened
 
@@ -67,17 +66,15 @@ async def test_a_thousand_in_front_are_looked_at_once_and_in_pieces(
         await store.put(*(post.entry(**of(LPSE)) for _ in range(1000)))
         await store.put(post.entry(urgency=Urgency.MASSAL, subject="lain", **of(ULP)))
         counts = await looked(store, monkeypatch)
-        (first,) = await others(store, limit=1)
+        assert len(await others(store, limit=1)) == 1
+        assert await others(store, limit=1) == []
         assert sum(counts) <= 1001 and max(counts) <= 100
-        (second,) = await others(store, limit=1) or [None]
-        assert second is None
         counts.clear()
         for n in range(20):
             await store.put(post.entry(subject=f"{n}", **of(ULP)), post.entry(**of(LPSE)))
             (one,) = await others(store, limit=8)
             assert (await store.letter(one.message_id)).particulars.from_domain == ULP
         assert sum(counts) < 20 * 5
-        assert isinstance(first, Delivery)
 
 
 async def test_where_a_transaction_fails_nothing_is_taken_for_passed(tmp_path: Path) -> None:
@@ -109,4 +106,3 @@ async def test_where_a_transaction_fails_nothing_is_taken_for_passed(tmp_path: P
         await failing(None)
         assert len(await lease(store)) == 2
         assert await kept(store) == []
-        assert NOW

@@ -141,6 +141,7 @@ class Simple:
         units: int,
         now: Instant,
         admitted_at: Instant | None = None,
+        identity: Identity = NOBODY,
     ) -> None:
         """See Shaping.refund."""
         self._meter(destination, now).take_back(units, admitted_at)
@@ -174,6 +175,10 @@ class Simple:
     def is_probing(self, destination: Destination, now: Instant) -> bool:
         """See Shaping.is_probing."""
         return False
+
+    def shut_names(self, destination: Destination, now: Instant) -> Mapping[str, Instant]:
+        """See Shaping.shut_names."""
+        return {}
 
     # --- by hand: nobody does
 
