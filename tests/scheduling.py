@@ -189,6 +189,7 @@ class House:
         deadline_at: Instant | None = None,
         body: bytes = b"Isi.\r\n",
         subject: str = "Uji",
+        from_domain: str | None = None,
     ) -> int:
         now = self.clock.now()
         message_id = self.names.next(now)
@@ -206,6 +207,7 @@ class House:
                 urgency=urgency,
                 flow=sender if subject == "Uji" else f"{sender} {subject}",
                 deadline_at=deadline_at,
+                from_domain=from_domain,
             ),
         )
         ready = [_ready(message, n, one, now + life) for n, one in enumerate(parsed)]

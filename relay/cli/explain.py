@@ -63,6 +63,9 @@ def language(lang: str) -> Words:
 def _lines(answer: dict[str, Any], words: Words, shown: Shown) -> list[str]:
     lines = _way(answer, words)
     lines.append(words.now.format(why=answer["why"] or words.nothing_holds))
+    for one in answer["names"]:
+        said = one | {"until": shown(one["until"]), "why": words.spoken(one["why"])}
+        lines.append(words.name.format_map(said))
     lines += _own(answer, words, shown)
     ahead, pace = answer["ahead"], answer["an_hour"]
     before = words.before.format(ahead=ahead) if ahead else words.none_before

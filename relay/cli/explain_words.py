@@ -26,6 +26,7 @@ class Words:
     now: str
     free_now: str
     nothing_holds: str
+    name: str
     letter: str
     next_try: str
     more: str
@@ -63,6 +64,7 @@ ENGLISH: Final = Words(
     now="now: {why}",
     free_now="now",
     nothing_holds="nothing holds it",
+    name="but a letter of {name} waits until {until}: {why}",
     letter="its letter {id} ({class}) is {state}{next_try}: {why}",
     next_try=", next try {at}",
     more="and {more} more of its letters: see `lpse-relay queue ls`",
@@ -86,6 +88,7 @@ INDONESIAN: Final = Words(
     now="sekarang: {why}",
     free_now="sekarang",
     nothing_holds="tidak ada yang menahannya",
+    name="tetapi surat dari {name} menunggu sampai {until}: {why}",
     letter="suratnya {id} ({class}) {state}{next_try}: {why}",
     next_try=", percobaan berikutnya {at}",
     more="dan {more} surat lagi untuk alamat ini: lihat `lpse-relay queue ls`",

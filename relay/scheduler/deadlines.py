@@ -8,7 +8,7 @@ it errs by what is under way, and by what is accepted later and is more urgent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
@@ -19,9 +19,11 @@ from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant, iso, millis
 from relay.mail.urgency import Urgency
 from relay.scheduler.parts import Parts
 from relay.scheduler.steady import Steady
-from relay.shaping.base import Explained
+from relay.shaping.base import Explained, Identity
 from relay.shaping.destination import Destination
 from relay.store.base import Backlog, Ready
+
+IdentityOf = Callable[[Delivery], Awaitable[Identity]]
 
 EVERY: Final = SECOND
 SHARE: Final = 20  # a look that took this part of the time until the next may be taken at once
@@ -211,7 +213,9 @@ class Deadlines:
         self._parts.emit(events.Alert(now, f"deadline_at_risk:{key}", detail))
 
 
-def waited_for(delivery: Delivery, parts: Parts, now: Instant) -> tuple[str, str]:
+async def waited_for(
+    delivery: Delivery, parts: Parts, now: Instant, identity: IdentityOf
+) -> tuple[str, str]:
     """Where it was to go, as a metric's label (empty: not known), and what it waited for when its
     time was over (empty: nothing but what stands beside it)."""
     route = parts.router.known(delivery.domain)
@@ -220,5 +224,8 @@ def waited_for(delivery: Delivery, parts: Parts, now: Instant) -> tuple[str, str
         return label, f"it was held: {delivery.why}" if delivery.why else "it was held"
     if delivery.state is not State.READY or route is None:
         return label, ""
-    shaper = parts.shaper
-    return label, shaper.explain(route.destination, delivery.domain, now, delivery.urgency).why
+    told = parts.shaper.explain(route.destination, delivery.domain, now, delivery.urgency)
+    if told.why or not told.shut:
+        return label, told.why
+    names = (await identity(delivery)).names
+    return label, next((wait.why for wait in told.shut if wait.name in names), "")

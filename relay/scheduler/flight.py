@@ -81,7 +81,10 @@ class Flights:
             return
         letter, made = found
         if isinstance(made, NotYet):
-            self._put_back(lane, alive, made.until)
+            if permits.waits_for_name:  # others go on: it waits where it is passed over
+                await self._parts.store.give_back(alive)
+            else:
+                self._put_back(lane, alive, made.until)
             return
         try:
             to, began_at = lane.destination, permits.began_at
@@ -100,8 +103,7 @@ class Flights:
         try:
             letter = await self._parts.store.letter(message_id)
             permits.identity = identity_of(letter, "", self._parts.tuning.return_domain)
-            in_time = InTime(permits, alive, self._parts.clock)
-            made = await self._parts.transport.deliver(Job(letter, tuple(alive), route), in_time)
+            made = await self._delivered(lane, Job(letter, tuple(alive), route), permits)
         except StoreDead:
             raise
         except Exception as error:  # nothing was sent, whatever was raised
@@ -113,6 +115,21 @@ class Flights:
                 await self._outcomes.set_aside(delivery, why, lane.destination.label)
             return None
         return letter, made
+
+    async def _delivered(
+        self, lane: Lane, job: Job, permits: DestinationPermits
+    ) -> Sequence[Attempt] | NotYet:
+        """What the transport made of it; where a name of ours is refused, one letter asks for it
+        at a time, and no other is dialled for."""
+        names = permits.names_to_ask(lane)
+        if names is None:
+            return NotYet(self._steady.now(), "a name of ours is refused there")
+        lane.asking += names
+        try:
+            in_time = InTime(permits, job.deliveries, self._parts.clock)
+            return await self._parts.transport.deliver(job, in_time)
+        finally:
+            lane.asking = tuple(name for name in lane.asking if name not in names)
 
     async def _alive(self, lane: Lane, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Those whose time is not over and whose address is not on the list; the others are

@@ -43,7 +43,9 @@ class Alarm:
 class Lane:
     """`domains`: those with ready mail in the store, and the most urgent class of it.
 
-    `shut`: domains that wait for a limit of their own. `refused`: letters that the destination
+    `shut`: domains that wait for a limit of their own. `passed_over`: names of ours whose letters
+    wait, each until its moment; `beside`: domains that may have ready letters of those; `asking`:
+    names for which a letter is on its way to ask. `refused`: letters that the destination
     refused for our sake; another one asks it next, so that no single letter keeps it shut.
     There may be ten thousand lanes that only wait: what is empty costs none of them anything.
     """
@@ -55,6 +57,9 @@ class Lane:
     flying: tuple[asyncio.Task[None], ...] = ()  # few
     refused: Mapping[tuple[int, int], None] = field(default_factory=lambda: NONE)
     shut: Mapping[str, Instant] = field(default_factory=lambda: NONE)
+    passed_over: Mapping[str, Instant] = field(default_factory=lambda: NONE)
+    beside: Mapping[str, Urgency] = field(default_factory=lambda: NONE)
+    asking: tuple[str, ...] = ()
     unadmitted: int = 0  # units flying whose RCPT was not yet written
     claiming: asyncio.Task[None] | None = None
     alarm: Alarm | None = None
@@ -77,7 +82,8 @@ class Lane:
     @property
     def is_idle(self) -> bool:
         """True where nothing is left to do."""
-        return not (self.domains or self.leased or self.flying or self.claiming)
+        waits = self.domains or self.leased or self.beside
+        return not (waits or self.flying or self.claiming)
 
     def _turn(self, delivery: Delivery) -> Turn:
         """The order: class, not yet refused, then the fairness tag, then age."""
@@ -105,6 +111,26 @@ class Lane:
         if not isinstance(self.shut, dict):
             self.shut = {}
         self.shut[domain] = until
+
+    def pass_over(self, refused: Mapping[str, Instant], now: Instant) -> bool:
+        """Letters with these names of ours wait (see Shaping.shut_names); True where these are
+        others than before, so that what is leased may be meant, or have to wait its turn."""
+        shut = {name: until for name, until in refused.items() if until > now}
+        shut |= {name: now + SECOND for name in self.asking if name in refused and name not in shut}
+        before, self.passed_over = self.passed_over, shut or NONE
+        if not before.keys() <= shut.keys():
+            left, self.beside = self.beside, NONE
+            for domain, urgency in left.items():
+                self.note(domain, urgency)
+        return before.keys() != shut.keys()
+
+    def leave(self, domains: Mapping[str, Urgency], passed: Mapping[str, Instant]) -> None:
+        """Letters with the names that were passed over may be ready there still."""
+        if passed.keys() <= self.passed_over.keys():
+            self.beside = {**self.beside, **domains}
+        else:  # they need not wait any more
+            for domain, urgency in domains.items():
+                self.note(domain, urgency)
 
     def open_domains(self, now: Instant) -> dict[str, Urgency]:
         """The domains with ready mail that do not wait for a limit of their own."""

@@ -20,11 +20,12 @@ from relay.mail.urgency import Urgency
 from relay.scheduler.alarms import Alarms
 from relay.scheduler.fallback import Fallback
 from relay.scheduler.flight import Unwritten
+from relay.scheduler.giving import Giving
+from relay.scheduler.identity import not_of
 from relay.scheduler.lane import APPETITE, LEASE, NONE, Lane, lane_key
 from relay.scheduler.parts import Parts
 from relay.scheduler.share import is_fresh
 from relay.scheduler.steady import Steady
-from relay.store.base import StoreError
 from relay.transports.base import Route
 
 LANE_ROWS: Final = 200
@@ -59,7 +60,7 @@ class Lanes:
         self._rows = 0
         self._flights = 0
         self._claims = 0
-        self._giving: set[asyncio.Task[None]] = set()
+        self._giving = Giving(parts, self._feed)
         self._alarms = Alarms(self.pump)
         self.is_halted = False
 
@@ -122,10 +123,14 @@ class Lanes:
 
     def pump(self, lane: Lane) -> None:
         """Start what may start now; else arrange to be called again."""
-        if not (lane.leased or lane.domains) and (lane.flying or lane.claiming):
+        is_empty = not (lane.leased or lane.domains or lane.beside)
+        if is_empty and (lane.flying or lane.claiming):
             return None  # nothing to start; it is looked at again when that has ended
         while not self.is_halted:
             now = self._steady.now()
+            refused = self._parts.shaper.shut_names(lane.destination, now)
+            if (refused or lane.passed_over) and lane.pass_over(refused, now) and lane.leased:
+                self._send_back(lane)
             urgency = lane.next_urgency(now)
             if lane.not_before > now and urgency >= lane.holds_from:
                 return self._later(lane, lane.not_before)
@@ -161,6 +166,8 @@ class Lanes:
         elif only_new and lane.leased:
             lane.hold(now + NO_NEW)  # else what goes back would be claimed again at once
             self._later(lane, now + NO_NEW)
+        elif lane.beside:
+            self._later(lane, min(lane.passed_over.values()))
         elif lane.is_idle:
             self._alarms.call_off(lane)
             if not lane.refused:
@@ -223,14 +230,14 @@ class Lanes:
 
     def _later(self, lane: Lane, until: Instant) -> None:
         """Pump again at `until`; leases that would wait long go back to the queue."""
-        wait = until - self._steady.now()
-        self._alarms.set(lane, max(FLOOR, wait / 1000))
+        now = self._steady.now()
+        wait = until - now
+        look_at = min(until, *lane.passed_over.values()) if lane.beside else until
+        self._alarms.set(lane, max(FLOOR, (look_at - now) / 1000))
         if lane.leased:
             lane.appetite = max(APPETITE, lane.appetite // 2)
             if wait > PATIENT or self._is_paused(lane):
-                task = asyncio.create_task(self._give_back(lane.take_out(None)), name="give back")
-                self._giving.add(task)
-                task.add_done_callback(self._given)
+                self._send_back(lane)
 
     def _is_paused(self, lane: Lane) -> bool:
         return self._parts.shaper.is_paused(lane.destination.key, self._steady.now())
@@ -238,28 +245,17 @@ class Lanes:
     async def give_back(self, domains: Collection[str] | None = None) -> None:
         """What is leased for these domains (None: for all) and does not fly is ready again."""
         claims = [lane.claiming for lane in self._lanes.values() if lane.claiming]
-        await asyncio.gather(*claims, *self._giving, return_exceptions=True)
-        await self._give_back([d for lane in self._lanes.values() for d in lane.take_out(domains)])
-
-    async def _give_back(self, out: Sequence[Delivery]) -> None:
-        """Raises StoreError only where it is dead: else it is tried until it is done."""
+        await asyncio.gather(*claims, return_exceptions=True)
+        await self._giving.end()
+        out = [d for lane in self._lanes.values() for d in lane.take_out(domains)]
         self._rows -= len(out)
-        while out:
-            try:
-                await self._parts.store.give_back(out)
-            except StoreError as error:
-                if self._parts.store.dead.is_set():
-                    raise
-                logger.error("leases could not be given back yet: %s", error)
-                await asyncio.sleep(1)
-            else:
-                return
+        await self._giving.give_back(out)
 
-    def _given(self, task: asyncio.Task[None]) -> None:
-        self._giving.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            logger.error("leases could not be given back: %s", error)
-        self._feed()
+    def _send_back(self, lane: Lane) -> None:
+        """What is leased for the lane is ready again, before long."""
+        out = lane.take_out(None)
+        self._rows -= len(out)
+        self._giving.begin(out)
 
     # --- claiming
 
@@ -315,23 +311,28 @@ class Lanes:
                 lane.destination = leads.destination
             elif not (lane.is_fallback and route is not None):
                 self._look_up(domain, urgency)
-        now = self._parts.clock.now()
+        now, passed = self._parts.clock.now(), lane.passed_over
+        others = not_of(passed, self._parts.tuning.return_domain) if passed else None
         try:
             claim, until = self._parts.store.claim, now + LEASE
-            found = await claim(known, limit, now, until, least, lane.down_to) if known else []
+            asked = (known, limit, now, until, least, lane.down_to, others)
+            found = await claim(*asked) if known else []
         except BaseException:
             for domain in known:
                 lane.note(domain, ready[domain])
             raise
         lane.push(found)
         self._rows += len(found)
+        if passed:
+            lane.leave({domain: ready[domain] for domain in known}, passed)
         if least:  # what is more urgent is there still
             for domain in known:
                 lane.note(domain, ready[domain])
             if not any(delivery.urgency is least for delivery in found):
                 lane.share.found_none(least, self._steady.now())
-        elif len(found) == limit:
-            lane.appetite = min(LANE_ROWS, lane.appetite * 2)
+        elif len(found) == limit or (passed and found):
+            if len(found) == limit:
+                lane.appetite = min(LANE_ROWS, lane.appetite * 2)
             for domain in known:  # there may be more, but none more urgent than the last
                 lane.note(domain, max(ready[domain], found[-1].urgency))
 

@@ -40,6 +40,7 @@ from relay.scheduler.steady import Steady
 from relay.scheduler.suppressing import is_fresh, strike_of
 from relay.settle import Earlier, settle
 from relay.shaping import backoff
+from relay.shaping.base import NOBODY, Identity
 from relay.shaping.destination import Destination
 from relay.shaping.fuse import WHOLE, is_about_the_address
 from relay.shaping.operating import EVERYTHING
@@ -186,6 +187,12 @@ class Outcomes:
         until = min(backoff.due_at(delivery, now, self._parts.tuning.retry), lives_until)
         aside = Deferred(until, why, counts=True, expires_at=lives_until)
         await (await self._write(delivery, None, aside, None, label, None))
+
+    async def identity(self, delivery: Delivery) -> Identity:
+        """Whom of us its letter names; nobody where it cannot be read. Raises StoreDead."""
+        letter = await self._letter(delivery)
+        instead = self._parts.tuning.return_domain
+        return NOBODY if letter is None else identity_of(letter, "", instead)
 
     async def expire(self, delivery: Delivery, label: str = OTHER, waited_for: str = "") -> None:
         """Its time was over before it could be tried (again); the cause is what it waited for, or

@@ -8,6 +8,7 @@ from typing import Final
 
 from relay.mail.instant import SECOND, Instant
 from relay.mail.urgency import Urgency
+from relay.scheduler.lane import Lane
 from relay.scheduler.setting_aside import SettingAside
 from relay.scheduler.steady import Steady
 from relay.shaping.base import NOBODY, SHORT, Identity, Shaping, Short, Wait
@@ -43,8 +44,18 @@ class DestinationPermits:
         self._urgency = urgency
         self.identity: Identity = NOBODY  # known once the letter is read
         self.is_admitted = False
+        self.waits_for_name = False  # not for what all letters wait for: others would be admitted
         self.began_at: Instant | None = None  # when the last permit was given
         self.on_admitted: Callable[[], None] = _nothing
+
+    def names_to_ask(self, lane: Lane) -> tuple[str, ...] | None:
+        """The names of ours that the letter may ask for, refused as they are; None: it may not be
+        sent, for another one asks, or it is not time yet."""
+        now = self._steady.now()
+        refused = self._shaper.shut_names(self._destination, now)
+        names = tuple(name for name in self.identity.names if name in refused) if refused else ()
+        self.waits_for_name = any(refused[one] > now or one in lane.asking for one in names)
+        return None if self.waits_for_name else names
 
     def connect(self) -> NotYet | None:
         """See Permits.connect."""
@@ -79,6 +90,7 @@ class DestinationPermits:
         if isinstance(said, Short):
             return NotYet(self._steady.now() + SECOND, "no units could be set aside yet")
         if isinstance(said, Wait):
+            self.waits_for_name = said.name is not None
             return NotYet(said.until, said.why)
         if not self.is_admitted:
             self.is_admitted = True

@@ -148,7 +148,8 @@ class Scheduler:
             task.result()
 
     async def _expire(self, delivery: Delivery) -> None:
-        label, cause = waited_for(delivery, self.parts, self.steady.now())
+        now, identity = self.steady.now(), self._outcomes.identity
+        label, cause = await waited_for(delivery, self.parts, now, identity)
         await self._outcomes.expire(delivery, label or OTHER, cause)
 
     async def _keep_pause(self) -> None:

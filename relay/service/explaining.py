@@ -15,11 +15,12 @@ from relay.control import ControlError, Unknown
 from relay.mail import misspelt
 from relay.mail.address import AddressError, parse
 from relay.mail.delivery import Failure
+from relay.mail.envelope import sending_domain
 from relay.mail.instant import HOUR, Instant, iso
 from relay.mail.urgency import Urgency
 from relay.scheduler.deadlines import through_at
 from relay.service.shapes import moment
-from relay.shaping.base import Bound, Explained, Shaping
+from relay.shaping.base import Bound, Explained, Identity, Shaping
 from relay.shaping.destination import Destination
 from relay.store.base import Backlog, Depth
 from relay.suppression import BY_HAND
@@ -148,6 +149,9 @@ def explained(
         "connections": found.connections,
         "next_at": None if _is_closed(found, now) else moment(found.next_at),
         "an_hour": found.an_hour,
+        "names": [
+            {"name": one.name, "until": moment(one.until), "why": one.why} for one in found.shut
+        ],
         "position": ahead + 1,
         "ahead": ahead,
         "through_at": _through(found, ahead, now),
@@ -161,7 +165,8 @@ def by_the_wall(found: Explained, step: int) -> Explained:
         for bound in found.bounds
     )
     next_at = None if found.next_at is None else found.next_at + step
-    return replace(found, next_at=next_at, bounds=bounds)
+    shut = tuple(replace(one, until=one.until + step) for one in found.shut)
+    return replace(found, next_at=next_at, bounds=bounds, shut=shut)
 
 
 def _through(found: Explained, ahead: int, now: Instant) -> str | None:
@@ -242,10 +247,11 @@ class Explainer:
         steady: Callable[[], Instant],
         instead_of: InsteadOf = lambda destination: None,
         not_tried: NotTried | None = None,
+        return_domain: Callable[[], str] = str,
     ) -> None:
         """The running relay's own; `steady`: the moment that shaping goes by; `instead_of`: see
         Fallback.instead_of; `not_tried`: why the suppression list keeps letters of a class from an
-        address."""
+        address; `return_domain`: what stands in MAIL FROM now in place of a letter's own."""
         self._store = store
         self._shaper = shaper
         self._routes = routes
@@ -253,6 +259,7 @@ class Explainer:
         self._steady = steady
         self._instead_of = instead_of
         self._not_tried = not_tried or _tried
+        self._return_domain = return_domain
 
     async def explain(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """Route, limits, what binds now, and the line before a letter to that address."""
@@ -277,7 +284,9 @@ class Explainer:
         shape = explained(recipient, route, found, backlog, urgency, now, by)
         return shape | {"not_tried": await self._not_tried(recipient, urgency) or None}
 
-    def why_now(self, domain: str, urgency: Urgency) -> str:
+    def why_now(
+        self, domain: str, urgency: Urgency, sender: str = "", from_domain: str = ""
+    ) -> str:
         """What a ready letter waits for; empty where nothing is known to hold it."""
         route = self._routes.known(domain)
         if route is None:
@@ -285,7 +294,8 @@ class Explainer:
         other = self._instead_of(route.destination) if urgency is Urgency.KRITIS else None
         if other is not None:
             return self._by_fallback(route.destination, other, domain)
-        wait = self._shaper.peek(route.destination, domain, 1, self._steady(), 0, urgency)
+        us = Identity("", from_domain, sending_domain(sender, self._return_domain()))
+        wait = self._shaper.peek(route.destination, domain, 1, self._steady(), 0, urgency, us)
         return wait.why if wait else ""
 
     def _by_fallback(self, own: Destination, other: Route, domain: str) -> str:

@@ -249,6 +249,7 @@ class Running:
             self._road.scheduler.steady.now,
             self._road.scheduler.fallback.instead_of,
             suppressions.not_tried,
+            lambda: self._road.scheduler.parts.tuning.return_domain,
         )
         table = self._commands(linker, about, explainer).table() | {"explain": explainer.explain}
         table |= alerting.AlertCommands(self._alerts, self._notifying).table()

@@ -15,7 +15,8 @@ from relay.shaping.base import Standing
 from relay.store.base import Depth, InboxRow, QueueRow
 
 ProviderOf = Callable[[str], str | None]  # domain → label; None where it is not known yet
-WhyNow = Callable[[str, Urgency], str]  # domain, class → what binds now; empty: nothing
+# Domain, class, sender, From domain → what binds now; empty: nothing.
+WhyNow = Callable[[str, Urgency, str, str], str]
 
 
 def moment(at: Instant | None) -> str | None:
@@ -30,7 +31,7 @@ def delivery(
     job = row.delivery
     why = job.why
     if why_now is not None and job.state is State.READY:
-        why = why_now(job.domain, job.urgency) or why
+        why = why_now(job.domain, job.urgency, row.sender, row.from_domain) or why
     return {
         "id": job.ref,
         "recipient": job.recipient,

@@ -10,7 +10,10 @@ from string import Formatter
 import pytest
 
 from relay.cli.explain_words import ENGLISH, INDONESIAN, Words
+from relay.shaping.base import Identity
 from tests.cli.house import Running, Site
+from tests.service.house import GMAIL
+from tests.service.test_explaining import THROTTLE
 
 ENGLISH_WORDS = re.compile(
     r"\b(goes|its|it|is|the|of|to|by|all|belong|connections?|limit|used|free|where|letters?|before|"
@@ -77,6 +80,24 @@ def test_all_of_it_is_said_in_indonesian(site: Site, explained: Running, is_paus
     assert next(line for line in lines if line.startswith("batas ")).split() == [
         *("batas", "milik", "terpakai", "tersedia", "sumber")
     ]
+
+
+@pytest.mark.parametrize(
+    ("lang", "line"),
+    [
+        ("en", "but a letter of dkim=lpse.example.go.id waits until "),
+        ("id", "tetapi surat dari dkim=lpse.example.go.id menunggu sampai "),
+    ],
+)
+def test_a_name_of_ours_that_is_refused_there_has_its_line(
+    site: Site, explained: Running, lang: str, line: str
+) -> None:
+    house, us = explained.house, Identity(dkim="lpse.example.go.id")
+    said = "421 4.7.28 unusual rate from your DKIM domain lpse.example.go.id"
+    explained.call(lambda: house.shaper.feedback(GMAIL, THROTTLE, said, house.steady(), us))
+    lines = site.run("explain", "v1@gmail.com", "--lang", lang).out.splitlines()
+    (told,) = [one for one in lines if one.startswith(line)]
+    assert told.endswith(f": {said}")
 
 
 def test_english_is_as_it_was_and_json_says_neither(site: Site, explained: Running) -> None:

@@ -21,7 +21,7 @@ from relay.mail.delivery import (
     TransitionError,
     has_fixed_life,
 )
-from relay.mail.envelope import Content, Source
+from relay.mail.envelope import Content, Source, sending_domain
 from relay.mail.reply import Reply, Stage
 from relay.mail.urgency import Urgency
 
@@ -151,6 +151,20 @@ def test_who_may_relay() -> None:
     assert Source("192.0.2.1", "x", None, None, "l", is_trusted=True).may_relay
     assert Source("192.0.2.1", "x", None, "app", "l", is_trusted=False).may_relay
     assert not Source("192.0.2.1", "x", None, None, "l", is_trusted=False).may_relay
+
+
+@pytest.mark.parametrize(
+    ("sender", "instead", "shown"),
+    [
+        ("panitia@LPSE.example.go.id", "", "lpse.example.go.id"),
+        ('"a@b"@lpse.example.go.id', "", "lpse.example.go.id"),
+        ("panitia@lpse.example.go.id", "bounce.example", "bounce.example"),
+        ("", "", ""),
+        ("", "bounce.example", ""),
+    ],
+)
+def test_which_domain_mail_from_shows(sender: str, instead: str, shown: str) -> None:
+    assert sending_domain(sender, instead) == shown
 
 
 def test_a_contents_size_has_the_blank_line() -> None:

@@ -14,7 +14,7 @@ from relay.mail.strike import Cause
 from relay.mail.urgency import Urgency
 from relay.service.explaining import Explainer, in_indonesian
 from relay.shaping import hours
-from relay.shaping.base import SHORT
+from relay.shaping.base import SHORT, Identity
 from relay.shaping.destination import Destination, Profile, Rate
 from relay.shaping.directives import PauseFor, RateOf, SlowBy
 from relay.shaping.reaction_settings import Trigger
@@ -82,6 +82,41 @@ async def test_what_binds_now_is_said_of_ready_letters() -> None:
     assert (told["an_hour"], told["through_at"]) == (0, None)
     assert entry.message.id
     assert explainer(house).why_now("nowhere.example", Urgency.MASSAL) == ""
+
+
+async def test_a_letter_of_a_refused_name_is_told_what_it_waits_for_and_others_nothing() -> None:
+    house, names = House(), ("lpse.example.go.id", "ulp.example.go.id")
+    for name in names:
+        sender = f"panitia@{name}"
+        await house.store.put(
+            house.post.entry(("a@gmail.com",), sender=sender, from_domain=name, subject=name)
+        )
+    now = house.steady()
+    said = "421 4.7.28 unusual rate of mail from your DKIM domain lpse.example.go.id"
+    house.shaper.feedback(GMAIL, THROTTLE, said, now, Identity(dkim=names[0], envelope=names[0]))
+    made, commands = explainer(house), house.commands
+    commands._why_now = made.why_now
+    rows = (await commands.queue_ls({}, "siti"))["deliveries"]
+    why = f"gmail|dkim=lpse.example.go.id is paused: {said}"
+    assert {row["subject"]: row["why"] for row in rows} == {names[0]: why, names[1]: ""}
+    told = await made.explain({"recipient": "a@gmail.com"}, "siti")
+    assert (told["state"], told["why"]) == ("ok", "")
+    (one,) = told["names"]
+    assert (one["name"], one["why"]) == ("dkim=lpse.example.go.id", why)
+    assert 9 * MINUTE < _at(one["until"]) - house.clock.at < 12 * MINUTE
+    by_name = Explainer(
+        house.store,
+        house.shaper,
+        Destinations(),
+        house.clock,
+        house.steady,
+        return_domain=lambda: "bounce.example",
+    )
+    sent = "421 4.7.28 unusual rate of mail from your SPF domain bounce.example"
+    house.shaper.feedback(GMAIL, THROTTLE, sent, now, Identity(envelope="bounce.example"))
+    asked = ("gmail.com", Urgency.MASSAL, "panitia@ulp.example.go.id", names[1])
+    assert by_name.why_now(*asked) == f"gmail|envelope=bounce.example is paused: {sent}"
+    assert made.why_now(*asked) == ""
 
 
 def test_that_everything_waits_for_one_letter_is_said_in_indonesian() -> None:

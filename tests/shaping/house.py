@@ -72,8 +72,8 @@ def state(made: Shaper, now: Instant, key: str = "gmail") -> str:
     return next(s.state for s in made.standings(now) if s.key == key)
 
 
-def paused_until(made: Shaper, now: Instant) -> Instant:
-    until = next(s.paused_until for s in made.standings(now) if s.key == "gmail")
+def paused_until(made: Shaper, now: Instant, key: str = "gmail") -> Instant:
+    until = next(s.paused_until for s in made.standings(now) if s.key == key)
     assert until is not None
     return until
 

@@ -215,3 +215,63 @@ def test_after_a_restart_a_name_alone_is_remembered_and_an_acceptance_answers_it
     assert admit(again, now, identity=ONE)
     assert again.feedback(GMAIL, None, "250", now, ONE) == []
     assert state(again, now, "gmail|dkim=lpse.one.go.id") == "slow"
+
+
+def test_what_is_refused_of_a_name_holds_no_other_and_no_connection() -> None:
+    made, now = shaper(), NOW
+    assert dict(made.shut_names(GMAIL, now)) == {}
+    assert admit(made, now, identity=ONE) and admit(made, now + SECOND, identity=TWO)
+    made.feedback(GMAIL, THROTTLE, OF_ONE, now, ONE)
+    (name,) = ONE.names[:1]
+    ((shut, until),) = made.shut_names(GMAIL, now).items()
+    assert (shut, until) == (name, paused_until(made, now, f"gmail|{name}"))
+    assert made.connections(GMAIL, now) == GMAIL.profile.connections
+    wait = made.peek(GMAIL, "gmail.com", 1, now, identity=ONE)
+    assert wait is not None and (wait.name, wait.until) == (name, until)
+    assert made.peek(GMAIL, "gmail.com", 1, now) is None
+    told = made.explain(GMAIL, "gmail.com", now, Urgency.MASSAL)
+    assert (told.why, told.shut) == ("", (wait,))
+    assert dict(made.shut_names(GMAIL, until)) == {name: until}  # one letter may ask
+    assert made.explain(GMAIL, "gmail.com", until, Urgency.MASSAL).shut == ()
+
+
+def test_one_letter_asks_for_a_name_until_it_is_answered() -> None:
+    made, now = shaper(), NOW
+    assert admit(made, now, identity=ONE) and admit(made, now + SECOND, identity=TWO)
+    made.feedback(GMAIL, THROTTLE, OF_ONE, now, ONE)
+    now += 12 * MINUTE
+    assert admit(made, now, identity=ONE)
+    assert dict(made.shut_names(GMAIL, now)) == {"dkim=lpse.one.go.id": now + SECOND}
+    assert not admit(made, now, identity=ONE)
+    assert admit(made, now, identity=TWO)
+    made.refund(GMAIL, "gmail.com", 1, now, now, TWO)  # another's that comes back
+    made.refund(GMAIL, "gmail.com", 1, now, now - 13 * MINUTE, ONE)  # one from before
+    assert not admit(made, now, identity=ONE)
+    made.refund(GMAIL, "gmail.com", 1, now, now, ONE)
+    now += 2 * SECOND
+    assert admit(made, now, identity=ONE)
+    made.feedback(GMAIL, DEAD, "550 5.1.1 no such user", now, ONE, began_at=NOW)  # late
+    assert not admit(made, now, identity=ONE)
+    made.feedback(GMAIL, DEAD, "550 5.1.1 no such user", now, ONE, began_at=now)
+    now += 2 * SECOND
+    assert admit(made, now, identity=ONE)
+    made.feedback(GMAIL, None, "250", now, TWO)
+    assert not admit(made, now, identity=ONE)
+    made.feedback(GMAIL, None, "250", now, ONE)
+    assert dict(made.shut_names(GMAIL, now)) == {}
+    assert made.connections(GMAIL, now) == 1  # and then step by step, as ever
+    assert admit(made, now + MINUTE, identity=ONE)
+
+
+def test_a_name_in_mail_from_that_all_carry_holds_the_connections() -> None:
+    made, now = shaper(), NOW
+    for us in (ONE, Identity(ONE.ip, TWO.dkim, ONE.envelope)):
+        assert admit(made, now, identity=us)
+        now += SECOND
+    of_all = OF_ONE.replace("DKIM", "SPF")
+    made.feedback(GMAIL, THROTTLE, of_all, now, ONE)
+    assert list(made.shut_names(GMAIL, now)) == ["envelope=lpse.one.go.id"]
+    assert made.connections(GMAIL, now) == 1
+    now += 2 * MINUTE  # it is learned of all, too, what was borne of one
+    assert admit(made, now, identity=TWO)
+    assert made.connections(GMAIL, now) == GMAIL.profile.connections
