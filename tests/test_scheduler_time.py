@@ -246,3 +246,29 @@ def test_the_earliest_deadline_goes_first_and_those_without_one_share_what_follo
                 assert 3 <= order[at : at + 10].count("satu") <= 7
 
     run(main)
+
+
+@pytest.mark.parametrize("step", [2 * HOUR, -2 * HOUR])
+def test_events_have_the_walls_time_after_the_clock_was_set(step: int) -> None:
+    async def main(clock: VirtualClock) -> None:
+        answers = [BLOCKED]
+
+        def gmail(delivery: Delivery, now: Instant) -> Answer:
+            return answers.pop() if answers else OK
+
+        async with house(clock, gmail) as h:
+            clock.step(step)
+            await h.put("a@gmail.com")
+            await h.put("b@gmail.com")
+            await asyncio.sleep(5)
+            (paused,) = [e for e in h.events if isinstance(e, events.Paused)]
+            assert 0 <= clock.now() - paused.at < 6 * SECOND
+            assert paused.until is not None and paused.until > paused.at
+            (alert,) = [e for e in h.events if isinstance(e, events.Alert)]
+            assert alert.at == paused.at
+            until = (paused.until - clock.now()) / SECOND
+            await asyncio.sleep(until + 5)
+            (resumed,) = [e for e in h.events if isinstance(e, events.Resumed)]
+            assert -1 <= resumed.at - paused.until < 5 * SECOND
+
+    run(main)

@@ -7,7 +7,7 @@ subject, an address) is data: whoever shows it escapes it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from relay.mail.classification import Category, Classification
 from relay.mail.delivery import Attempt
@@ -232,3 +232,13 @@ Event = (
     | Alert
 )
 Emit = Callable[[Event], None]
+
+
+def by_the_wall(event: Event, step: int) -> Event:
+    """An event that was made by a steady clock, as the wall clock says it, which was set forward by
+    `step` milliseconds meanwhile."""
+    if not step:
+        return event
+    if isinstance(event, Paused) and event.until is not None:
+        return replace(event, at=event.at + step, until=event.until + step)
+    return replace(event, at=event.at + step)

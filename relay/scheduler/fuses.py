@@ -14,7 +14,7 @@ from typing import Final
 from relay.clock import Clock
 from relay.mail.classification import Action, Category, Classification, Scope
 from relay.mail.delivery import Attempt, Delivery
-from relay.mail.events import Emit
+from relay.mail.events import Emit, by_the_wall
 from relay.mail.instant import HOUR, SECOND, Instant
 from relay.mail.letter import Letter
 from relay.mail.strike import Cause, Doubt, Ref, key_of
@@ -88,7 +88,7 @@ class Fuses:
             return WHOLE, None
         fuse, alert = box.note(key, letter.body_hash, read, now)
         if alert is not None:
-            self._emit(alert)
+            self._emit(by_the_wall(alert, self._clock.now() - now))
         if alert is None or not is_about_the_address(read):
             return fuse, None
         return fuse, Doubt(alert.name, key, self._clock.now() - HOUR)
@@ -106,7 +106,7 @@ class Fuses:
         _, alert = box.note(key, letter.body_hash, read, now)
         if alert is None:
             return None
-        self._emit(alert)
+        self._emit(by_the_wall(alert, self._clock.now() - now))
         return Doubt(alert.name, key, self._clock.now() - HOUR)
 
     async def keep(self, now: Instant) -> None:

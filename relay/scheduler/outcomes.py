@@ -121,7 +121,7 @@ class Outcomes:
         said, shaper = attempt.said(), self._parts.shaper
         told = shaper.feedback(destination, read, said, now, us, domain, began_at)
         for event in told:
-            self._parts.emit(event)
+            self._parts.emit(events.by_the_wall(event, self._steady.step))
         return told
 
     async def _written(

@@ -14,6 +14,7 @@ class Steady:
 
     def __init__(self, clock: Clock) -> None:
         """Begins at the wall clock's now."""
+        self._clock = clock
         self._monotonic = clock.monotonic
         self._wall = clock.now()
         self._start = clock.monotonic()
@@ -21,3 +22,8 @@ class Steady:
     def now(self) -> Instant:
         """The steady moment."""
         return self._wall + int((self._monotonic() - self._start) * 1000)
+
+    @property
+    def step(self) -> int:
+        """How many milliseconds the wall clock was set forward by since the start."""
+        return self._clock.now() - self.now()

@@ -14,7 +14,7 @@ from relay.config.keys import secret
 from relay.filters.base import Alerts, Departure
 from relay.filters.pipeline import Pipeline
 from relay.mail.dkim import SigningError, referee
-from relay.mail.events import Emit
+from relay.mail.events import Emit, by_the_wall
 from relay.mail.headers import Headers
 from relay.mail.ids import Ids
 from relay.mail.instant import millis
@@ -241,9 +241,10 @@ class Road:
     async def confirm(self, checking: Awaitable[list[str]], emit: Emit) -> None:
         """Our own check's faults: with one provider that says so too everything stops."""
         faults = await checking
-        told = self.shaper.confirm("; ".join(faults), self.scheduler.steady.now())
+        steady = self.scheduler.steady
+        told = self.shaper.confirm("; ".join(faults), steady.now())
         for event in told:
-            emit(event)
+            emit(by_the_wall(event, steady.step))
         if told:
             open_ones = [one.key for one in self.standings() if one.connections_open]
             await self.scheduler.hang_up(open_ones)

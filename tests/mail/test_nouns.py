@@ -178,6 +178,16 @@ def test_every_event_is_a_frozen_value_with_its_moment() -> None:
     assert dataclasses.is_dataclass(letter.Letter)
 
 
+def test_an_event_by_a_steady_clock_is_told_by_the_walls() -> None:
+    paused = events.Paused(NOW, "gmail", "gmail", NOW + 5, "421")
+    assert events.by_the_wall(paused, 0) is paused
+    later = events.Paused(NOW + 7, "gmail", "gmail", NOW + 12, "421")
+    assert events.by_the_wall(paused, 7) == later
+    by_hand = events.Paused(NOW, "gmail", "gmail", None, "siti")
+    assert events.by_the_wall(by_hand, -7).at == NOW - 7
+    assert events.by_the_wall(events.Alert(NOW, "a", "b"), 7) == events.Alert(NOW + 7, "a", "b")
+
+
 def test_an_id_is_never_below_the_first_of_its_moment() -> None:
     made = ids.Ids()
     assert ids.first_of(NOW) <= made.next(NOW) < ids.first_of(NOW + 1)
