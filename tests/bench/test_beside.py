@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.bench.beside import playing, results, sides, tables
+from tests.bench.beside import playing, plotting, results, sides, tables
 from tests.bench.beside.cases import CASES, Case, Unknown, chosen
 from tests.bench.beside.playing import Fault, Figures, Played, play
 from tests.bench.beside.results import Run
@@ -43,6 +43,16 @@ def test_ratios_are_taken_pair_by_pair() -> None:
     assert results.median(found, "c", "postfix", "delivered") == 10.0
     assert results.ratio(found, "c", "postfix", "cpu") is None
     assert results.ratio(found, "c", "postfix-stock", "delivered") is None
+
+
+def test_a_picture_is_the_same_for_the_same_figures(tmp_path: Path) -> None:
+    found = runs(("ours", 0, 40.0), ("postfix", 0, 10.0), ("ours", 1, 30.0))
+    found.append(Run("broken", "ours", 0, fault="no figures"))
+    for name in ("a.svg", "b.svg"):
+        plotting.draw(tmp_path / name, found)
+    said = (tmp_path / "a.svg").read_text()
+    assert said.startswith("<?xml") and "<!-- lpse-relay" in said and "<!--  4.00 -->" in said
+    assert said == (tmp_path / "b.svg").read_text()
 
 
 def test_a_fault_has_no_figures_and_stands_beside_the_rest(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.bench.beside import results, sides, tables
+from tests.bench.beside import plotting, results, sides, tables
 from tests.bench.beside.cases import Case, Unknown, chosen
 from tests.bench.beside.playing import play
 from tests.bench.beside.proving import prove
@@ -61,6 +61,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, help="default 5; quick: 1")
     parser.add_argument("--out", type=Path, help="the results as JSON")
     parser.add_argument("--markdown", action="store_true", help="the table for a README")
+    parser.add_argument("--plot", type=Path, help="an SVG: ours to Postfix, case by case")
     parser.add_argument("--show", type=Path, help="measure nothing, show these results")
     return parser.parse_args()
 
@@ -75,8 +76,7 @@ def main() -> int:
     asked = arguments()
     try:
         if asked.show:
-            show(*results.read(asked.show), asked.markdown)
-            return 0
+            return _shown(asked)
         cases, names = chosen(listed(asked.cases), asked.quick), sides.known(listed(asked.sides))
     except (ValueError, Unknown, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
@@ -102,8 +102,19 @@ def main() -> int:
         found = results.document(runs, asked.quick, before) | {"proofs": proofs}
         results.write(out, found)
     show(found, runs, asked.markdown)
+    if asked.plot:
+        plotting.draw(asked.plot, runs)
     print(f"written to {out}", file=sys.stderr)
     return 1 if any(run.fault for run in runs) else 0
+
+
+def _shown(asked: argparse.Namespace) -> int:
+    """What was measured before. Raises ValueError, OSError naming the file."""
+    found, runs = results.read(asked.show)
+    show(found, runs, asked.markdown)
+    if asked.plot:
+        plotting.draw(asked.plot, runs)
+    return 0
 
 
 def show(found: dict[str, object], runs: Sequence[Run], is_markdown: bool) -> None:
