@@ -314,6 +314,8 @@ class Session(Wire):
         """Not offered."""
         raise Refused(answers.NOT_HERE, "syntax")
 
+    smtp_EXPN = smtp_HELP
+
     async def smtp_QUIT(self, arg: str | None) -> None:
         """Also with an argument: who wants to go may go."""
         self.say(answers.BYE)
