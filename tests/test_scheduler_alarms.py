@@ -42,6 +42,19 @@ def test_the_earliest_rings_first_whenever_it_was_set() -> None:
     virtual_time.run(main)
 
 
+def test_at_the_latest_moves_no_alarm_that_is_earlier() -> None:
+    async def main(clock: VirtualClock) -> None:
+        rung, sooner, later, none = Rung(clock), lane("sooner"), lane("later"), lane("none")
+        rung.alarms.set(sooner, 5)
+        rung.alarms.set(later, 50)
+        for one in (sooner, later, none):
+            rung.alarms.set_by(one, 10)
+        await asyncio.sleep(60)
+        assert rung.heard == [("sooner", 5.0), ("later", 10.0), ("none", 10.0)]
+
+    virtual_time.run(main)
+
+
 def test_what_is_set_anew_or_called_off_does_not_ring_as_before() -> None:
     async def main(clock: VirtualClock) -> None:
         rung, later, sooner, never = Rung(clock), lane("later"), lane("sooner"), lane("never")

@@ -112,3 +112,26 @@ def test_a_late_250_does_not_let_a_refused_letter_knock_at_a_closed_door() -> No
             assert seen == ["early", "refused", "new", "refused"]
 
     run(main)
+
+
+def test_what_takes_long_on_the_one_connection_does_not_hold_the_next_that_may_open() -> None:
+    async def main(clock: VirtualClock) -> None:
+        seen, peer = refusing(BLOCKED, "refused")
+        async with house(clock, peer, pauses=PAUSES) as h:
+            slow(h, {"long": 900})
+            await h.put("refused@gmail.com")
+            await asyncio.sleep(5)
+            await h.put("probe@gmail.com")
+            await asyncio.sleep(80)
+            assert len(h.of(events.Resumed)) == 1
+            await h.put("long@gmail.com")
+            await asyncio.sleep(5)
+            await h.put("next@gmail.com")
+            to = h.router.routes["gmail.com"].destination
+            while h.shaper.connections(to, h.scheduler.steady.now()) < 2:
+                assert "next" not in seen
+                await asyncio.sleep(5)
+            await asyncio.sleep(15)
+            assert seen[-2:] == ["long", "next"]
+
+    run(main)

@@ -39,6 +39,11 @@ class Alarms:
         if self._heap[0] is lane.alarm:
             self._wind()
 
+    def set_by(self, lane: Lane, wait: float) -> None:
+        """Ring for the lane in so many seconds at the latest."""
+        if lane.alarm is None or lane.alarm.at > asyncio.get_running_loop().time() + wait:
+            self.set(lane, wait)
+
     def call_off(self, lane: Lane) -> None:
         """Ring no more for the lane."""
         alarm, lane.alarm = lane.alarm, None

@@ -35,6 +35,7 @@ ALL_CLAIMS: Final = 64
 MAX_UNITS: Final = 1_000  # recipients of one job; more than any transaction may carry
 FLOOR: Final = 0.02  # seconds: no timer is shorter
 NO_NEW: Final = 600 * SECOND  # between two looks for a letter that was not refused yet
+AGAIN: Final = 10.0  # seconds between two looks whether more connections may be open
 PATIENT: Final = 60 * SECOND  # a lane that waits longer gives its leases back
 
 Carry = Callable[[Lane, Sequence[Delivery]], Coroutine[Any, Any, None]]
@@ -123,8 +124,7 @@ class Lanes:
 
     def pump(self, lane: Lane) -> None:
         """Start what may start now; else arrange to be called again."""
-        is_empty = not (lane.leased or lane.domains or lane.beside)
-        if is_empty and (lane.flying or lane.claiming):
+        if not (lane.leased or lane.domains or lane.beside) and (lane.flying or lane.claiming):
             return None  # nothing to start; it is looked at again when that has ended
         while not self.is_halted:
             now = self._steady.now()
@@ -135,7 +135,7 @@ class Lanes:
             if lane.not_before > now and urgency >= lane.holds_from:
                 return self._later(lane, lane.not_before)
             if len(lane.flying) >= self._parts.shaper.connections(lane.destination, now, urgency):
-                return None  # one of them lands
+                return self._alarms.set_by(lane, AGAIN)  # one of them lands, or one more may fly
             if self._flights >= ALL_FLIGHTS:
                 return self._queue(lane)
             if self._claim(lane, now) or not self._start_one(lane, now):
