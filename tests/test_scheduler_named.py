@@ -155,7 +155,7 @@ def test_one_letter_asks_while_others_go_and_none_beside_it() -> None:
     run(main)
 
 
-def test_a_million_of_the_refused_name_in_front_are_no_hindrance_and_classes_share() -> None:
+def test_hundreds_of_the_refused_name_in_front_are_no_hindrance_and_classes_share() -> None:
     async def main(clock: VirtualClock) -> None:
         peer = Refusing(clock.now() + 10 * MINUTE, ONE)
         book = profiles(gmail_com=per_minute(60))

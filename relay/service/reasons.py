@@ -2,7 +2,8 @@
 
 A closed list. Shaping's own words (limit, pace, pause, probing, hours, warm-up, connections) are of
 ready letters; the others are here. All are asked as a letter of class transaksi would be: kritis
-goes by night too, and massal finds a little less room.
+goes by night too, and massal finds a little less room; and as one that carries no name of ours that
+is refused there: how many do is not counted.
 """
 
 from __future__ import annotations
