@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -22,8 +23,16 @@ YOUNG: Final = 3_000
 def serve(config: Config, started: Callable[[], None] = lambda: None) -> None:
     """Run until TERM or INT. Raises SourceError, StoreError, OSError where it cannot start.
 
-    `started` is called once, when all of it stands.
+    `started` is called once, when all of it stands. A HUP before that is served then.
     """
+    early: list[int] = []  # of HUP, which would end a process that does not hear it yet
+    before = signal.signal(signal.SIGHUP, lambda number, frame: early.append(number))
+
+    def stands() -> None:
+        started()
+        if early:
+            signal.raise_signal(signal.SIGHUP)
+
     gc.disable()  # a start makes what stays; Running turns it on again when all of it stands
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
     # Only the relay itself pays for its parts: other commands import this package for less.
@@ -31,9 +40,10 @@ def serve(config: Config, started: Callable[[], None] = lambda: None) -> None:
 
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(Running(config, started).run())
+            runner.run(Running(config, stands).run())
     finally:
         gc.enable()
+        signal.signal(signal.SIGHUP, before)
 
 
 def loop_factory() -> type[asyncio.AbstractEventLoop] | None:
