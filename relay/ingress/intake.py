@@ -10,6 +10,7 @@ The contract
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from relay.mail.instant import Instant
 from relay.store.base import Entry, Placement, Store
 from relay.store.turned_away import RefusedLetter
 
+LOG: Final = logging.getLogger(__name__)
 CHUNK: Final = 500  # recipients placed without letting others run
 CEILING: Final = "over ingress.ceiling recipients in an hour"
 
@@ -105,7 +107,10 @@ class Receiving:
         except BaseException:
             self._ceiling.add(-recipients, self._clock.monotonic())
             raise
-        self._tell(message, placed)
+        try:
+            self._tell(message, placed)
+        except Exception:  # it is on disk: whatever fails now, nobody may hear that it is not
+            LOG.exception("%s was taken, and could not be told of", ids.show(message.id))
 
     def _counted(self, message: Message, recipients: int, ceiling: int) -> Message:
         """The letter, held where it is over the ceiling."""

@@ -6,9 +6,12 @@ import asyncio
 import smtplib
 from typing import Any
 
+import pytest
+
 from relay.filters.base import Filter, Transaction
 from relay.filters.pipeline import Pipeline, Step
 from relay.ingress.answers import answer
+from relay.ingress.intake import Receiving
 from relay.mail import events
 from relay.mail.delivery import State
 from relay.mail.envelope import Recipient, Source
@@ -117,6 +120,20 @@ async def test_the_events_of_a_letter() -> None:
         assert b"foo" in report.message.content.body
         [back] = report.placements
         assert back.delivery.recipient == SENDER and not report.has_inbox
+
+
+async def test_a_letter_on_disk_is_queued_though_nobody_can_be_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(self: Receiving, *_: object) -> None:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(Receiving, "_tell", broken)
+    async with house() as here, here.client() as client:
+        await client.begin()
+        await client.say(b".\r\n")
+        assert (await client.hear()).startswith("250 2.0.0 queued")
+        assert len(here.store.letters) == 1
 
 
 async def test_what_was_not_put_does_not_count_for_the_ceiling() -> None:
