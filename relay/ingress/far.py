@@ -18,7 +18,7 @@ from typing import Final
 
 from relay.ingress import carried
 from relay.ingress.auth import TooManyAtOnceError
-from relay.ingress.link import Fault, Link
+from relay.ingress.link import Fault, Link, LinkLost
 from relay.ingress.policy import Policy
 from relay.mail.envelope import Message
 from relay.mail.events import Event, Refused
@@ -45,6 +45,8 @@ class FarIntake:
             await self._link.ask("take", policy.number, *said, parts=parts)
         except Fault as fault:
             raise _as_here(fault) from None
+        except LinkLost:  # this process ends within the moment; until then no 451 may be said
+            await asyncio.get_running_loop().create_future()
 
     async def keep_refused(
         self, letter: RefusedLetter, octets: bytes, since: int, most: int

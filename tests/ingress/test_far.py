@@ -176,6 +176,24 @@ async def test_what_cannot_be_put_is_not_told_nor_counted(
         assert [type(event) for event in both.log.events] == [events.Received]
 
 
+async def test_where_the_link_is_lost_nobody_says_that_nothing_was_taken() -> None:
+    async with far() as both:
+        assert both.link is not None
+        taking = asyncio.create_task(
+            both.behind.intake.take(message("v@gmail.com"), policy(both.log))
+        )
+        both.store.gate = asyncio.Event()
+        async with asyncio.timeout(20):
+            while not both.link._asked:
+                await asyncio.sleep(0)
+        both.link.close()
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not taking.done()  # the process ends here, and the client hears no reply
+        both.store.gate.set()
+        taking.cancel()
+
+
 @BOTH
 async def test_above_the_ceiling_letters_are_held(way: Way) -> None:
     async with way() as both:
