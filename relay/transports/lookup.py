@@ -181,7 +181,12 @@ class Lookup:
             raise
         if four.records and not self._is_ipv6:
             return four.records, four.ttl
-        six = await self._ask(host, "AAAA")
+        try:
+            six = await self._ask(host, "AAAA")
+        except LookupFailed:
+            if not four.records:
+                raise
+            return four.records, SHORTEST  # a server that errs at AAAA (RFC 4074) has its A still
         ttl = min(four.ttl, six.ttl)
         if not four.records and not six.records:
             raise LookupFailed(Failure(FailureKind.NO_ADDRESS, f"{host} has no address"), ttl)

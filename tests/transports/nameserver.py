@@ -17,8 +17,8 @@ Zone = dict[tuple[str, str], list[str]]  # (name, type) → records in text
 class NameServer(asyncio.DatagramProtocol):
     """Answers what the zone holds; NXDOMAIN for a name without any record.
 
-    `broken` names answer SERVFAIL, `silent` ones nothing, `garbled` ones junk. A CNAME is
-    followed unless `is_lazy`.
+    `broken` names answer SERVFAIL (`name type`: for that type alone), `silent` ones nothing,
+    `garbled` ones junk. A CNAME is followed unless `is_lazy`.
     """
 
     def __init__(self, zone: Zone, ttl: int = 60) -> None:
@@ -59,7 +59,7 @@ class NameServer(asyncio.DatagramProtocol):
         self._transport.sendto(response.to_wire(), addr)
 
     def _answer(self, response: dns.message.Message, name: str, kind: str) -> None:
-        if name in self.broken:
+        if name in self.broken or f"{name} {kind}" in self.broken:
             response.set_rcode(dns.rcode.SERVFAIL)
             return
         for _ in range(20):

@@ -66,6 +66,16 @@ async def test_addresses() -> None:
         assert isinstance(missing, Failure) and missing.kind is FailureKind.NO_ADDRESS
 
 
+async def test_a_server_that_errs_at_aaaa_has_its_a_all_the_same() -> None:
+    async with NameServer(ZONE) as names:
+        names.broken.add("both.example AAAA")
+        six = Desk(names, is_ipv6=True).lookup
+        assert await six.addresses("both.example") == ("202.46.129.21",)
+        names.broken.add("six.example AAAA")
+        found = await six.addresses("six.example")
+        assert isinstance(found, Failure) and found.kind is FailureKind.DNS
+
+
 async def test_a_routes_host_may_be_an_address_or_known_to_the_system_only() -> None:
     async with NameServer(ZONE) as names:
         lookup = Desk(names).lookup
