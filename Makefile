@@ -5,10 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHON
+# Bytecode is kept, whatever this machine says: else each process that a test starts compiles the
+# relay again, and each process of pytest all tests.
+unexport PYTHONDONTWRITEBYTECODE
 
-# What every interpreter must pass: the pure floor, the store, and their guide rails.
-UNITS := $(wildcard tests/mail tests/replies tests/shaping tests/store tests/settle* tests/suppression* \
-	tests/test_settle* tests/test_suppression*)
+# The pure floor's tests, and what every interpreter must pass: these and the store's.
+FLOOR_TESTS := tests/mail tests/replies tests/shaping \
+	$(wildcard tests/test_settle*.py tests/test_suppression*.py)
+UNITS := $(FLOOR_TESTS) tests/store
 UV := uv==0.13.9
 
 .PHONY: help
@@ -26,30 +30,36 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	$(BIN)/pip install -q --require-hashes --no-build-isolation -r requirements/dev.txt
 	@touch $@
 
-# The other interpreters: a venv each, from the same locks.
+# The other interpreters: a venv each, from the same locks. Of what is in it the units import little:
+# that alone is compiled, when they do.
 $(VENV)-3.%/.dev: requirements/build.txt requirements/dev.txt pyproject.toml
 	set -e; read -r _ python < <(.ci/interpreters 3.$*); "$$python" -m venv $(@D)
-	$(@D)/bin/pip install -q --require-hashes -r requirements/build.txt
-	$(@D)/bin/pip install -q --require-hashes --no-build-isolation -r requirements/dev.txt
+	$(@D)/bin/pip install -q --no-compile --require-hashes -r requirements/build.txt
+	$(@D)/bin/pip install -q --no-compile --require-hashes --no-build-isolation -r requirements/dev.txt
 	$(@D)/bin/pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
+# Two processes a core: the end-to-end tests wait more than they compute, for whole seconds of a
+# greylist or a pause. The floor's tests run on this Python once: under coverage, beside the units.
 .PHONY: test
 test: $(VENV)/.dev peers lint  ## everything: lint, types, all tests; units and store on every Python here
-	$(BIN)/pytest -n auto --dist loadscope
-	@$(MAKE) --no-print-directory floor units
+	$(BIN)/pytest -n $$((2 * $$(nproc))) --dist loadgroup --no-loadscope-reorder \
+		$(FLOOR_TESTS:%=--ignore=%)
+	@$(MAKE) --no-print-directory -j$$(nproc) --output-sync=target floor units
 
 .PHONY: units
 units: $(VENV)/.dev  ## units and store on each further Python from 3.11 to 3.13
 	@set -e; \
 	own=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
-	echo "units: Python $$own passed with the rest"; \
-	while read -r version python; do \
-	  [[ "$$version" != "$$own" ]] || continue; \
-	  $(MAKE) --no-print-directory $(VENV)-$$version/.dev; \
-	  echo "units: Python $$version ($$python)"; \
-	  $(VENV)-$$version/bin/pytest -n auto --dist loadscope $(UNITS); \
-	done < <(.ci/interpreters)
+	others=$$(.ci/interpreters | while read -r version _; do \
+	  [[ "$$version" == "$$own" ]] || echo "units-$$version"; done); \
+	echo "units: Python $$own passes with the rest; further:" $${others:-none here}; \
+	[[ -z "$$others" ]] || $(MAKE) --no-print-directory $$others
+
+.PRECIOUS: $(VENV)-3.%/.dev
+units-3.%: $(VENV)-3.%/.dev
+	@echo "units: Python 3.$*"
+	$(VENV)-3.$*/bin/pytest $(UNITS)
 
 .PHONY: lint
 lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter
@@ -62,8 +72,7 @@ FLOOR := relay/mail/*,relay/replies/*,relay/shaping/*,relay/settle.py,relay/supp
 
 .PHONY: floor
 floor: $(VENV)/.dev  ## the pure floor's tests; fails below 100 % of its branches
-	$(BIN)/coverage run -m pytest -q tests/mail tests/replies tests/shaping \
-		$(wildcard tests/test_settle*.py tests/test_suppression*.py)
+	$(BIN)/coverage run -m pytest -q $(FLOOR_TESTS)
 	$(BIN)/coverage report --include="$(FLOOR)" --skip-covered --show-missing --fail-under=100
 
 .PHONY: bench

@@ -1,5 +1,6 @@
-"""What all tests share: the plugin that skips, loudly, what needs a missing peer; and the store's
-contract, whose modules are no test files, so that pytest must be told to explain their asserts."""
+"""What all tests share: the plugin that skips, loudly, what needs a missing peer; the one that puts
+the longest first; and the store's contract, whose modules are no test files, so that pytest must be
+told to explain their asserts."""
 
 import pytest
 
@@ -8,4 +9,4 @@ pytest.register_assert_rewrite(
     "tests.store.contract_inbox",
     "tests.store.contract_requeueing",
 )
-pytest_plugins = ("tests.peers.plugin",)
+pytest_plugins = ("tests.peers.plugin", "tests.order")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("wheel")  # it is built once
 ROOT = Path(__file__).parent.parent.parent
 NOTICE = (
     "550-5.7.1 [192.0.2.1 1] Our system has detected an unusual rate of "
