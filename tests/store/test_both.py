@@ -82,10 +82,12 @@ class Both(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
+        self.loop = asyncio.new_event_loop()  # a Runner sets SIGINT's handler at every call
         self.folder = tempfile.TemporaryDirectory()
         self.memory = MemoryStore()
-        self.sqlite = self.runner.run(sqlite.open(Path(self.folder.name), SteppingClock()))
+        self.sqlite = self.loop.run_until_complete(
+            sqlite.open(Path(self.folder.name), SteppingClock())
+        )
         self.heard: tuple[list[Ready], list[Ready]] = ([], [])
         self.memory.subscribe(self.heard[0].extend)
         self.sqlite.subscribe(self.heard[1].extend)
@@ -95,8 +97,8 @@ class Both(RuleBasedStateMachine):
         self.leased: list[Delivery] = []
 
     def teardown(self) -> None:
-        self.runner.run(self.sqlite.close())
-        self.runner.close()
+        self.loop.run_until_complete(self.sqlite.close())
+        self.loop.close()
         self.folder.cleanup()
 
     def ask(self, question: Any) -> Any:
@@ -109,8 +111,10 @@ class Both(RuleBasedStateMachine):
             except (StoreError, KeyError) as error:
                 return StoreError if isinstance(error, StoreError) else KeyError
 
-        first = self.runner.run(answer(self.memory))
-        second = self.runner.run(answer(self.sqlite))
+        async def answers() -> tuple[Any, Any]:
+            return await answer(self.memory), await answer(self.sqlite)
+
+        first, second = self.loop.run_until_complete(answers())
         assert _plain(first) == _plain(second)
         return second
 
@@ -212,7 +216,7 @@ class Both(RuleBasedStateMachine):
     @rule(outcome=st.sampled_from(OUTCOMES), at=st.integers(0, 5), has_report=st.booleans())
     def settle_anything(self, outcome: Outcome, at: int, has_report: bool) -> None:
         """Not leased perhaps, or at its end: refused by both, or by none."""
-        rows = self.runner.run(self.memory.rows(Selector()))
+        rows = self.loop.run_until_complete(self.memory.rows(Selector()))
         if len(rows) > at:
             one = _known(rows[at].delivery)
             report = self.post.entry(has_inbox=False) if has_report else None
@@ -301,7 +305,7 @@ class Both(RuleBasedStateMachine):
             self.ask(lambda store, one=message_id: store.domains_of(one))
             self.ask(lambda store, one=message_id: store.attempts(one, 1))
             self.ask(lambda store, one=message_id: store.letter(one))
-        self.runner.run(asyncio.sleep(0))
+        self.loop.run_until_complete(asyncio.sleep(0))
         first, second = (
             sorted((r.domain, r.urgency, r.is_dated) for r in one) for one in self.heard
         )
