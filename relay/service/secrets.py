@@ -53,14 +53,26 @@ def _of_hex(path: Path, number: int, line: bytes) -> bytes:
 
 
 def _made(path: Path, octets: bytes) -> bool:
-    """True where the file was missing and holds these octets now, on stable storage."""
+    """True where the file was missing and holds these octets now, on stable storage. Whole or not
+    at all: half a key, after a crash or on a full disk, would stop every later start."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    if path.exists():
         return False
-    with open(handle, "wb") as writing:  # noqa: PTH123 - a file handle
-        writing.write(octets)
-        writing.flush()
-        os.fsync(handle)
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    try:
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(handle, "wb") as writing:  # noqa: PTH123 - a file handle
+            writing.write(octets)
+            writing.flush()
+            os.fsync(handle)
+        fresh.rename(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
     return True

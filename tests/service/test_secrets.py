@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,23 @@ def test_a_short_key_is_an_error_and_stays(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"link\.key: a key of 5 octets, not 32"):
         link_key(tmp_path)
     assert file.read_bytes() == b"short"
+
+
+@pytest.mark.parametrize("make", [link_key, return_keys])
+def test_a_key_that_could_not_be_written_is_made_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], object]
+) -> None:
+    def full(handle: int) -> None:
+        os.ftruncate(handle, 0)  # what a full disk leaves
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            make(tmp_path)
+    made = make(tmp_path)
+    assert make(tmp_path) == made
+    assert len(list((tmp_path / "keys").iterdir())) == 1
 
 
 def test_the_return_key_is_made_once_and_may_be_changed(tmp_path: Path) -> None:
