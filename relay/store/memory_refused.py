@@ -21,8 +21,7 @@ class MemoryRefused:
     ) -> int:
         """See TurnedAway.keep_refused."""
         for known, kept in self._refused.values():
-            names = (known.sha256, known.sender, known.reason)
-            if names == (letter.sha256, letter.sender, letter.reason):
+            if _names(known) == _names(letter):
                 last_at = max(known.last_at, letter.last_at)
                 again = replace(known, times=known.times + 1, last_at=last_at)
                 self._refused[known.id] = (again, kept)
@@ -55,3 +54,9 @@ class MemoryRefused:
     async def refused_octets(self, id: int) -> bytes:
         """See TurnedAway.refused_octets."""
         return self._refused[id][1]
+
+
+def _names(letter: RefusedLetter) -> tuple[object, ...]:
+    """What makes two letters the same."""
+    to = (tuple(letter.recipients), letter.recipient_count)
+    return (letter.sha256, letter.sender, letter.reason, *to)

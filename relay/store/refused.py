@@ -23,7 +23,10 @@ _COLUMNS: Final = (
     " reply, reason, size, stored, is_whole, sha256"
 )
 _INSERT: Final = f"INSERT INTO refused ({_COLUMNS}) VALUES ({', '.join('?' * 16)})"  # noqa: S608
-_SAME: Final = "SELECT refused_id FROM refused WHERE sha256 = ? AND sender = ? AND reason = ?"
+_SAME: Final = (
+    "SELECT refused_id FROM refused WHERE sha256 = ? AND sender = ? AND reason = ?"
+    " AND recipients = ? AND recipient_count = ?"
+)
 _AGAIN: Final = (
     "UPDATE refused SET times = times + 1, last_at = max(last_at, ?) WHERE refused_id = ?"
 )
@@ -41,7 +44,7 @@ def _row(letter: RefusedLetter) -> codec.Row:
         letter.times,
         codec.text(letter.client),
         codec.text(letter.sender),
-        json.dumps([codec.text(one) for one in letter.recipients]),
+        _named(letter),
         letter.recipient_count,
         codec.text(letter.subject),
         letter.code,
@@ -54,6 +57,10 @@ def _row(letter: RefusedLetter) -> codec.Row:
     )
 
 
+def _named(letter: RefusedLetter) -> str:
+    return json.dumps([codec.text(one) for one in letter.recipients])
+
+
 def _letter(row: codec.Row) -> RefusedLetter:
     columns = list(row)
     columns[6], columns[14] = tuple(json.loads(row[6])), bool(row[14])
@@ -64,9 +71,9 @@ def again(letter: RefusedLetter) -> Callable[[Transaction], int | None]:
     """The id that the same letter is kept by, its count one higher; None: it is new."""
 
     def run(transaction: Transaction) -> int | None:
-        known = transaction.connection.execute(
-            _SAME, (letter.sha256, codec.text(letter.sender), codec.text(letter.reason))
-        ).fetchone()
+        said = (codec.text(letter.sender), codec.text(letter.reason))
+        to = (_named(letter), letter.recipient_count)
+        known = transaction.connection.execute(_SAME, (letter.sha256, *said, *to)).fetchone()
         if known is None:
             return None
         transaction.connection.execute(_AGAIN, (letter.last_at, known[0]))

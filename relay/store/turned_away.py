@@ -11,8 +11,8 @@ from relay.mail.instant import Instant
 
 @dataclass(frozen=True, slots=True)
 class RefusedLetter:
-    """One letter that was not taken, and why. The same octets from the same sender, handed in
-    again, are the same letter: `times` counts, `last_at` moves.
+    """One letter that was not taken, and why. The same octets from the same sender to the same
+    recipients, handed in again, are the same letter: `times` counts, `last_at` moves.
 
     `recipients` are the first few as given, of `recipient_count`; `size` is as received. `is_whole`
     False: only its beginning is kept, or (`stored` 0) nothing of it.

@@ -56,6 +56,13 @@ class Refused:
         again = await store.refused_letter(1)
         assert (again.times, again.at, again.last_at) == (2, NOW, NOW + HOUR)
 
+    async def test_the_same_octets_to_others_are_a_letter_of_their_own(self, store: Store) -> None:
+        # An announcement that is handed in for a hundred vendors at a time.
+        await keep(store, letter(1, b"x"), b"x")
+        assert await keep(store, letter(2, b"x", recipients=("c@x.id",)), b"x") == 2
+        assert await keep(store, letter(3, b"x", recipient_count=13), b"x") == 3
+        assert (await store.refused_letter(2)).recipients == ("c@x.id",)
+
     async def test_the_oldest_go_first_by_age_and_by_size(self, store: Store) -> None:
         chance = random.Random(8)
         some = {id: chance.randbytes(400) for id in range(1, 8)}
