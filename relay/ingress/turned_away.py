@@ -21,7 +21,7 @@ from relay.store.settings import RefusedSettings
 from relay.store.turned_away import RefusedLetter
 
 READ: Final = 64 * 1024  # octets in which the subject is looked for
-NAMED: Final = 50  # recipients that are named
+NAMED: Final = 10_000  # recipients that are named: whom it must still reach is known nowhere else
 
 
 async def keep(

@@ -14,8 +14,8 @@ class RefusedLetter:
     """One letter that was not taken, and why. The same octets from the same sender to the same
     recipients, handed in again, are the same letter: `times` counts, `last_at` moves.
 
-    `recipients` are the first few as given, of `recipient_count`; `size` is as received. `is_whole`
-    False: only its beginning is kept, or (`stored` 0) nothing of it.
+    `recipients` are as given, at most the first ten thousand of `recipient_count`; `size` is as
+    received. `is_whole` False: only its beginning is kept, or (`stored` 0) nothing of it.
     """
 
     id: int

@@ -41,6 +41,15 @@ async def test_a_refused_letter_is_kept_octet_for_octet_and_an_alert_names_it() 
         assert [one.times for one in await kept(here)] == [2]
 
 
+async def test_all_whom_an_announcement_did_not_reach_are_named() -> None:
+    async with house() as here, here.client() as client:
+        await client.begin(to=300)
+        await client.say(letter() + b"a\0b\r\n.\r\n")
+        assert (await client.hear()).startswith("5")
+        [one] = await kept(here)
+        assert one.recipient_count == len(set(one.recipients)) == 300
+
+
 async def test_of_one_that_is_too_large_the_beginning_is_kept() -> None:
     async with house(size_limit=100_000) as here:
         octets = letter() + b"x" * 70 + b"\r\n" + b"y" * 200_000 + b"\r\n"
