@@ -103,6 +103,10 @@ class Dialler:
         nobody = Failure(FailureKind.NO_ADDRESS, "the route names no host")
         return worst or hopeless or Unreached(nobody)
 
+    def wants_tls(self, host: str) -> None:
+        """It takes nothing in the clear: a handshake that failed once is tried again."""
+        self._clear.discard(host)
+
     async def _places(self, route: Route) -> AsyncIterator[tuple[Host, str, Failure | None]]:
         """Each host's addresses in the order to be tried; or a host with what is wrong with it."""
         later: list[tuple[Host, str]] = []

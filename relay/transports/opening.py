@@ -21,7 +21,7 @@ from relay.transports.deadlines import Deadlines
 from relay.transports.reading import Spoken
 from relay.transports.session import QUIT, Session
 from relay.transports.tls import Contexts
-from relay.transports.transaction import Ended, read
+from relay.transports.transaction import CLOSING, Ended, read
 from relay.transports.wire import Wire
 
 
@@ -51,7 +51,7 @@ class Opening:
         self._is_encrypted = False
 
     async def open(self, ip: str) -> Session:
-        """A ready session. Raises Ended with a Reply (CONNECT, HELO, AUTH) or a Failure."""
+        """A ready session. Raises Ended with a Reply (CONNECT to AUTH) or a Failure."""
         try:
             await self._connect(ip)
             await self._greeting()
@@ -140,6 +140,8 @@ class Opening:
         except Ended as end:  # hung up, silent or junk: as good as a handshake that fails
             text = f"STARTTLS was offered, then not answered: {end.result.text}"
             raise self._failed(FailureKind.TLS, text, Stage.STARTTLS) from None
+        if spoken.code == CLOSING:  # a busy server's word, and no reason to come back in the clear
+            raise Ended(spoken.reply(Stage.STARTTLS))
         if spoken.code != 220:
             text = f"STARTTLS was offered, then refused: {spoken.reply(Stage.STARTTLS)}"
             raise self._failed(FailureKind.TLS, text, Stage.STARTTLS)

@@ -40,6 +40,7 @@ from relay.transports.transaction import Carried, Result
 from relay.transports.turn import LoopTurn
 
 LOG: Final = logging.getLogger(__name__)
+TLS_FIRST: Final = 530
 DROPS: Final = 2  # pipelined exchanges cut short at a destination before we go step by step
 STEP_BY_STEP: Final = 24 * 3600.0  # seconds that this lasts
 DIALLED_AT_ONCE: Final = 8  # to a turn of the loop: 4 ms
@@ -208,6 +209,7 @@ class SmtpTransport:
         was_reused = session.carried > 0
         is_pipelined = self._is_pipelined(job.route.destination)
         carried = await session.carry(parcel, is_pipelined)
+        self._heed(session, carried)
         if carried.unwritten:
             permits.refund(carried.unwritten, domain)
         if was_reused and _was_dead(carried):
@@ -215,6 +217,12 @@ class SmtpTransport:
         self._remember(job.route.destination.key, is_pipelined and session.has_pipelining, carried)
         sha256, results = carried.sha256, _merged(refused, carried.results)
         return self._attempts(job, begun, session, results, head if sha256 else None, sha256)
+
+    def _heed(self, session: Session, carried: Carried) -> None:
+        """A host that takes nothing in the clear is asked for TLS the next time."""
+        if session.tls is None and any(map(_wants_tls, carried.results)):
+            self._dialler.wants_tls(session.mx)
+            session.is_last = True
 
     # Pipelining
 
@@ -332,6 +340,11 @@ def _was_dead(carried: Carried) -> bool:
     """Nothing was answered, not even MAIL: the server had hung up before it was written."""
     first = carried.results[0]
     return not carried.is_answered and isinstance(first, Failure) and first.kind is FailureKind.LOST
+
+
+def _wants_tls(result: Result) -> bool:
+    """RFC 3207 4: 530 says "Must issue a STARTTLS command first"."""
+    return isinstance(result, Reply) and result.code == TLS_FIRST
 
 
 def _is_cut_short(result: Result) -> bool:

@@ -190,6 +190,28 @@ async def test_opportunistic_and_broken_goes_plain_on_a_new_connection_only(case
         await house.close()
 
 
+async def test_too_busy_for_tls_is_no_reason_to_come_back_in_the_clear() -> None:
+    busy: Script = [*hello("STARTTLS"), Hear("STARTTLS"), "421 4.7.0 too many connections", Hang()]
+    async with Peer(busy) as peer:
+        attempt = await House().attempt(job(to(peer)))
+        assert (attempt.stage, attempt.said()) == (Stage.STARTTLS, "421 4.7.0 too many connections")
+        assert len(peer.heard) == 1
+
+
+async def test_who_takes_nothing_in_the_clear_is_asked_for_tls_again() -> None:
+    offered = hello("PIPELINING", "STARTTLS")
+    cut: Script = [*offered, Hear("STARTTLS"), "220 go on", Cut()]
+    said = "530 5.7.0 Must issue a STARTTLS command first"
+    refusing: Script = [*offered, *[Hear("MAIL"), Hear("RCPT"), Hear("DATA")], said, said, said]
+    async with Peer(cut, [*refusing, *GOODBYE], cut, [*refusing, *GOODBYE]) as peer:
+        house = House()
+        for _ in range(2):
+            attempt = await house.attempt(job(to(peer)))
+            assert attempt.said() == said
+        assert ["STARTTLS" in heard.lines for heard in peer.heard] == [True, False, True, False]
+        await house.close()
+
+
 async def test_an_mx_whose_name_no_certificate_can_hold_goes_plain(
     server_side: ssl.SSLContext,
 ) -> None:
