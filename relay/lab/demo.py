@@ -60,7 +60,7 @@ limits:
   yahoo.com: 600/min
   outlook.com: 600/min
   "*": {{rate: 600/min, connections: 2, messages_per_connection: 10}}
-pause: {{throttle: 4s, block: 4s, longest: 6s}}
+pause: {{throttle: 1s, block: 1s, longest: 6s}}
 retry: {{schedule: [3s, 6s, 30s]}}
 web: {{listen: "127.0.0.1:0"}}
 metrics: {{listen: "127.0.0.1:0"}}

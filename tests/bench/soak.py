@@ -43,6 +43,7 @@ CLIENTS: Final = 4
 PAUSE: Final = 2.0  # seconds of a pause by hand, and of a dying peer's absence
 PATIENCE: Final = 90.0  # seconds for the last letters, and for the calm after them
 SAMPLED: Final = 5.5  # seconds: the gauges are renewed every five
+UNHELD: Final = "ingress: {ceiling: 100000000}\n"  # half an hour of this is no usual hour
 WARM: Final = 5.0  # seconds at full speed
 # What may differ at the end: MB, descriptors, threads, tasks, MB of log.
 TOLERANCE: Final = {"mb": 32.0, "descriptors": 4, "threads": 2, "tasks": 4, "wal_mb": 1.1}
@@ -193,7 +194,7 @@ async def soaking(folder: Path) -> AsyncIterator[Soak]:
     pair = self_signed(folder, NAME)
     pair.key_file.chmod(0o600)
     files = f"{{certificate_file: {pair.certificate_file}, key_file: {pair.key_file}}}"
-    text = CONFIG.format(dns=dns, port=port, smtp="127.0.0.1:0") + FAST
+    text = CONFIG.format(dns=dns, port=port, smtp="127.0.0.1:0") + FAST + UNHELD
     text += "delivery: {timeouts: {idle: 2s}}\n"
     text = text.replace("tls: off}", "tls: starttls}") + f"certificate: {files}\n"
     (folder / "relay.yaml").write_text(text)
