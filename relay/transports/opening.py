@@ -111,7 +111,10 @@ class Opening:
         if not self._plan.is_helo_only:
             spoken = await self._ask(f"EHLO {self._plan.helo}", Stage.HELO, self._deadlines.helo)
             if spoken.code // 100 == 2:
-                self._offered = commands.capabilities(spoken.reply(Stage.HELO).text)
+                text = spoken.reply(Stage.HELO).text
+                if not spoken.raw.split(b"\n", 1)[0][4:].strip():  # a greeting without a word
+                    text = f"\n{text}"
+                self._offered = commands.capabilities(text)
                 return
             if spoken.code < 500:
                 raise self._refused(spoken, Stage.HELO)

@@ -63,6 +63,16 @@ async def test_helo_where_ehlo_is_not_understood(code: int) -> None:
     assert attempt.is_accepted
 
 
+@pytest.mark.parametrize("greeting", [b"250-\r\n", b"250- \r\n", b"250-mx\r\n"])
+async def test_the_first_keyword_is_heard_whatever_the_greeting_says(greeting: bytes) -> None:
+    said = greeting + b"250-PIPELINING\r\n250 SIZE\r\n"
+    async with Peer(["220 hi", Hear("EHLO"), said, *letter(), *GOODBYE]) as peer:
+        house = House(brief(mail=1, rcpt=1))
+        attempt = await house.attempt(job(to(peer)))
+        await house.close()
+        assert attempt.is_accepted
+
+
 async def test_helo_on_a_new_connection_where_ehlo_is_hung_up_on_and_remembered() -> None:
     old: Script = ["220 old", Hear("HELO"), "250 old", *slow_letter(), *GOODBYE]
     async with Peer(["220 old", Hear("EHLO"), Cut()], old) as peer:
