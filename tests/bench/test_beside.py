@@ -57,6 +57,7 @@ def test_a_picture_is_the_same_for_the_same_figures(tmp_path: Path) -> None:
 
 def test_a_fault_has_no_figures_and_stands_beside_the_rest(tmp_path: Path) -> None:
     found = [*runs(("ours", 0, 40.0), ("postfix", 0, 10.0)), Run("d", "ours", 0, fault="broken")]
+    found.append(Run("d", "postfix", 0, Figures(delivered=3.0)))
     machine = results.machine(sides.PROGRAM)
     assert machine["python"].startswith(platform.python_version())
     kept: dict[str, Any] = {"machine": machine | {"load_after": 0.0}, "is_quick": True}
@@ -65,8 +66,10 @@ def test_a_fault_has_no_figures_and_stands_beside_the_rest(tmp_path: Path) -> No
     document, read = results.read(tmp_path / "r.json")
     assert read == found
     table = tables.markdown(document, read)
-    assert "| c | postfix | – | 10.0 (×4.00) |" in table
-    assert "| d | ours | – | – |" in table
+    assert "| case | against | delivered/s |\n" in table
+    assert "| c | postfix | 40.0 ÷ 10.0 = 4.00 × |" in table
+    assert "| d | postfix | – ÷ 3.00 |" in table
+    assert "×4.00" in tables.text(read)
     assert f", {machine['cores']} cores," in table
     (tmp_path / "other.json").write_text('{"runs": [{}]}')
     with pytest.raises(ValueError, match=r"other\.json is no file of this bench"):

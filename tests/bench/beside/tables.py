@@ -54,11 +54,26 @@ def text(runs: Sequence[Run]) -> str:
 
 
 def markdown(found: dict[str, Any], runs: Sequence[Run]) -> str:
-    """For a README, the machine named."""
-    heads = ["case", "side", *HEADS.values()]
-    lines = [heads, ["---"] * len(heads), *rows(runs)]
+    """For a README: ours ÷ theirs, a row for each case and other side, the machine named."""
+    shown = [name for name in HEADS if any(getattr(run.figures, name) is not None for run in runs)]
+    heads = ["case", "against", *(HEADS[name] for name in shown)]
+    lines = [heads, ["---"] * len(heads), *_pairs(runs, shown)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in lines)
     return f"{table}\n\n{caption(found)}"
+
+
+def _pairs(runs: Sequence[Run], shown: Sequence[str]) -> list[list[str]]:
+    says = {case.name: case.says for case in CASES}
+    made = []
+    for case, side in dict.fromkeys((run.case, run.side) for run in runs if run.side != OURS):
+        cells = [says.get(case, case), side]
+        for name in shown:
+            ours, theirs = (median(runs, case, one, name) for one in (OURS, side))
+            times = ratio(runs, case, side, name)
+            both = "" if ours is theirs is None else f"{number(ours)} ÷ {number(theirs)}"
+            cells.append(both if times is None else f"{both} = {number(times)} ×")
+        made.append(cells)
+    return made
 
 
 def caption(found: dict[str, Any]) -> str:
@@ -68,7 +83,7 @@ def caption(found: dict[str, Any]) -> str:
     return (
         f"{found['when'][:10]}, {found['commit']}; {of['cpu']}, {of['cores']} cores,"
         f" {of['memory_gb']} GB, {of['filesystem']} (an fdatasync {of['fsync_ms']} ms), Linux"
-        f" {of['kernel']}, Python {of['python']}; {found['peers']}. Medians of {many};"
-        f" (×n): ours to theirs, pair by pair. The load of the machine was {of['load']:.1f} before"
+        f" {of['kernel']}, Python {of['python']}; {found['peers']}. Medians of {many},"
+        f" and the ratio pair by pair. The load of the machine was {of['load']:.1f} before"
         f" and {of['load_after']:.1f} after{', quick sizes' if found['is_quick'] else ''}."
     )
