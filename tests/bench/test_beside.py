@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import platform
 import smtplib
 import ssl
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.bench.beside import playing, plotting, results, sides, tables
+from tests.bench.beside import playing, plotting, results, sides, slow_disk, tables
 from tests.bench.beside.cases import CASES, Case, Unknown, chosen
 from tests.bench.beside.playing import Fault, Figures, Played, play
 from tests.bench.beside.results import Run
@@ -27,6 +28,16 @@ from tests.peers.certificates import self_signed
 from tests.peers.listening import Listening
 from tests.peers.sink import SmtpSink
 
+SYNCS = """
+import os, sys, tempfile, time
+def took(sync):
+    began = time.perf_counter()
+    for _ in range(20):
+        sync(file.fileno())
+    return time.perf_counter() - began
+with tempfile.NamedTemporaryFile(dir=sys.argv[1]) as file:
+    print(*(min(took(sync) for _ in range(3)) for sync in (os.fsync, os.fdatasync)))
+"""
 SMALL = Case("small", "a few letters", 2, 12, 12)
 
 
@@ -169,6 +180,26 @@ def test_a_few_letters_through_each_side(side: str) -> None:
     assert figures.accepted and figures.delivered and figures.cpu and figures.memory
     assert figures.p50 and figures.p99 and figures.p50 <= figures.p99
     assert figures.room is None
+
+
+def test_the_slow_disk_holds_each_sync(tmp_path: Path) -> None:
+    """In memory, where a sync is nothing: what there is of it is the library's."""
+    try:
+        library = slow_disk.library(tmp_path)
+    except slow_disk.NoCompiler as missing:
+        pytest.skip(str(missing))
+    memory = Path("/dev/shm")
+    words = [sys.executable, "-c", SYNCS, str(memory if memory.is_dir() else tmp_path)]
+
+    def seconds(**more: str) -> list[float]:
+        env = {**os.environ, **more}
+        done = subprocess.run(words, env=env, capture_output=True, check=True, timeout=60)
+        return [float(word) for word in done.stdout.split()]
+
+    plain, slow = seconds(), seconds(LD_PRELOAD=str(library))
+    assert len(plain) == len(slow) == 2
+    for quick, held in zip(plain, slow, strict=True):
+        assert held - quick >= 20 * slow_disk.MS / 1e3
 
 
 class Wrong(SmtpSink):
