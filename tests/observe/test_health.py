@@ -4,14 +4,16 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
+from relay.clock import SystemClock
 from relay.observe.health import health_app
 from relay.observe.metrics import Metrics
-from relay.observe.pulse import Pulse
+from relay.observe.pulse import TICK, Pulse
 from relay.observe.serving import Serving, bound, split_address
 from tests.observe.examples import HandClock
 
@@ -155,19 +157,21 @@ async def test_a_writer_that_hangs_is_given_up_after_its_patience(
     assert "does not answer: TimeoutError()" in caplog.text
 
 
-async def test_the_pulse_beats_and_measures_lateness() -> None:
-    from relay.clock import SystemClock
-
-    beaten = asyncio.Event()
+async def test_the_pulse_beats_and_says_how_long_the_loop_was_held() -> None:
+    beaten, clock = asyncio.Event(), SystemClock()
 
     async def beat() -> None:
         beaten.set()
 
-    pulse = Pulse(beat, SystemClock(), every=0.01)
+    pulse = Pulse(beat, clock, every=0.01)
     task = asyncio.create_task(pulse.run())
     async with asyncio.timeout(20):
-        await beaten.wait()
-        while pulse.take_lag() == 0.0:
-            await asyncio.sleep(0.05)
+        await beaten.wait()  # the first look has begun, too
+    pulse.take_lag()
+    began = clock.monotonic()
+    time.sleep(TICK + 0.2)  # the stall: whenever in a tick it begins, 0.2 s of it are late
+    await asyncio.sleep(TICK)
+    assert 0.2 <= pulse.take_lag() <= clock.monotonic() - began
+    assert pulse.take_lag() == 0  # told once
     task.cancel()
     assert pulse.is_alive
