@@ -62,7 +62,10 @@ class Metrics:
         self._rules, self._reasons, self._alerts = _Words(), _Words(), _Words()
         self._counted = _Counters(self.registry)
         self._commit = Histogram(
-            "lpse_commit_seconds", "Time of a group commit", buckets=_COMMIT, registry=self.registry
+            "lpse_commit_seconds",
+            "Time of a group commit that waited for the disk (leases alone do not)",
+            buckets=_COMMIT,
+            registry=self.registry,
         )
         self._dkim = Histogram(
             "lpse_dkim_seconds", "Time to sign a letter", buckets=_DKIM, registry=self.registry
@@ -85,7 +88,7 @@ class Metrics:
         self.is_config_fresh = False
 
     def commit_seconds(self, durations: Iterable[float]) -> None:
-        """Durations of commits since the last call."""
+        """Durations of synced commits since the last call."""
         for duration in durations:
             self._commit.observe(duration)
 

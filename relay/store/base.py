@@ -391,7 +391,7 @@ class Store(Queue, Inbox, Accounts, Suppressions, Returns, Reports, Protocol):
         ...
 
     def commit_seconds(self) -> list[float]:
-        """Durations of the commits since the last call, for the metric."""
+        """Seconds of the commits that waited for the disk, since the last call; for the metric."""
         ...
 
     async def beat(self) -> None:

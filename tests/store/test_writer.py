@@ -91,6 +91,19 @@ async def test_a_group_is_one_commit_and_no_larger_than_its_limit(
         assert len(store.commit_seconds()) >= 5
 
 
+async def test_only_a_commit_that_waits_for_the_disk_is_timed(tmp_path: Path) -> None:
+    def nothing(transaction: Transaction) -> None:
+        pass
+
+    async with opened(tmp_path) as store:
+        store.commit_seconds()
+        await store._writer.call(nothing, needs_sync=False)
+        assert store.commit_seconds() == []
+        unsynced = store._writer.call(nothing, needs_sync=False)
+        await asyncio.gather(unsynced, store._writer.call(nothing))
+        assert len(store.commit_seconds()) == 1  # together they are one commit, and it is synced
+
+
 @pytest.mark.parametrize(
     ("code", "is_fatal"), [(sqlite3.SQLITE_IOERR_FSYNC, True), (sqlite3.SQLITE_FULL, False)]
 )
