@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -52,6 +53,12 @@ class Config:
     main: Written = field(repr=False)
     site: Sequence[Written] = field(default=(), repr=False)
     reactions: Sequence[Reaction] = ()  # in the order in which they are asked
+
+    @property
+    def source(self) -> str:
+        """The address that we dial from, in one way of writing; empty: the system chooses."""
+        given = self.settings.delivery.source_address
+        return "" if given is None else str(ip_address(given))
 
     def problem(self, path: Sequence[str | int], message: str, suggestion: str = "") -> Problem:
         """A fault at a key of `relay.yaml`."""

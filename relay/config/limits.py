@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 
 from relay.config import source
 from relay.config.settings import RelaySettings, SiteSettings
 from relay.config.shipped import profile_texts
 from relay.config.written import Read, Written
-from relay.shaping.profiles import Layer, Profiles, parse
+from relay.shaping.profiles import SOURCE, Layer, Profiles, parse
 from relay.strict_yaml import Fields, Problem, SourceError, nearest
 from relay.transports.hop import parse_hop
 
@@ -22,7 +23,12 @@ def profiles_of(read: Read) -> Profiles:
         assert isinstance(settings, RelaySettings | SiteSettings)  # noqa: S101 - read as such
         lines = _lines(written)
         layers.append(Layer(settings.limits, settings.providers, str(written.file), lines))
-    problems = [fault for written in (read.main, *read.site) for fault in _no_routes(read, written)]
+    problems = [
+        fault
+        for written in (read.main, *read.site)
+        for check in (_no_routes, _no_sources)
+        for fault in check(read, written)
+    ]
     profiles = None
     try:
         profiles = Profiles(shipped, layers)
@@ -54,6 +60,36 @@ def _no_routes(read: Read, written: Written) -> Iterator[Problem]:
             if not known:
                 hint = "add it to routes"
             yield written.problem(("limits", key), f"no route leads to {key}", hint)
+
+
+def _no_sources(read: Read, written: Written) -> Iterator[Problem]:
+    """Limits for an address that we do not dial from: nothing would ever be counted there."""
+    if read.main.is_spoilt("delivery"):
+        return
+    assert isinstance(written.settings, RelaySettings | SiteSettings)  # noqa: S101 - read as such
+    ours = read.settings.delivery.source_address
+    for key, limit in written.settings.limits.items():
+        name = key.strip().lower()
+        named = _address(name.removeprefix(SOURCE)) if name.startswith(SOURCE) else None
+        if limit is None or named is None or named == _address(ours or ""):
+            continue
+        if ours is None:
+            message = (
+                f"{named} is not known to be the address that we dial from: the system chooses"
+            )
+            hint = f"delivery: {{source_address: {named}}}"
+        else:
+            message = f"we dial from {ours}, never from {named}: this would limit nothing"
+            hint = f"write {SOURCE}{ours}, or total"
+        yield written.problem(("limits", key), message, hint)
+
+
+def _address(text: str) -> str | None:
+    """An address as one text, however it is written; None for what is none."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return None
 
 
 def _url(way: str) -> str | None:

@@ -99,7 +99,7 @@ def shaper_of(config: Config) -> Shaper:
         book.within,
         book.names,
         book.sums(),
-        config.settings.delivery.source_address or "",
+        config.source,
         reactions=config.reactions,
     )
 

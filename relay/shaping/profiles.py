@@ -303,13 +303,15 @@ def _of_sum(key: str, limit: LimitSettings) -> tuple[str, str] | None:
 
 
 def _is_sum(key: str) -> bool:
-    return key == TOTAL or key.startswith(SOURCE)
+    return key == TOTAL or _key(key).startswith(SOURCE)
 
 
 def _key(key: str) -> str:
     if key == EVERY or "://" in key:
         return key
     name = key.strip().lower().rstrip(".")
+    if name.startswith(SOURCE) and not _no_address(name.removeprefix(SOURCE)):
+        return SOURCE + str(ip_address(name.removeprefix(SOURCE)))
     if not name.startswith(MX) or "#" in name:
         return name
     return MX + site_key(host.strip() for host in name.removeprefix(MX).split("+"))
@@ -319,9 +321,10 @@ def _fault(key: str) -> tuple[str, str] | None:
     """What is wrong with a limit's key, and what to write."""
     if key in (EVERY, TOTAL) or key.startswith(("smtp://", "smtps://")):
         return None
-    if key.startswith(SOURCE):
-        return _no_address(key.removeprefix(SOURCE))
-    if key.strip().lower().startswith(MX):
+    name = key.strip().lower()
+    if name.startswith(SOURCE):
+        return _no_address(name.removeprefix(SOURCE))
+    if name.startswith(MX):
         return _no_hosts(key.strip()[len(MX) :])
     if "@" in key:
         return f"{key!r} is an address", "write the domain behind the @"

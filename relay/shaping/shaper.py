@@ -215,7 +215,7 @@ class Shaper(Waiting):
             if state is not None and (admitted_at is None or admitted_at >= state.asked_at):
                 state.is_asked = False  # the letter that comes back was the one that asked
         self._all_refunded()
-        asked = self._counting.asked(destination, domain, self._source)
+        asked = self._counting.asked(destination, domain, identity.ip or self._source)
         self._counting.take_back(asked, units, admitted_at)
 
     def setting_aside(self, now: Instant) -> Sequence[Spent]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from relay.service.build import shaper_of
+from relay.shaping.base import SHORT
 from tests.config.files import GOOD, faults, loaded
 
 
@@ -155,6 +158,12 @@ from tests.config.files import GOOD, faults, loaded
         ),
         ("dkim: [{domain: x y, selector: s, key_file: gone}]", "dkim[0].domain: DKIM domain 'x y'"),
         # limits
+        (
+            "limits: {'source:203.0.113.9': 1/day}",
+            "limits.source:203.0.113.9: 203.0.113.9 is not known to be the address that we dial "
+            "from: the system chooses (delivery: {source_address: 203.0.113.9})",
+        ),
+        ("limits: {'Source:lpse': 1/day}", "limits.Source:lpse: 'lpse' is no IP address"),
         ("limits: {a@b.id: 1/min}", "limits.a@b.id: 'a@b.id' is an address (write the domain"),
         ("limits: {gmail: 1/min}", "limits.gmail: 'gmail' is no domain"),
         (
@@ -228,3 +237,22 @@ def test_a_name_is_needed_outside_of_a_laboratory(tmp_path: Path) -> None:
     assert "is no full name" in faults(tmp_path, "hostname: relay\n")[0]
     assert "no host name" in faults(tmp_path, "hostname: a_b.id\n")[0]
     assert loaded(tmp_path, "lab: true\n").hostname == "relay.lab.invalid"
+
+
+def test_a_limit_for_an_address_that_we_do_not_dial_from(tmp_path: Path) -> None:
+    dialled = GOOD + "delivery: {source_address: '2001:db8::7'}\n"
+    (fault,) = faults(tmp_path, dialled, a="limits:\n  'source:2001:db8::8': 1/day\n")
+    assert fault == (
+        "site.d/a.yaml:2: limits.source:2001:db8::8: we dial from 2001:db8::7, never from "
+        "2001:db8::8: this would limit nothing (write source:2001:db8::7, or total)"
+    )
+    spoilt = GOOD + "delivery: {source_address: [1]}\nlimits: {'source:192.0.2.1': 1/day}\n"
+    assert len(faults(tmp_path, spoilt)) == 1
+    shutil.rmtree(tmp_path / "site.d")
+    written = {"2001:DB8:0::7": "1/day", "192.0.2.1": "null"}
+    text = ", ".join(f"'source:{address}': {rate}" for address, rate in written.items())
+    config = loaded(tmp_path, f"{dialled}limits: {{{text}}}\n")
+    made = shaper_of(config)
+    to = config.profiles.destination_of("a.example", ["mx.a.example"])
+    assert made.admit(to, "a.example", 1, 0) is SHORT
+    assert {row.key for row in made.setting_aside(0)} >= {f"source:{config.source}"}

@@ -8,6 +8,7 @@ from relay.mail.instant import DAY, MINUTE, SECOND
 from relay.mail.spent import Spent
 from relay.shaping import aside, counting
 from relay.shaping.aside import LONGEST, VALID, Aside, a_second
+from relay.shaping.base import Identity
 from relay.shaping.counting import Counting
 from relay.shaping.destination import Destination, Profile, Rate, Sum
 from tests.shaping.house import GMAIL, NOW, admit, shaper
@@ -121,6 +122,11 @@ def test_sums_over_destinations_and_sources() -> None:
     assert admit(made, NOW, one) and admit(made, NOW, other)
     wait = made.peek(one, "one.example", 1, NOW)
     assert wait is not None and "source:192.0.2.1: 2/min" in wait.why
+    named = Identity(ip="192.0.2.1")
+    made._source = ""
+    assert made.peek(one, "one.example", 1, NOW, identity=named) is not None
+    made.refund(one, "one.example", 1, NOW, NOW, named)
+    assert admit(made, NOW, one, identity=named), "what came back was that address's"
     made._source = "192.0.2.9"
     assert admit(made, NOW, one)
     wait = made.peek(other, "other.example", 1, NOW)

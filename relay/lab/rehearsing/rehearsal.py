@@ -131,7 +131,8 @@ def _side(config: Config | None) -> Side:
     def make(setting: Setting) -> Shaping:
         book = setting.book
         limits = (book.within, book.names, book.sums())
-        return Shaper(settings.pause, *limits, setting.source, reactions=config.reactions)
+        source = config.source or setting.source
+        return Shaper(settings.pause, *limits, source, reactions=config.reactions)
 
     return Side("ours", make, config.classifier, settings.retry)
 
