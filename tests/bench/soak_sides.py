@@ -30,13 +30,21 @@ class Books:
     accepted: set[Key] = field(default_factory=set)
     taken: Counter[Key] = field(default_factory=Counter)
     unsaid: Counter[Key] = field(default_factory=Counter)  # taken, and the line cut instead
+    clear: Counter[Key] = field(default_factory=Counter)  # taken without TLS
     refused: int = 0
 
     def faults(self) -> dict[str, list[Key]]:
-        """What is missing, and what came too often."""
+        """What is missing, what came too often, and what came in the clear. To the dying peer it
+        may: it cuts STARTTLS too, and a host that broke it is spoken to in the clear for an hour
+        (relay/transports/dialling.py)."""
         missing = [key for key in self.accepted if not self.taken[key]]
         twice = [key for key, n in self.taken.items() if n > 1 + self.unsaid[key]]
-        return {"missing": sorted(missing), "twice": sorted(twice)}
+        clear = [key for key in self.clear if not key[1].endswith(f"@{DYING}")]
+        return {"missing": sorted(missing), "twice": sorted(twice), "clear": sorted(clear)}
+
+    def waiting(self) -> int:
+        """How many were accepted and are at no peer yet, but for those that are under way."""
+        return max(0, len(self.accepted) - len(self.taken))
 
 
 class Peer:
@@ -72,6 +80,7 @@ class Peer:
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 peer\r\n")
         recipients: list[str] = []
+        is_encrypted = False
         while line := await reader.readline():
             verb = line[:4].upper()
             if self._kind == "slow":
@@ -79,13 +88,15 @@ class Peer:
             if self._dies(verb):
                 return
             if verb == b"EHLO":
-                writer.write(b"250-peer\r\n250-STARTTLS\r\n250 PIPELINING\r\n")
+                offer = b"" if is_encrypted else b"250-STARTTLS\r\n"
+                writer.write(b"250-peer\r\n" + offer + b"250 PIPELINING\r\n")
             elif verb == b"STAR":
                 writer.write(b"220 go on\r\n")
                 await writer.start_tls(self._tls)
+                is_encrypted = True
             elif verb == b"DATA":
                 writer.write(b"354 go on\r\n")
-                if not await self._take(reader, recipients):
+                if not await self._take(reader, recipients, is_encrypted):
                     return
                 writer.write(b"250 2.0.0 taken\r\n")
                 recipients = []
@@ -101,7 +112,9 @@ class Peer:
             and self._chance.random() < DEATHS.get(verb, DEATH)
         )
 
-    async def _take(self, reader: asyncio.StreamReader, recipients: list[str]) -> bool:
+    async def _take(
+        self, reader: asyncio.StreamReader, recipients: list[str], is_encrypted: bool
+    ) -> bool:
         """The letter in the books; False where the line is to be cut now, with nothing said."""
         content = await reader.readuntil(b"\r\n.\r\n")
         number = int(content.partition(b"X-Number: ")[2].partition(b"\r\n")[0])
@@ -109,6 +122,8 @@ class Peer:
         for recipient in recipients:
             self._books.taken[number, recipient] += 1
             self._books.unsaid[number, recipient] += dies
+            if not is_encrypted:
+                self._books.clear[number, recipient] += 1
         return not dies
 
 
