@@ -69,7 +69,7 @@ class Authenticating:
         if mechanism == "LOGIN":
             name = _decoded(initial) if initial else await self._challenge(_USER)
             return name, await self._challenge(_PASSWORD)
-        raise Refused(answers.AUTH_UNKNOWN, "auth")
+        raise Refused(answers.AUTH_UNKNOWN if mechanism else answers.AUTH_WHICH, "auth")
 
     async def _challenge(self, question: Reply) -> bytes:
         self._session.say(question)

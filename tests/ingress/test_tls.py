@@ -171,7 +171,7 @@ ON_TRUSTED = AuthSettings(enabled=True, plaintext_on_trusted=True)
         (["AUTH PLAIN " + base64.b64encode(b"\0\xff\0x").decode()], ["535 5.7.8"]),
         (["AUTH PLAIN " + base64.b64encode(b"\0nobody\0x").decode()], ["535 5.7.8"]),
         (["AUTH CRAM-MD5"], ["504 5.5.4"]),
-        (["AUTH"], ["504 5.5.4"]),
+        (["AUTH"], ["501 5.5.4"]),
     ],
 )
 async def test_the_auth_dialogue(says: list[str], hears: list[str]) -> None:
