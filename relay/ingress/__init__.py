@@ -1,1 +1,1 @@
-"""Ingress: the door that LPSE's application knocks on; aiosmtpd's state machine under our rules."""
+"""Ingress: the door that LPSE's application knocks on; our verbs above aiosmtpd's class."""

@@ -1,4 +1,4 @@
-"""Session: one client's dialogue — aiosmtpd's state machine, our syntax and replies.
+"""Session: one client's dialogue — our verbs and replies above aiosmtpd's protocol class.
 
 - DATA goes through the scanner, so that only CRLF.CRLF ends it.
 - No exception ends a session without a 451.
@@ -391,7 +391,7 @@ class Session(Wire):
             self.say(answers.AUTH_OK)
 
 
-# aiosmtpd's own dispatch, by its naming, made once and not for each session.
+# Dispatch by aiosmtpd's naming, made once and not for each session.
 _VERBS: Final = {
     name.removeprefix("smtp_"): getattr(Session, name)
     for name in dir(Session)
