@@ -9,7 +9,8 @@ from relay.config import source
 from relay.config.settings import RelaySettings, SiteSettings
 from relay.config.shipped import profile_texts
 from relay.config.written import Read, Written
-from relay.shaping.profiles import SOURCE, Layer, Profiles, parse
+from relay.shaping.limit_keys import ROUTES, SOURCE
+from relay.shaping.profiles import Layer, Profiles, parse
 from relay.strict_yaml import Fields, Problem, SourceError, nearest
 from relay.transports.hop import parse_hop
 
@@ -35,7 +36,7 @@ def profiles_of(read: Read) -> Profiles:
     except SourceError as error:
         files = {str(written.file): written for written in (read.main, *read.site)}
         problems += (
-            _placed(problem, files)
+            placed(problem, files)
             for problem in error.problems
             if not files[problem.file].is_spoilt(problem.key)  # it is said already
         )
@@ -54,7 +55,7 @@ def _no_routes(read: Read, written: Written) -> Iterator[Problem]:
         ways.append(read.settings.fallback_route.to)
     known = {url for way in ways if (url := _url(way))}
     for key, limit in written.settings.limits.items():
-        if key.startswith(("smtp://", "smtps://")) and limit is not None and key not in known:
+        if key.startswith(ROUTES) and limit is not None and key not in known:
             url = _url(key)
             hint = f"write {url}" if url in known else nearest(key, sorted(known))
             if not known:
@@ -111,7 +112,7 @@ def _lines(written: Written) -> dict[str, int]:
     return found
 
 
-def _placed(problem: Problem, files: Mapping[str, Written]) -> Problem:
+def placed(problem: Problem, files: Mapping[str, Written]) -> Problem:
     """The problem of a pure package with the line of its key: a name may hold dots."""
     written = files[problem.file]
     section, _, key = problem.key.partition(".")

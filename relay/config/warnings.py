@@ -6,9 +6,11 @@ import difflib
 import errno
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Final
 
+from relay.config import limits
 from relay.config.config import Config
 from relay.config.settings import RelaySettings, SiteSettings
 from relay.config.written import Written
@@ -39,7 +41,8 @@ def warnings_of(config: Config) -> list[Problem]:
         for check in checks
         for path, message, hint in check(config.settings)
     ]
-    return sorted([*found, *_limits(config)], key=lambda p: (p.file != str(config.file), p.line))
+    found += [*_limits(config), *_idle(config)]
+    return sorted(found, key=lambda p: (p.file != str(config.file), p.line))
 
 
 def _laboratory(settings: RelaySettings) -> Warned:
@@ -87,6 +90,13 @@ def _source_address(settings: RelaySettings) -> Warned:
         if error.errno == errno.EADDRNOTAVAIL:
             message = f"this host does not have the address {address}: nothing could be sent"
             yield ("delivery", "source_address"), message, "see `ip address`, or write null"
+
+
+def _idle(config: Config) -> Iterator[Problem]:
+    """What stands there and does nothing."""
+    files = {str(written.file): written for written in (config.main, *config.site)}
+    for idle in config.profiles.idle:
+        yield limits.placed(replace(idle, message=f"warning: {idle.message}"), files)
 
 
 def _limits(config: Config) -> Iterator[Problem]:

@@ -4,7 +4,8 @@ Layers: shipped profile < `relay.yaml` < the files of `site.d`. A limit's key is
 profile names (the whole provider), any other domain (that domain by itself), `mx:HOST+HOST` (all
 domains whose MX hosts are these, in any order), `*` (each destination by itself; it never raises a
 profile), the URL of a route, `total` (all that is sent, as a sum) or `source:ADDRESS` (all from one
-address of ours). `null` unsets what the layers below said; what is shipped stays.
+address of ours). `null`, for a key or for one word of it, unsets what the layers below said of it;
+what is shipped stays. Under `providers` it lifts what is shipped, too.
 
 Provider, site and domain lie inside one another. What belongs to the way there (connections, hours,
 pauses) is the outermost's that is known; a rate further in is counted besides, so that each limit
@@ -13,27 +14,28 @@ holds to the letter whatever the others say.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
 from typing import Final
 
 from pydantic import ValidationError
 
+from relay.shaping import limit_keys
 from relay.shaping.destination import Destination, Profile, Rate, Sum, belongs, site_key
-from relay.shaping.mistakes import beyond, shadowed
+from relay.shaping.limit_keys import EVERY, MX
+from relay.shaping.mistakes import Fault, beyond, shadowed
 from relay.shaping.settings import LimitSettings, ProviderSettings, WarmupSettings
 from relay.shaping.warmup import Warmup
 from relay.strict_yaml import Problem, Reader, SourceError, nearest, plain
 
 DEFAULT: Final = "default"
-EVERY: Final = "*"
-TOTAL: Final = "total"
-SOURCE: Final = "source:"
-MX: Final = "mx:"
-_HOST: Final = re.compile(r"[\w-]+(\.[\w-]+)+")
 _SAYS: Final = tuple(LimitSettings.model_fields)
+_FIELDS: Final = {  # of a profile, where it calls them otherwise
+    "pipelining": "is_pipelining",
+    "rate": "rates",
+    "connection_rate": "connection_rates",
+}
+_UNSET: Final = Profile("", connections=None, messages_per_connection=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +72,13 @@ def parse(text: str, where: str) -> Profile:
 
 def _over(base: Profile, said: ProviderSettings, where: str) -> Profile:
     """A profile with what a layer says of it."""
-    changes: dict[str, object] = {
-        "match": said.match,
-        "domains": said.domains,
-        "tls": said.tls,
-        "is_pipelining": said.pipelining,
-        "connections": said.connections,
-        "messages_per_connection": said.messages_per_connection,
-        "recipients_per_transaction": said.recipients_per_transaction,
-        "rates": said.rate,
-        "burst": said.burst,
-        "connection_rates": said.connection_rate,
-        "hours": said.hours,
-        "warmup": _plan(said.warmup),
-    }
-    given = {name: value for name, value in changes.items() if value is not None}
+    given: dict[str, object] = {}
+    for name in ProviderSettings.model_fields:
+        value, into = getattr(said, name), _FIELDS.get(name, name)
+        if value is not None:
+            given[into] = _plan(value) if name == "warmup" else value
+        elif name in said.model_fields_set:  # `null` unsets what is below, shipped or not
+            given[into] = getattr(_UNSET, into)
     return replace(base, where=where, **given) if given else base  # type: ignore[arg-type]
 
 
@@ -92,7 +86,7 @@ def _limited(base: Profile, said: LimitSettings, where: str) -> Profile:
     """A profile with a limit in the users' own words."""
     return _over(
         base,
-        ProviderSettings.model_construct(**{name: getattr(said, name) for name in _SAYS}),
+        ProviderSettings.model_construct(set(), **{name: getattr(said, name) for name in _SAYS}),
         where,
     )
 
@@ -127,6 +121,7 @@ class Profiles:
         self._default = self._base.pop(DEFAULT, Profile(DEFAULT))
         self._limits: dict[str, tuple[LimitSettings, str]] = {}
         self._matched: dict[str, str] = {}  # a provider whose `match` a layer says → which
+        self.idle: list[Problem] = []  # what stands in a file and does nothing
         problems: list[Problem] = []
         for layer in layers:
             problems += self._lay(layer)
@@ -145,42 +140,73 @@ class Profiles:
         for name, said in layer.providers.items():
             if said is None:
                 self._base.pop(name, None)
-                continue
-            if name not in self._base and not said.match:
-                known = tuple(self._base)
-                message = f"{name} is no shipped profile: a new one needs `match`"
-                yield Problem(layer.where, 0, f"providers.{name}", message, nearest(name, known))
-                continue
-            if fault := _twice(said.rate):
-                yield Problem(layer.where, 0, f"providers.{name}.rate", *fault)
-                continue
+            else:
+                for inner, message, hint in self._provider(name, said, layer):
+                    yield Problem(layer.where, 0, f"providers.{name}{inner}", message, hint)
+        for key, limit in layer.limits.items():
+            for fault in self._limit(key, limit, layer):
+                yield Problem(layer.where, 0, f"limits.{key}", *fault)
+
+    def _provider(
+        self, name: str, said: ProviderSettings, layer: Layer
+    ) -> Iterable[tuple[str, str, str]]:
+        """Take what a layer says of a provider; or its faults, each at a key within it."""
+        if name not in self._base and not said.match:
+            known = tuple(self._base)
+            message = f"{name} is no shipped profile: a new one needs `match`"
+            yield "", message, nearest(name, known)
+        elif "match" in said.model_fields_set and said.match is None:
+            message = f"without `match` no MX host belongs to {name}"
+            yield ".match", message, f"to drop the profile write {name}: null"
+        elif fault := _twice(said.rate):
+            yield ".rate", *fault
+        else:
             place = layer.place(f"providers.{name}")
             made = _over(self._base.get(name, Profile(name)), said, place)
             if (said.burst or said.rate) and (fault := beyond(made.burst, made.rates)):
-                yield Problem(layer.where, 0, f"providers.{name}", *fault)
+                yield "", *fault
             self._base[name] = made
             if said.match:
                 self._matched[name] = layer.where
-        for key, limit in layer.limits.items():
-            if limit is None:
-                self._limits.pop(_key(key), None)
-            elif (fault := _fault(key)) or (fault := _twice(limit.rate) or _of_sum(key, limit)):
-                yield Problem(layer.where, 0, f"limits.{key}", *fault)
-            else:
-                below, _ = self._limits.pop(_key(key), (LimitSettings(), ""))
-                given = {name: getattr(limit, name) for name in _SAYS}
-                said_here = {name: value for name, value in given.items() if value is not None}
-                place = layer.place(f"limits.{key}")
-                merged = below.model_copy(update=said_here)
-                if fault := self._of_burst(_key(key), merged):
-                    yield Problem(layer.where, 0, f"limits.{key}", *fault)
-                self._limits[_key(key)] = (merged, place)
 
-    def _of_burst(self, key: str, said: LimitSettings) -> tuple[str, str] | None:
+    def _limit(self, key: str, said: LimitSettings | None, layer: Layer) -> Iterable[Fault]:
+        """Take what a layer says of one key; or its faults."""
+        name = limit_keys.of(key)
+        if said is None:
+            if self._limits.pop(name, None) is None:
+                self._idle(layer, key)
+        elif fault := limit_keys.fault(key) or _twice(said.rate) or _of_sum(key, said):
+            yield fault
+        else:
+            below, _ = self._limits.pop(name, (LimitSettings(), ""))
+            here = {
+                field: getattr(said, field) for field in _SAYS if field in said.model_fields_set
+            }
+            for field, value in here.items():
+                if value is None and getattr(below, field) is None:
+                    self._idle(layer, key, field)
+            merged = below.model_copy(update=here)
+            if fault := self._of_burst(name, merged):
+                yield fault
+            self._limits[name] = (merged, layer.place(f"limits.{key}"))
+
+    def _idle(self, layer: Layer, key: str, field: str = "") -> None:
+        """A `null` that unsets nothing: its writer may have meant what is shipped."""
+        below = f"says {field} of" if field else "limits"
+        name = limit_keys.of(key)
+        meant = next((one.name for one in self._base.values() if name in one.domains), None)
+        what = f"{{{field}: null}}" if field else "null"
+        hint = (
+            f"what is shipped is lifted by providers: {{{meant}: {what}}}" if meant else "remove it"
+        )
+        message = f"null unsets nothing: no layer below {below} {key}"
+        self.idle.append(Problem(layer.where, 0, f"limits.{key}", message, hint))
+
+    def _of_burst(self, key: str, said: LimitSettings) -> Fault | None:
         """What is wrong with its burst, beside the limit that it goes with."""
         if said.burst is None:
             return None
-        if not said.rate and _is_sum(key):
+        if not said.rate and limit_keys.is_sum(key):
             return f"{key} has a burst, and no rate that it is of", "rate: 1000/min"
         named = (profile.rates for profile in self._base.values() if key in profile.domains)
         return beyond(said.burst, said.rate or next(named, ()))
@@ -230,7 +256,7 @@ class Profiles:
         return tuple(
             Sum(key, said.rate, said.burst or 1, where)
             for key, (said, where) in self._limits.items()
-            if said.rate and _is_sum(key)
+            if said.rate and limit_keys.is_sum(key)
         )
 
     def destination_of(self, domain: str, mx_hosts: Sequence[str]) -> Destination:
@@ -282,7 +308,7 @@ class Profiles:
         return Destination(url, profile)
 
 
-def _twice(rates: tuple[Rate, ...] | None) -> tuple[str, str] | None:
+def _twice(rates: tuple[Rate, ...] | None) -> Fault | None:
     """What is wrong with limits of which two have one window."""
     windows = [rate.window for rate in rates or ()]
     for rate in rates or ():
@@ -291,59 +317,12 @@ def _twice(rates: tuple[Rate, ...] | None) -> tuple[str, str] | None:
     return None
 
 
-def _of_sum(key: str, limit: LimitSettings) -> tuple[str, str] | None:
+def _of_sum(key: str, limit: LimitSettings) -> Fault | None:
     """A sum has a rate and a burst, and nothing else."""
-    if not _is_sum(key):
+    if not limit_keys.is_sum(key):
         return None
     given = [name for name in _SAYS if getattr(limit, name) is not None]
     other = [name for name in given if name not in ("rate", "burst")]
     if other:
         return f"{key} is a sum over destinations: {other[0]} means nothing there", "rate, burst"
-    return None
-
-
-def _is_sum(key: str) -> bool:
-    return key == TOTAL or _key(key).startswith(SOURCE)
-
-
-def _key(key: str) -> str:
-    if key == EVERY or "://" in key:
-        return key
-    name = key.strip().lower().rstrip(".")
-    if name.startswith(SOURCE) and not _no_address(name.removeprefix(SOURCE)):
-        return SOURCE + str(ip_address(name.removeprefix(SOURCE)))
-    if not name.startswith(MX) or "#" in name:
-        return name
-    return MX + site_key(host.strip() for host in name.removeprefix(MX).split("+"))
-
-
-def _fault(key: str) -> tuple[str, str] | None:
-    """What is wrong with a limit's key, and what to write."""
-    if key in (EVERY, TOTAL) or key.startswith(("smtp://", "smtps://")):
-        return None
-    name = key.strip().lower()
-    if name.startswith(SOURCE):
-        return _no_address(name.removeprefix(SOURCE))
-    if name.startswith(MX):
-        return _no_hosts(key.strip()[len(MX) :])
-    if "@" in key:
-        return f"{key!r} is an address", "write the domain behind the @"
-    if "." not in key.strip(".") or any(odd in key.strip() for odd in "*/ "):
-        return f"{key!r} is no domain", 'write gmail.com, dinas.example.go.id or "*"'
-    return None
-
-
-def _no_hosts(text: str) -> tuple[str, str] | None:
-    """A site is named by all its MX hosts, or as `explain` names it where they are many."""
-    for host in text.partition("#")[0].split("+") if text else [""]:
-        if not _HOST.fullmatch(host.strip().rstrip(".")) and not ("#" in text and host.isdigit()):
-            return f"{host!r} is no MX host", 'write "mx:mx1.example.go.id+mx2.example.go.id"'
-    return None
-
-
-def _no_address(text: str) -> tuple[str, str] | None:
-    try:
-        ip_address(text)
-    except ValueError:
-        return f"{text!r} is no IP address", 'write "source:203.0.113.7", one that we dial from'
     return None

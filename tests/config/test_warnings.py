@@ -30,6 +30,16 @@ def warned(folder: Path, text: str, site: str = "") -> list[str]:
             "gmail: what this says counts (write one of them)",
         ),
         (
+            QUIET + "limits: {gmail.com: {connections: 1, rate: null}}",
+            "relay.yaml:3: limits.gmail.com: warning: null unsets nothing: no layer below says "
+            "rate of gmail.com (what is shipped is lifted by providers: {gmail: {rate: null}})",
+        ),
+        (
+            QUIET + "limits: {a.id: null}",
+            "relay.yaml:3: limits.a.id: warning: null unsets nothing: no layer below limits a.id "
+            "(remove it)",
+        ),
+        (
             QUIET + "limits: {gmail.com: 1/min, GMAIL.com.: 2/min}",
             "relay.yaml:3: limits.GMAIL.com.: warning: gmail.com and GMAIL.com. both mean "
             "gmail: what this says counts (write one of them)",

@@ -149,6 +149,42 @@ def test_the_last_layer_wins_field_by_field_and_null_unsets() -> None:
     assert not book.within("vendor.co.id")
 
 
+def test_null_inside_a_limit_unsets_what_the_layers_below_said() -> None:
+    first = layer(
+        gmail_com={"rate": "1000/hour", "connections": 1, "hours": "06:00-22:00 WIB"},
+        a_id={"rate": "3/min", "connections": 1},
+    )
+    nulls = {"rate": None, "connections": None}
+    second = Layer(limits(gmail_com=nulls, a_id=nulls), {}, "site.d/a.yaml")
+    book = Profiles(shipped(), [every({"connections": 7}), first, second])
+    gmail = book.items()["gmail"]
+    assert [str(rate) for rate in gmail.rates] == ["20/min"], "what is shipped stays"
+    assert (gmail.connections, str(gmail.hours)) == (2, "06:00-22:00 WIB")
+    site = book.destination_of("a.id", ["mx.a.id"])
+    assert (shown(site), site.profile.connections) == (["10/min"], 7)
+    assert book.idle == []
+
+
+def test_null_inside_a_provider_lifts_what_is_shipped() -> None:
+    nulls = dict.fromkeys(("rate", "connections", "messages_per_connection", "tls", "domains"))
+    gmail = Profiles(shipped(), [provider("gmail", **nulls, warmup=None)]).items()["gmail"]
+    assert (gmail.rates, gmail.connections, gmail.messages_per_connection) == ((), None, None)
+    assert (gmail.tls, gmail.domains, gmail.warmup) == ("opportunistic", (), None)
+    assert gmail.match == (".google.com", ".googlemail.com")
+    again = Profiles(shipped(), [provider("gmail", **nulls), provider("gmail", rate="7/min")])
+    assert [str(rate) for rate in again.items()["gmail"].rates] == ["7/min"]
+
+
+def test_a_null_that_unsets_nothing_is_told() -> None:
+    said = layer(gmail_com={"rate": None, "burst": None, "connections": 1}, a_id=None)
+    found = [(one.key, one.message) for one in Profiles(shipped(), [said]).idle]
+    assert found == [
+        ("limits.gmail.com", "null unsets nothing: no layer below says rate of gmail.com"),
+        ("limits.gmail.com", "null unsets nothing: no layer below says burst of gmail.com"),
+        ("limits.a.id", "null unsets nothing: no layer below limits a.id"),
+    ]
+
+
 def test_two_names_of_one_provider_the_later_one_wins() -> None:
     book = Profiles(
         shipped(), [layer(googlemail_com="5/min"), layer("site.d/a.yaml", gmail_com="6/min")]
@@ -215,6 +251,8 @@ def test_what_no_mx_host_ends_in(match: list[str]) -> None:
         (layer(gmail_com={"burst": 50}), "limits.gmail.com", "never adds to 20/min"),
         (layer(total={"burst": 4}), "limits.total", "no rate that it is of"),
         (provider("gmail", burst=50), "providers.gmail", "never adds to 20/min"),
+        (provider("gmail", match=None), "providers.gmail.match", "no MX host belongs to gmail"),
+        (layer(total={"rate": None, "burst": 2}), "limits.total", "no rate that it is of"),
         (provider("x", match=[".l.google.com"]), "providers.x", "all belong to gmail before it"),
         (provider("gmail", match=[".qq.com"]), "providers.gmail", "qq never matches"),
     ],
