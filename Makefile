@@ -84,6 +84,10 @@ bench-parts: $(VENV)/.dev  ## what the store and the client cost on this machine
 	$(BIN)/python -m tests.bench.store
 	$(BIN)/python -m tests.bench.client
 
+.PHONY: bench-profile
+bench-profile: $(VENV)/.dev  ## where the CPU of the relay's main thread goes, by room: LETTERS=3000
+	$(BIN)/python -m tests.bench.profile --letters $(or $(LETTERS),3000) $(BENCH)
+
 .PHONY: bench-replies
 bench-replies: $(VENV)/.dev  ## score the classifier: make bench-replies CORPUS=replies.jsonl
 	$(BIN)/python -m tests.bench.replies $(CORPUS)
