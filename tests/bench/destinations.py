@@ -7,10 +7,12 @@ function. Each destination has mail that may not leave yet:
 limited   its limit (1/hour) is spent
 throttled it was refused (421 4.7.0 …), and rests
 stopped   everything is paused by hand
-trickle   a limit of 1/min: 167 letters a second leave, and their carriage is in the figure
+trickle   a limit of 1/min: a letter a minute leaves to each (167 a second to ten thousand), and
+          their carriage is in the figure; whole minutes are measured, and each has letters enough
 
 Each case runs in a process of its own. The CPU is the whole process' (user and system, the
-store's threads too) from when nothing moves any more; the memory is what the process grew by (PSS,
+store's threads too) from when the first letter to each was written, and nothing moves any more
+(of a trickle: from when the first was written); the memory is what the process grew by (PSS,
 after the allocator gave back what is free) from when the letters lay in the store and the routes in
 their cache. `--objects` traces instead what is held at the end, by the room that asked for it; that
 is slow, so the other figures mean nothing then.
@@ -23,13 +25,16 @@ import asyncio
 import ctypes
 import gc
 import json
+import math
 import multiprocessing
+import queue
 import re
 import tempfile
 import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,6 +55,9 @@ from tests.scheduling import shipped_profiles
 from tests.store.letters import Post
 
 MARK: Final = (2.0, 20.0)  # percent of a core, MB: the marks for 10,000 destinations
+ROUND: Final = 900.0  # seconds that the first letter to each may take
+MINUTE: Final = 60.0  # of a trickle
+BETWEEN: Final = 5.0  # seconds after a round: none ends as the measuring does, a little late
 SAVED: Final = 65.0  # seconds: what was learned is written once a minute, and once more after it
 OK: Final = "250 2.0.0 OK"
 THROTTLED: Final = "421 4.7.0 Too many messages from your host, slow down. Try again later"
@@ -136,23 +144,30 @@ def held(before: tracemalloc.Snapshot, destinations: int) -> dict[str, int]:
     return {room: round(size / destinations) for room, size in rooms.most_common()}
 
 
-async def settled(other: OtherSide, scheduler: Scheduler, is_trickle: bool) -> None:
-    """Until nothing moves any more, and what was learned of it is written; of what never ends, the
-    first round."""
+async def begun(other: OtherSide, destinations: int, limit: float = ROUND) -> None:
+    """Until the first letter to each destination was written. Raises TimeoutError."""
+    deadline = time.monotonic() + limit
+    while other.written < destinations:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{other.written} of {destinations} written in {limit:g} s")
+        await asyncio.sleep(0.1)
+
+
+async def settled(other: OtherSide, scheduler: Scheduler) -> None:
+    """Until nothing moves any more, and what was learned of it is written."""
     before, calm = -1, 0
     while calm < 4:
         await asyncio.sleep(0.5)
-        is_calm = is_trickle or (other.written == before and not scheduler.flying())
-        calm = calm + 1 if is_calm and other.written else 0
+        is_calm = other.written == before and not scheduler.flying()
+        calm = calm + 1 if is_calm else 0
         before = other.written
-    if not is_trickle:
-        await asyncio.sleep(SAVED)
+    await asyncio.sleep(SAVED)
 
 
-async def filled(store: Store, destinations: int, clock: Clock) -> None:
-    """Two letters to each."""
+async def filled(store: Store, destinations: int, clock: Clock, each: int) -> None:
+    """So many letters to each."""
     post = Post(clock.now())
-    for first in range(0, destinations, 500):
+    for first in (n for _ in range(each) for n in range(0, destinations, 500)):
         await store.put(
             *(
                 post.entry((f"a@d{n}.example", f"b@d{n}.example"), body=b"Isi.\r\n")
@@ -193,9 +208,12 @@ async def measured(
     case: str, destinations: int, seconds: float, folder: Path, is_traced: bool = False
 ) -> dict[str, Any]:
     """One case."""
-    clock = SystemClock()
+    clock, each = SystemClock(), 2
+    if case == "trickle":
+        seconds = math.ceil(seconds / MINUTE) * MINUTE
+        each += round(seconds / MINUTE)  # one before, one left over
     store = await sqlite.open(folder, clock)
-    await filled(store, destinations, clock)
+    await filled(store, destinations, clock, each)
     parts, other = await road(case, destinations, store, clock)
     scheduler = Scheduler(parts)
     before, traced = resident(), None
@@ -204,12 +222,16 @@ async def measured(
         traced = tracemalloc.take_snapshot()
     await scheduler.start()
     running = asyncio.create_task(scheduler.run())
-    await settled(other, scheduler, case == "trickle")
+    await begun(other, destinations)
+    if case == "trickle":
+        await asyncio.sleep(BETWEEN)
+    else:
+        await settled(other, scheduler)
     if case == "stopped":
         parts.shaper.pause("*", None, "by hand", clock.now())
         scheduler.nudge()
         await asyncio.sleep(5)
-    used = await watched(other, max(seconds, 60) if case == "trickle" else seconds)
+    used = await watched(other, seconds)
     found = used | {
         "case": case,
         "destinations": destinations,
@@ -231,6 +253,21 @@ def _run(case: str, destinations: int, seconds: float, is_traced: bool, answers:
         answers.put(asyncio.run(measuring))
 
 
+def answered(process: BaseProcess, answers: Any, limit: float) -> Any:
+    """What the process puts. Raises RuntimeError where it ends without, or is too long about it."""
+    deadline = time.monotonic() + limit
+    while True:
+        is_over = not process.is_alive()  # asked first: what it has put is read all the same
+        try:
+            return answers.get(timeout=1)
+        except queue.Empty:
+            if is_over:
+                raise RuntimeError(f"it ended with {process.exitcode}, and no figures") from None
+            if time.monotonic() > deadline:
+                process.kill()
+                raise RuntimeError(f"no figures in {limit:g} s") from None
+
+
 def main() -> None:
     """Print each case as it is found."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -250,7 +287,10 @@ def main() -> None:
             target=_run, args=(case, asked.destinations, asked.seconds, asked.objects, answers)
         )
         process.start()
-        found = answers.get(timeout=1800 + asked.seconds)
+        try:
+            found = answered(process, answers, 1800 + asked.seconds)
+        except RuntimeError as fault:
+            raise SystemExit(f"{case}: {fault}") from None
         process.join()
         if asked.json:
             print(json.dumps(found), flush=True)
