@@ -221,19 +221,27 @@ def answered(
     if state.mode is Mode.PROBING and is_late(state, began_at):
         return Change.NONE
     if said is Meaning.ALIVE:
-        return refused_itself(state)
+        return refused_itself(state, now)
     if said is Meaning.UNREACHED:
         return unreached(state, reply, now, settings)
     state.is_asked = False
     return Change.NONE
 
 
-def refused_itself(state: Standing) -> Change:
+def _as_before(state: Standing, now: Instant) -> None:
+    """Nothing had been refused: it stands where it stood, and time that it was left alone in is no
+    clean time."""
+    state.kind, state.why = Kind.NONE, ""
+    state.mode = Mode.SLOW if state.share < 1 else Mode.OK
+    state.step_at = 0 if state.is_new else max(state.step_at, now)
+
+
+def refused_itself(state: Standing, now: Instant) -> Change:
     """A letter was refused for a reason of its own. Nobody knows whether it would have been taken
     else: who says so at RCPT may still refuse us at the dot."""
     state.unreached, state.is_asked = 0, False
     if state.mode is Mode.PROBING and state.kind is Kind.REST:
-        state.mode, state.kind, state.why = Mode.OK, Kind.NONE, ""
+        _as_before(state, now)
         return Change.RESUMED
     return Change.NONE
 
@@ -244,16 +252,16 @@ def accepted(state: Standing, learned: Learned, now: Instant, settings: PauseSet
     if state.mode is not Mode.PROBING:
         return Change.NONE
     state.is_asked = False
-    if state.kind is Kind.REST:
-        # It had only been out of reach, and has refused nothing.
-        state.mode, state.kind, state.why = Mode.OK, Kind.NONE, ""
+    if state.kind is Kind.REST or (state.is_new and not state.kind):
+        # It had only been out of reach, or paused by hand, and has refused nothing.
+        _as_before(state, now)
         return Change.RESUMED
     if state.refusals and state.kind in (Kind.THROTTLE, Kind.BLOCK):
         state.enough = {**state.enough, state.kind.value: int(ENOUGH * state.length)}
         state.enough_at = now
     learned.borne_again(state.since, now, state.refusals)
     state.mode, state.is_new, state.carried = Mode.SLOW, False, 0
-    state.connections, state.share = 1, BACK
+    state.connections, state.share = 1, BACK if state.kind else min(BACK, state.share)
     state.step_at = now + _step(settings)
     return Change.RESUMED
 
@@ -270,7 +278,7 @@ def unreached(state: Standing, failure: str, now: Instant, settings: PauseSettin
         return Change.NONE
     was = state.mode
     over = max(0, state.unreached - UNREACHED)
-    if was is Mode.OK or (was is Mode.SLOW and state.is_new):
+    if was in (Mode.OK, Mode.SLOW) and not state.kind:
         state.kind = Kind.REST  # after a refusal it stays a refusal's way back
     if not state.by_hand:
         state.why = failure
@@ -332,5 +340,8 @@ def resume(state: Standing, now: Instant) -> bool:
     state.by_hand, state.until, state.is_asked = False, now, False
     if state.kind is Kind.ADMINISTRATIVE:
         state.kind = Kind.BLOCK  # somebody has seen to it: a refused letter may ask, too
-    state.mode = Mode.PROBING if state.kind else Mode.OK
+    if state.kind:
+        state.mode = Mode.PROBING
+    else:
+        _as_before(state, now)
     return True

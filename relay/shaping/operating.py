@@ -20,6 +20,7 @@ CLOSED: Final = (Mode.PAUSED, Mode.PROBING)
 class Operating(Keeping):
     """The half of the shaper that people see; time and limits are the other half's."""
 
+    _is_ramping: bool  # a provider without history begins at a part of its limit
     _providers: frozenset[str]
     _reacting: Reacting
 
@@ -33,7 +34,11 @@ class Operating(Keeping):
 
     def pause(self, destination: str, until: Instant | None, why: str, now: Instant) -> None:
         """See Shaping.pause."""
-        state = self._states.setdefault(destination, Standing())
+        state = self._states.get(destination)
+        if state is None:
+            state = self._states[destination] = Standing()
+            if self._is_ramping and destination in self._providers:
+                feedback.begin(state)  # it is as new after the pause
         feedback.pause(state, until, why, now)
         closing(state, now)
         self._dirty.add(destination)

@@ -23,7 +23,6 @@ URGENT: Final = (Urgency.KRITIS, Urgency.MENDESAK)
 class Waiting(Stopping):
     """Asked before any unit is spent; spends nothing."""
 
-    _is_ramping: bool
     _next: dict[str, float]  # where a learned pace lets the next unit go
 
     def _stopped(
