@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -13,12 +14,15 @@ from hypothesis import strategies as st
 
 from relay.lab.virtual_time import VirtualClock, run
 from relay.mail import events
-from relay.mail.instant import DAY, HOUR, MINUTE, Instant, iso
+from relay.mail.instant import DAY, HOUR, MINUTE, Instant, from_iso, iso
 from relay.mail.urgency import Urgency
 from relay.scheduler.deadlines import Risk, risks, through_at, warning
-from relay.shaping.base import Bound, Explained
-from relay.shaping.destination import Rate
-from relay.shaping.settings import LimitSettings
+from relay.shaping import hours
+from relay.shaping.base import SHORT, Bound, Explained, Start
+from relay.shaping.destination import Destination, Profile, Rate
+from relay.shaping.settings import LimitSettings, PauseSettings
+from relay.shaping.shaper import Shaper
+from relay.shaping.warmup import Ahead, Warmup
 from relay.store.base import Backlog, StoreError
 from relay.store.memory import MemoryStore
 from tests.scheduling import House, accept, house, per_minute, profiles
@@ -28,13 +32,14 @@ MASSAL, KRITIS, MENDESAK = Urgency.MASSAL, Urgency.KRITIS, Urgency.MENDESAK
 
 
 def explained(
-    an_hour: int | None = None,
+    pace: int | None = None,
     *bounds: tuple[int, timedelta, int],
     learned: float | None = None,
     next_at: Instant | None = NOW,
 ) -> Explained:
     made = tuple(Bound("gmail", Rate(count, span), "", used, None) for count, span, used in bounds)
-    return Explained("gmail", "gmail", "ok", "", made, learned, None, next_at, an_hour, 1)
+    told = Explained("gmail", "gmail", "ok", "", made, learned, None, next_at, None, 1)
+    return replace(told, pace=pace)
 
 
 A_MINUTE, AN_HOUR, A_DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -55,13 +60,87 @@ A_MINUTE, AN_HOUR, A_DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(d
         # Of 1500 a day none are used: the first 1500 in an hour and a quarter, 4500 in three days.
         (explained(1200, (20, A_MINUTE, 0), (1500, A_DAY, 0)), 6000, 3 * DAY),
         (explained(1200, (20, A_MINUTE, 0), (1500, A_DAY, 0)), 1200, HOUR),
-        # All used: what may leave in the coming hour says nothing of those after it.
-        (explained(0, (20, A_MINUTE, 0), (1500, A_DAY, 1500)), 125, 2 * HOUR),
-        (explained(1, (20, A_MINUTE, 0), (2400, A_DAY, 2399)), 101, HOUR),
+        (explained(1200, (20, A_MINUTE, 0), (1500, A_DAY, 1500)), 125, 2 * HOUR),  # all used
+        (explained(1200, (20, A_MINUTE, 0), (2400, A_DAY, 2399)), 101, HOUR),
     ],
 )
 def test_when_letters_are_through(said: Explained, count: int, expected: int) -> None:
     assert through_at(said, count, NOW) == NOW + expected
+
+
+# At 20:00 WIB.
+EVENING = from_iso("2026-11-30T13:00:00Z")
+NIGHTLY = hours.parse("06:00-22:00 WIB")
+
+
+@pytest.mark.parametrize(
+    ("count", "through"),
+    [
+        (2400, EVENING + 2 * HOUR),  # just as it closes
+        (3600, EVENING + 11 * HOUR),  # the rest in the morning
+        (2400 + 16 * 1200, EVENING + 26 * HOUR),
+        (2400 + 33 * 1200, EVENING + 59 * HOUR),
+    ],
+)
+def test_the_night_is_no_time_to_send_in(count: int, through: Instant) -> None:
+    said = replace(explained(1200, next_at=EVENING), hours=NIGHTLY)
+    assert through_at(said, count, EVENING) == through
+    free = replace(explained(next_at=EVENING), hours=NIGHTLY)
+    assert through_at(free, count, EVENING + 3 * HOUR) == EVENING + 10 * HOUR
+
+
+def test_a_warm_up_says_how_many_go_on_each_day() -> None:
+    plan = Warmup(500, 1.4, 20_000)
+    said = replace(explained(1200), warmup=Ahead(plan, 0, 0, None))
+    assert through_at(said, 500, NOW) == NOW + 25 * MINUTE
+    assert through_at(said, 1200, NOW) == NOW + DAY + 35 * MINUTE  # 500 and 700
+    assert through_at(said, 6000, NOW) == NOW + 5 * DAY + 530 * 3_000
+    begun = replace(said, warmup=Ahead(plan, 0, 400, NOW + HOUR), hours=None)
+    assert through_at(begun, 101, NOW) == NOW + HOUR + 3_000
+    assert [one.late for one in risks([backlog(MASSAL, NOW + DAY, 6000)], said, NOW)] == [5500]
+
+
+def test_where_a_day_ends_at_night_what_is_left_of_it_is_lost() -> None:
+    said = replace(
+        explained(1200, next_at=EVENING),
+        hours=NIGHTLY,
+        warmup=Ahead(Warmup(500, 1.4, 20_000), 0, 100, EVENING + 5 * HOUR),
+    )
+    # From 06:00 on there are 500 again: too few went on the day before.
+    closed = EVENING + 3 * HOUR
+    assert through_at(said, 500, closed) == EVENING + 10 * HOUR + 25 * MINUTE
+    assert through_at(said, 501, closed) == EVENING + 34 * HOUR + 3_000
+
+
+@pytest.mark.parametrize(
+    ("limit", "letters"), [((20, A_MINUTE), 2000), ((20, A_MINUTE), 40), ((60, AN_HOUR), 200)]
+)
+def test_what_is_said_of_a_new_provider_is_what_comes(
+    limit: tuple[int, timedelta], letters: int
+) -> None:
+    shaper = Shaper(PauseSettings(), lambda domain: ())
+    to = Destination("gmail", Profile("gmail", rates=(Rate(*limit),)), "gmail")
+    shaper.peek(to, "gmail.com", 1, NOW)  # somebody looks at it, and it is new
+    told = shaper.explain(to, "gmail.com", NOW, MASSAL)
+    assert told.start is not None
+    assert told.an_hour == told.pace == (1080 if limit[1] is A_MINUTE else 54)
+    now, sent = NOW, 0
+    while sent < letters:
+        said = shaper.admit(to, "gmail.com", 1, now, MASSAL)
+        if said is SHORT:
+            shaper.set_aside(shaper.setting_aside(now), now)
+        elif said is None:
+            sent += 1
+            shaper.feedback(to, None, "", now)
+        else:
+            now = max(now + 1, said.until)
+    assert told.pace is not None
+    slack = 2 * HOUR / told.pace + 0.02 * (now - NOW)
+    assert abs(through_at(told, letters, NOW) - now) <= slack
+
+
+PLANS = st.sampled_from([Warmup(50, 1.4, 400), Warmup(1, 1.0, 5), Warmup(3, 1.1, 3)])
+ENDS = st.none() | st.integers(NOW - HOUR, NOW + DAY)
 
 
 @given(
@@ -73,15 +152,23 @@ def test_when_letters_are_through(said: Explained, count: int, expected: int) ->
         st.tuples(st.integers(1, 5000), st.sampled_from([A_MINUTE, AN_HOUR, A_DAY]), st.just(7)),
         max_size=3,
     ),
+    st.sampled_from([None, "06:00-22:00 WIB", "22:00-06:00 WIB", "00:00-24:00 UTC"]),
+    st.none() | st.builds(Ahead, PLANS, st.integers(0, 9), st.integers(0, 60), ENDS, st.booleans()),
+    st.none() | st.just(Start(0.25, 59_000)),
 )
 def test_more_letters_are_never_through_earlier(
     count: int,
     more: int,
-    an_hour: int | None,
+    pace: int | None,
     learned: float | None,
     bounds: list[tuple[int, timedelta, int]],
+    written: str | None,
+    warmup: Ahead | None,
+    start: Start | None,
 ) -> None:
-    said = explained(an_hour, *bounds, learned=learned)
+    said = explained(pace, *bounds, learned=learned)
+    opened = None if written is None else hours.parse(written)
+    said = replace(said, hours=opened, warmup=warmup, start=start)
     assert NOW <= through_at(said, count, NOW) <= through_at(said, count + more, NOW)
 
 
@@ -109,13 +196,13 @@ def test_what_stands_before_a_deadline_is_counted_in_its_order() -> None:
 
 def test_the_sentence_says_how_many_by_when_and_how_fast() -> None:
     risk = Risk(MASSAL, NOW + HOUR, 600, 1800, NOW + 90 * MINUTE)
-    said = warning("gmail", risk, 2, "the limit 20/min", 1200)
+    said = warning("gmail", risk, 2, "the limit 20/min", "1200 an hour")
     assert said == (
         f"600 massal letters to gmail will miss their deadline {iso(NOW + HOUR)}: 1800 stand in"
         f" line until then, 1200 an hour, and the last of them will be through by"
         f" {iso(NOW + 90 * MINUTE)}; 2 other deadlines there will be missed too (the limit 20/min)"
     )
-    assert warning("gmail", risk, 0, "", 0).endswith(iso(NOW + 90 * MINUTE))
+    assert warning("gmail", risk, 0, "", "").endswith(iso(NOW + 90 * MINUTE))
 
 
 class Counted(MemoryStore):
@@ -223,5 +310,29 @@ def test_a_route_that_is_known_later_is_reckoned_with_later() -> None:
             ((name, detail),) = alerts(h)
             assert name == "deadline_at_risk:example.co.id"
             assert "paused" in detail
+
+    run(main)
+
+
+def test_what_its_hours_and_its_warm_up_will_not_let_go_is_told() -> None:
+    async def main(clock: VirtualClock) -> None:
+        limits = LimitSettings(rate=("20/min",), warmup={"start": "500/day", "end": "20000/day"})  # type: ignore[arg-type]
+        async with house(clock, accept, book=profiles(**{"gmail.com": limits})) as h:
+            for n in range(520):
+                await h.put(f"v{n}@gmail.com", urgency=MASSAL, deadline_at=clock.now() + 20 * HOUR)
+            await asyncio.sleep(3)
+            ((name, detail),) = alerts(h)
+            assert name == "deadline_at_risk:gmail"
+            assert 10 <= int(detail.split()[0]) <= 20
+            assert "1080 an hour, sending day 1 of its warm-up, and the last" in detail
+        limits = LimitSettings(rate=("20/min",), hours="06:00-22:00 WIB")  # type: ignore[arg-type]
+        late = from_iso(iso(clock.now())[:10] + "T14:00:00Z") + DAY - clock.now()
+        await asyncio.sleep(late / 1000)
+        async with house(clock, accept, book=profiles(**{"gmail.com": limits})) as h:
+            for n in range(1200):
+                await h.put(f"v{n}@gmail.com", urgency=MASSAL, deadline_at=clock.now() + 6 * HOUR)
+            await asyncio.sleep(3)
+            ((name, detail),) = alerts(h)
+            assert "1080 an hour, only at 06:00-22:00 WIB, and the last" in detail
 
     run(main)

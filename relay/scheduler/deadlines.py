@@ -15,12 +15,13 @@ from typing import Final
 
 from relay.mail import events
 from relay.mail.delivery import Delivery, State
-from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant, iso, millis
+from relay.mail.instant import HOUR, MINUTE, SECOND, Instant, iso, millis
 from relay.mail.urgency import Urgency
 from relay.scheduler.parts import Parts
 from relay.scheduler.steady import Steady
 from relay.shaping.base import Explained, Identity
 from relay.shaping.destination import Destination
+from relay.shaping.warmup import FAR
 from relay.store.base import Backlog, Ready
 
 IdentityOf = Callable[[Delivery], Awaitable[Identity]]
@@ -28,7 +29,6 @@ IdentityOf = Callable[[Delivery], Awaitable[Identity]]
 EVERY: Final = SECOND
 SHARE: Final = 20  # a look that took this part of the time until the next may be taken at once
 ROUTED: Final = MINUTE  # a domain whose route is not known by then is not looked at
-FAR: Final = 3650 * DAY  # later than that nobody reckons
 MAX_TOLD: Final = 10_000  # deadlines that are remembered as told of
 
 
@@ -44,14 +44,29 @@ class Risk:
     through_at: Instant
 
 
+def by_the_wall(found: Explained, step: int) -> Explained:
+    """As the wall clock says it, which was set forward by `step` milliseconds since the start."""
+    bounds = tuple(
+        bound if bound.free_at is None else replace(bound, free_at=bound.free_at + step)
+        for bound in found.bounds
+    )
+    next_at = None if found.next_at is None else found.next_at + step
+    shut = tuple(replace(one, until=one.until + step) for one in found.shut)
+    warmup = found.warmup
+    if warmup is not None and warmup.ends_at is not None:
+        warmup = replace(warmup, ends_at=warmup.ends_at + step)
+    return replace(found, next_at=next_at, bounds=bounds, shut=shut, warmup=warmup)
+
+
 def through_at(explained: Explained, count: int, now: Instant) -> Instant:
-    """When so many letters will have left, if each goes as soon as shaping says that it may; in
-    ten years at the latest."""
+    """When so many letters will have left, if each goes as soon as shaping says that it may, within
+    its hours and as its warm-up grows; in ten years at the latest."""
     start = max(now, explained.next_at or now)
-    at = start
-    hourly = _hourly(explained)
-    if hourly:
-        at += int(min(-(-count * HOUR // hourly), FAR))
+    at = _paced(explained, count, start)
+    if explained.warmup is not None:
+        opens_at = start if explained.hours is None else explained.hours.open_at(start)
+        day_at, left = explained.warmup.last(count, opens_at)
+        at = max(at, _paced(explained, left, day_at))
     for bound in explained.bounds:
         over = count - max(0, bound.rate.count - bound.used)
         if millis(bound.rate.window) > HOUR and over > 0:
@@ -59,18 +74,26 @@ def through_at(explained: Explained, count: int, now: Instant) -> Instant:
     return min(at, now + FAR)
 
 
-def _hourly(explained: Explained) -> float | None:
-    """How many leave an hour for hours on end; None: as many as there are.
+def _paced(explained: Explained, count: int, start: Instant) -> Instant:
+    """When so many will have left at its pace, in the time that is open."""
+    hourly = _hourly(explained)
+    needed = int(min(-(-count * HOUR // hourly), FAR)) if hourly else 0
+    if explained.start is not None:  # few letters are through before it has the whole
+        needed += min(explained.start.delay, int(needed * (1 / explained.start.share - 1)))
+    return start + needed if explained.hours is None else explained.hours.after(start, needed)
 
-    What may leave in the coming hour says it too, unless a longer window or what was learned of
-    one has a say: nearly used up, it would seem to stay so.
-    """
-    spans = [(bound.rate.count, millis(bound.rate.window)) for bound in explained.bounds]
-    rates = [count * HOUR / span for count, span in spans if span <= HOUR]
+
+def _hourly(explained: Explained) -> float | None:
+    """How many leave an hour for hours on end, while it is open; None: as many as there are."""
+    rates = [
+        bound.rate.count * HOUR / millis(bound.rate.window)
+        for bound in explained.bounds
+        if millis(bound.rate.window) <= HOUR
+    ]
     if explained.learned is not None:
         rates.append(explained.learned * 60)
-    elif explained.an_hour and all(span <= HOUR for _, span in spans):
-        rates.append(explained.an_hour)
+    if explained.pace is not None:
+        rates.append(explained.pace)
     return min((rate for rate in rates if rate > 0), default=None)
 
 
@@ -113,9 +136,9 @@ def _fitting(explained: Explained, most: int, deadline_at: Instant, now: Instant
     return low
 
 
-def warning(key: str, risk: Risk, others: int, why: str, an_hour: int) -> str:
-    """The sentence of the alert."""
-    pace = f", {an_hour} an hour" if an_hour else ""
+def warning(key: str, risk: Risk, others: int, why: str, pace: str) -> str:
+    """The sentence of the alert; `pace`: see :func:`_pace`."""
+    pace = f", {pace}" if pace else ""
     said = (
         f"{risk.late} {risk.urgency.word} letters to {key} will miss their deadline"
         f" {iso(risk.deadline_at)}: {risk.ahead} stand in line until then{pace}, and the last of"
@@ -124,6 +147,17 @@ def warning(key: str, risk: Risk, others: int, why: str, an_hour: int) -> str:
     if others:
         said += f"; {others} other deadlines there will be missed too"
     return f"{said} ({why})" if why else said
+
+
+def _pace(explained: Explained) -> str:
+    """How fast they go, and when; empty: as fast as they are taken."""
+    hourly = _hourly(explained)
+    said = [f"{int(hourly)} an hour"] if hourly else []
+    if explained.hours is not None:
+        said.append(f"only at {explained.hours}")
+    if explained.warmup is not None:
+        said.append(f"sending day {explained.warmup.day + 1} of its warm-up")
+    return ", ".join(said)
 
 
 class Deadlines:
@@ -195,8 +229,8 @@ class Deadlines:
             before = [row for row in backlog if row.urgency <= urgency]
             most = max((r for r in before if r.urgency is urgency), key=lambda row: row.count)
             explained = self._parts.shaper.explain(destination, most.domain, steady, urgency)
-            if explained.next_at is not None:  # by the steady clock; a deadline is by the wall's
-                explained = replace(explained, next_at=explained.next_at + now - steady)
+            # It is by the steady clock; a deadline is by the wall's.
+            explained = by_the_wall(explained, now - steady)
             found = risks(before, explained, now)
             self._tell(destination.key, found, explained, now)
 
@@ -209,7 +243,7 @@ class Deadlines:
         self._told |= {name: risk.late for name, risk in named.items() if risk in new}
         if len(self._told) > MAX_TOLD:
             self._told = {name: n for name, n in self._told.items() if name[2] > now}
-        detail = warning(key, new[0], len(found) - 1, explained.why, int(_hourly(explained) or 0))
+        detail = warning(key, new[0], len(found) - 1, explained.why, _pace(explained))
         self._parts.emit(events.Alert(now, f"deadline_at_risk:{key}", detail))
 
 

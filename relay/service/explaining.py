@@ -18,7 +18,7 @@ from relay.mail.delivery import Failure
 from relay.mail.envelope import sending_domain
 from relay.mail.instant import HOUR, Instant, iso
 from relay.mail.urgency import Urgency
-from relay.scheduler.deadlines import through_at
+from relay.scheduler.deadlines import by_the_wall, through_at
 from relay.service.shapes import moment
 from relay.shaping.base import Bound, Explained, Identity, Shaping
 from relay.shaping.destination import Destination
@@ -158,17 +158,6 @@ def explained(
     }
 
 
-def by_the_wall(found: Explained, step: int) -> Explained:
-    """As the wall clock says it, which was set forward by `step` milliseconds since the start."""
-    bounds = tuple(
-        bound if bound.free_at is None else replace(bound, free_at=bound.free_at + step)
-        for bound in found.bounds
-    )
-    next_at = None if found.next_at is None else found.next_at + step
-    shut = tuple(replace(one, until=one.until + step) for one in found.shut)
-    return replace(found, next_at=next_at, bounds=bounds, shut=shut)
-
-
 def _through(found: Explained, ahead: int, now: Instant) -> str | None:
     """When the line will have left; None where nobody knows: it is paused by hand, or has no
     limit."""
@@ -181,7 +170,8 @@ def _through(found: Explained, ahead: int, now: Instant) -> str | None:
 
 def _is_closed(found: Explained, now: Instant) -> bool:
     """True where it goes on when somebody says so: no letter an hour, and no time that is named."""
-    return found.an_hour == 0 and found.next_at is not None and found.next_at <= now + HOUR
+    is_closed = found.state == "paused" and found.an_hour == 0
+    return is_closed and found.next_at is not None and found.next_at <= now + HOUR
 
 
 def _because(route: Route, found: Explained) -> str:

@@ -19,6 +19,8 @@ from relay.mail.instant import Instant
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.shaping.destination import Destination, Rate
+from relay.shaping.hours import Hours
+from relay.shaping.warmup import Ahead
 
 
 class Reason(StrEnum):
@@ -76,6 +78,7 @@ class Identity:
 
 
 NOBODY: Final = Identity()
+URGENT: Final = (Urgency.KRITIS, Urgency.MENDESAK)  # what no warm-up holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,15 @@ class Bound:
     where: str  # the file, and the line where it is known
     used: int
     free_at: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A provider without history begins at a `share` of its limit. Until it has the whole this
+    takes `delay` milliseconds from it at most, if letters are there all the time."""
+
+    share: float
+    delay: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +118,10 @@ class Explained:
     shut: tuple[
         Wait, ...
     ] = ()  # what letters wait for that carry a name of ours that is shut there
+    pace: float | None = None  # how many leave an hour for hours on end; None: no such limit
+    hours: Hours | None = None  # when that class goes there; None: always
+    warmup: Ahead | None = None  # what holds that class besides; None: nothing does
+    start: Start | None = None  # None: it has begun long ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +139,8 @@ class Standing:
     connections_open: int
     last_reply: str
     last_reply_at: Instant | None
+    hours: Hours | None = None
+    warmup: Ahead | None = None  # None: there is none, or it is over
 
 
 class Shaping(Protocol):

@@ -36,6 +36,34 @@ class Hours:
         into = (here.second * 1000) + here.microsecond // 1000
         return now + (self.first - minute) % MIDNIGHT * MINUTE - into
 
+    def closes_at(self, now: Instant) -> Instant:
+        """The moment, after `now`, at which it closes next."""
+        here = datetime.fromtimestamp(now / 1000, self.zone)
+        into = (here.second * 1000) + here.microsecond // 1000
+        minutes = (self.last - here.hour * 60 - here.minute) % MIDNIGHT or MIDNIGHT
+        return now + minutes * MINUTE - into
+
+    def after(self, start: Instant, length: int) -> Instant:
+        """The moment at which so many milliseconds will have been open since `start`."""
+        a_day = ((self.last - self.first) % MIDNIGHT or MIDNIGHT) * MINUTE
+        days = max(0, length - 1) // a_day
+        at, left = self.open_at(start) + days * DAY, length - days * a_day
+        while True:
+            at = self.open_at(at)
+            closes_at = self.closes_at(at)
+            if at + left <= closes_at:
+                return at + left
+            at, left = closes_at, left - (closes_at - at)
+
+    def within(self, start: Instant, until: Instant) -> list[int]:
+        """For how many milliseconds at a time it is open between two moments."""
+        spans, at = [], self.open_at(start)
+        while at < until:
+            closes_at = min(until, self.closes_at(at))
+            spans.append(closes_at - at)
+            at = self.open_at(closes_at)
+        return spans
+
     def _is_open(self, minute: int) -> bool:
         if self.first < self.last:
             return self.first <= minute < self.last

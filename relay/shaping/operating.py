@@ -91,10 +91,12 @@ class Operating(Keeping):
         destination = self._known.get(key)
         if destination is not None:
             self._tick(destination, now)
-        connections = 0
+        connections, warmup = 0, None
         if destination is not None:
             allowed = self._connections(destination, now)
             connections = UNLIMITED if allowed is None else allowed
+            if destination.profile.warmup is not None:
+                warmup = self._warming_of(key).ahead(destination.profile.warmup, now)
         return telling.standing(
             key,
             destination,
@@ -103,6 +105,7 @@ class Operating(Keeping):
             self._learned.get(key),
             connections,
             self._open.get(key, 0),
+            warmup,
         )
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant, iso, millis
 from relay.mail.urgency import Urgency
 from relay.shaping import base
-from relay.shaping.base import Bound, Explained, Wait
+from relay.shaping.base import Bound, Explained, Start, Wait
 from relay.shaping.counting import Counted
 from relay.shaping.destination import Destination, Rate
-from relay.shaping.feedback import Mode, Standing
+from relay.shaping.feedback import RAMP, RAMP_STEP, Mode, Standing
 from relay.shaping.learned import Learned
 from relay.shaping.meaning import Kind
+from relay.shaping.warmup import Ahead
 from relay.shaping.windows import closed_to_massal
 
 ALL: Final = "all"  # the word for everything where a provider's name stands
@@ -74,6 +76,7 @@ def standing(
     learned: Learned | None,
     connections: int,
     open_now: int,
+    warmup: Ahead | None,
 ) -> base.Standing:
     """A destination as `providers` shows it."""
     limits = destination.profile.rates if destination else ()
@@ -93,6 +96,8 @@ def standing(
         open_now,
         state.last_reply,
         state.last_reply_at,
+        destination.profile.hours if destination else None,
+        warmup,
     )
 
 
@@ -114,6 +119,13 @@ def explained(
 ) -> Explained:
     """All of it, for one letter of that class."""
     counted = list(asked)
+    shown = replace(
+        shown,
+        hours=None if urgency is Urgency.KRITIS else shown.hours,
+        warmup=None if urgency in base.URGENT else shown.warmup,
+    )
+    share = 1.0 if state.is_new else state.share  # from a start one is soon at the whole
+    known = learned.rate(share) if learned else None
     bounds = tuple(_bound(one, rate, now, urgency) for one in counted for rate in one.meter.rates)
     return Explained(
         shown.key,
@@ -121,11 +133,15 @@ def explained(
         shown.state,
         wait.why if wait else "",
         bounds,
-        learned.rate(state.share) if learned else None,
+        known,
         learned.ceiling() if learned else None,
         wait.until if wait else now,
         _an_hour(counted, shown, learned, state, now, urgency),
         shown.connections,
+        pace=_pace(counted, shown, known, state, urgency),
+        hours=shown.hours,
+        warmup=shown.warmup,
+        start=_start(shown, state),
     )
 
 
@@ -144,26 +160,66 @@ def _an_hour(
     now: Instant,
     urgency: Urgency,
 ) -> int | None:
-    """How many may leave in the coming hour at most, of that class."""
+    """How many may leave in the coming hour at most, of that class. A start without history is no
+    limit: nobody knows how soon the whole is reached."""
     if shown.state == "paused" and (shown.paused_until is None or shown.paused_until >= now + HOUR):
         return 0
-    most: list[int] = []
+    spans = [HOUR] if shown.hours is None else shown.hours.within(now, now + HOUR)
+    most: list[int] = [] if spans else [0]
     for one in counted:
         for window in one.meter.windows:
-            count = window.rate.count
-            if urgency is Urgency.MASSAL:
-                count -= closed_to_massal(count)
-            most.append(_in_an_hour(count, window.span, window.used(now)))
+            count = _open_to(urgency, window.rate)
+            most.append(_in_an_hour(count, window.span, window.used(now), spans))
     if learned is not None:
         for track in learned.tracks:
             if track.cap is not None:
-                most.append(_in_an_hour(int(track.cap), track.span, track.count(now)))
-    if state.mode is Mode.SLOW and shown.rate_now is not None:
+                most.append(_in_an_hour(int(track.cap), track.span, track.count(now), spans))
+    if state.mode is Mode.SLOW and shown.rate_now is not None and not state.is_new:
         most.append(int(shown.rate_now * 60))
-    return min(most, default=None)
+    warm = None if shown.warmup is None else shown.warmup.within(now, now + HOUR)
+    return min(most if warm is None else [*most, warm], default=None)
 
 
-def _in_an_hour(count: int, span: int, used: int) -> int:
-    if span <= HOUR:
-        return count * -(-HOUR // span)  # a window that began before counts for less: at most
+def _open_to(urgency: Urgency, rate: Rate) -> int:
+    """How many units of a window that class may have."""
+    return rate.count - (closed_to_massal(rate.count) if urgency is Urgency.MASSAL else 0)
+
+
+def _in_an_hour(count: int, span: int, used: int, spans: Sequence[int]) -> int:
+    if span <= HOUR:  # a window that began before counts for less: at most
+        return count * min(-(-HOUR // span), sum(-(-length // span) for length in spans))
     return max(0, count - used)
+
+
+def _pace(
+    counted: Sequence[Counted],
+    shown: base.Standing,
+    known: float | None,
+    state: Standing,
+    urgency: Urgency,
+) -> float | None:
+    """How many leave in each hour that is open, for hours on end. Longer windows say how many, and
+    not how fast."""
+    rates = [
+        _open_to(urgency, rate) * HOUR / millis(rate.window)
+        for one in counted
+        for rate in one.meter.rates
+        if millis(rate.window) <= HOUR
+    ]
+    if known is not None:
+        rates.append(known * 60)
+    if state.mode is Mode.SLOW and shown.rate_now is not None and not state.is_new:
+        rates.append(shown.rate_now * 60)
+    return min(rates, default=None)
+
+
+def _start(shown: base.Standing, state: Standing) -> Start | None:
+    """What the way from a quarter up to the whole limit costs still."""
+    full = a_minute(shown.limits)
+    if not state.is_new or full is None:
+        return None
+    share, delay = state.share, 0.0
+    while share < 1:
+        delay += max(float(RAMP_STEP), MINUTE / (full * share)) * (1 - share)
+        share *= RAMP
+    return Start(state.share, int(delay))

@@ -10,14 +10,13 @@ from typing import Final
 from relay.mail.instant import MINUTE, SECOND, Instant
 from relay.mail.urgency import Urgency
 from relay.shaping import feedback, telling
-from relay.shaping.base import NOBODY, Identity, Reason, Wait
+from relay.shaping.base import NOBODY, URGENT, Identity, Reason, Wait
 from relay.shaping.destination import Destination
 from relay.shaping.feedback import Mode, Standing
 from relay.shaping.operating import UNLIMITED
 from relay.shaping.stopping import BY_HAND, PATIENCE, Stopping
 
 _NONE: Final[Mapping[str, Instant]] = MappingProxyType({})
-URGENT: Final = (Urgency.KRITIS, Urgency.MENDESAK)
 
 
 class Waiting(Stopping):

@@ -14,6 +14,7 @@ from typing import Any, Final
 from relay.mail.instant import DAY, Instant
 
 USED: Final = 0.5  # of a day's letters: then the next day is larger
+FAR: Final = 3650 * DAY  # later than that nobody reckons
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,45 @@ class Warmup:
     def of_day(self, day: int) -> int:
         """Letters of the n-th sending day, from 0 on."""
         return int(min(float(self.end), self.start * self.growth ** min(day, 200)))
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What a plan lets go from where it stands on, if each day is used and none is refused."""
+
+    plan: Warmup
+    day: int
+    sent: int
+    ends_at: Instant | None  # of the day at hand; None: none has begun
+    is_frozen: bool = False
+
+    def last(self, count: int, start: Instant) -> tuple[Instant, int]:
+        """Of so many letters from `start` on: when the day begins on which the last of them goes,
+        and how many go on it; not far beyond ten years."""
+        at, left, day, plan = start, count, self.day, self.plan
+        room, ends_at, grows = plan.of_day(day) - self.sent, self.ends_at, not self.is_frozen
+        if ends_at is not None and ends_at <= start:  # what is left of that day is lost
+            grows = grows and self.sent >= USED * plan.of_day(day)
+            room = 0
+        while left > room and at - start < FAR:
+            left -= max(0, room)
+            at = max(at, at + DAY if ends_at is None else ends_at)
+            if grows and plan.of_day(day) >= plan.end:
+                break
+            day += 1 if grows else 0
+            room, ends_at, grows = plan.of_day(day), None, True
+        return at, left
+
+    def within(self, start: Instant, until: Instant) -> int | None:
+        """How many may go between two moments less than a day apart; None: no limit."""
+        most = max(0, self.plan.of_day(self.day) - self.sent)
+        if self.ends_at is None or self.ends_at >= until:
+            return most
+        if self.is_frozen:
+            return most + self.plan.of_day(self.day)
+        if self.plan.of_day(self.day) >= self.plan.end:
+            return None
+        return most + self.plan.of_day(self.day + 1)
 
 
 @dataclass(slots=True)
@@ -46,6 +86,14 @@ class Warming:
         if self.is_over or self.sent + units <= plan.of_day(self.day):
             return now
         return self.began_at + DAY
+
+    def ahead(self, plan: Warmup, now: Instant) -> Ahead | None:
+        """What the plan lets go from now on; None: it is over."""
+        self._turn(plan, now)
+        if self.is_over:
+            return None
+        ends_at = self.began_at + DAY if self.began_at else None
+        return Ahead(plan, self.day, self.sent, ends_at, self.is_frozen)
 
     def add(self, plan: Warmup, units: int, now: Instant) -> None:
         """Letters were written, of whatever class."""

@@ -11,13 +11,26 @@ import pytest
 from relay.mail import events
 from relay.mail.instant import DAY, HOUR, MINUTE, SECOND
 from relay.mail.urgency import Urgency
+from relay.shaping.base import Start
 from relay.shaping.destination import Destination, Profile, Rate
 from relay.shaping.directives import Action, Alarm, ConnectionsOf, PauseFor, RateOf, SlowBy
 from relay.shaping.feedback import SLOWEST
 from relay.shaping.reaction_settings import Trigger
 from relay.shaping.reactions import Reaction
+from relay.shaping.settings import PauseSettings
 from relay.shaping.shaper import Shaper
-from tests.shaping.house import BLOCK, DEAD, GMAIL, NOW, THROTTLE, admit, say, shaper, state
+from tests.shaping.house import (
+    BLOCK,
+    DEAD,
+    GMAIL,
+    NOW,
+    THROTTLE,
+    admit,
+    no_rates,
+    say,
+    shaper,
+    state,
+)
 
 HELD = Rate(1, timedelta(minutes=1))
 
@@ -161,3 +174,13 @@ def test_explaining_what_was_learned() -> None:
     after = again.explain(GMAIL, "gmail.com", now + SECOND, Urgency.KRITIS)
     assert after.ceiling == shown.ceiling
     assert again.dirty(now + DAY, is_last=True) == {}
+
+
+def test_what_a_start_without_history_costs_is_said_apart() -> None:
+    made = Shaper(PauseSettings(), no_rates)
+    assert admit(made, NOW)
+    shown = made.explain(GMAIL, "gmail.com", NOW, Urgency.TRANSAKSI)
+    assert (shown.state, shown.an_hour, shown.pace, shown.learned) == ("slow", 3600, 3600, None)
+    # Half a minute each at 1/4, 3/8, 9/16 and 27/32 of it.
+    assert shown.start == Start(0.25, int(30 * SECOND * (0.75 + 0.625 + 0.4375 + 0.15625)))
+    assert shaper().explain(GMAIL, "gmail.com", NOW, Urgency.TRANSAKSI).start is None

@@ -11,7 +11,7 @@ from relay.mail.urgency import Urgency
 from relay.shaping.destination import Destination, Profile
 from relay.shaping.settings import LimitSettings, PauseSettings
 from relay.shaping.shaper import Shaper
-from relay.shaping.warmup import Warming, Warmup
+from relay.shaping.warmup import Ahead, Warming, Warmup
 from tests.shaping.house import BLOCK, NOW, admit, no_rates, shaper
 
 PLAN = Warmup(10, 1.4, 20)
@@ -108,3 +108,62 @@ def test_another_address_of_ours_begins_anew_and_no_clock_stops_it_for_long() ->
     old = of("192.0.2.2")
     old.restore({"warmup:gmail": "[0, 0, 10, false, true]"}, NOW)  # of a version without addresses
     assert all(admit(old, NOW, GMAIL) for _ in range(30))
+
+
+def test_what_it_lets_go_from_where_it_stands() -> None:
+    warming = Warming()
+    assert warming.ahead(PLAN, NOW) == Ahead(PLAN, 0, 0, None)
+    warming.add(PLAN, 4, NOW)
+    assert warming.ahead(PLAN, NOW + HOUR) == Ahead(PLAN, 0, 4, NOW + DAY)
+    warming.freeze()
+    assert warming.ahead(PLAN, NOW + HOUR) == Ahead(PLAN, 0, 4, NOW + DAY, is_frozen=True)
+    assert warming.ahead(PLAN, NOW + DAY) == Ahead(PLAN, 0, 0, None)
+    for n in range(1, 5):
+        day(warming, NOW + n * DAY)
+    assert warming.ahead(PLAN, NOW + 5 * DAY) is None
+
+
+@pytest.mark.parametrize(
+    ("ahead", "count", "expected"),
+    [
+        (Ahead(PLAN, 0, 4, NOW + HOUR), 6, (NOW, 6)),
+        (Ahead(PLAN, 0, 4, NOW + HOUR), 7, (NOW + HOUR, 1)),
+        (Ahead(PLAN, 0, 4, NOW + HOUR), 21, (NOW + HOUR + DAY, 1)),
+        (Ahead(PLAN, 0, 4, NOW + HOUR, is_frozen=True), 17, (NOW + HOUR + DAY, 1)),
+        (Ahead(PLAN, 0, 15, NOW + HOUR), 1, (NOW + HOUR, 1)),  # urgent ones took more than all
+        (Ahead(PLAN, 0, 4, NOW), 10, (NOW, 10)),  # hardly used: the next day is no larger
+        (Ahead(PLAN, 0, 6, NOW), 15, (NOW + DAY, 1)),
+        (Ahead(PLAN, 3, 0, None), 1000, (NOW + DAY, 980)),  # the last day; then it is over
+        (Ahead(Warmup(1, 1.0, 5), 0, 0, None), 10**6, (NOW + 3650 * DAY, 10**6 - 3650)),
+    ],
+)
+def test_when_the_last_of_many_goes(ahead: Ahead, count: int, expected: tuple[int, int]) -> None:
+    assert ahead.last(count, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("ahead", "most"),
+    [
+        (Ahead(PLAN, 0, 4, None), 6),
+        (Ahead(PLAN, 0, 4, NOW + HOUR), 6),
+        (Ahead(PLAN, 0, 4, NOW + HOUR - 1), 6 + 14),
+        (Ahead(PLAN, 0, 4, NOW + HOUR - 1, is_frozen=True), 6 + 10),
+        (Ahead(PLAN, 3, 15, NOW + HOUR - 1), None),
+    ],
+)
+def test_how_many_go_within_an_hour(ahead: Ahead, most: int | None) -> None:
+    assert ahead.within(NOW, NOW + HOUR) == most
+
+
+def test_the_coming_hour_knows_it_and_urgent_classes_do_not_ask() -> None:
+    made, now = shaper(), NOW
+    for _ in range(8):
+        now += SECOND
+        assert admit(made, now, GMAIL)
+    shown = made.explain(GMAIL, "gmail.com", now, Urgency.MASSAL)
+    assert (shown.an_hour, shown.warmup) == (2, Ahead(PLAN, 0, 8, NOW + SECOND + DAY))
+    assert shown.pace is None
+    urgent = made.explain(GMAIL, "gmail.com", now, Urgency.MENDESAK)
+    assert (urgent.an_hour, urgent.warmup) == (None, None)
+    later = now + DAY - HOUR // 2
+    assert made.explain(GMAIL, "gmail.com", later, Urgency.MASSAL).an_hour == 2 + 14
