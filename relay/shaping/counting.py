@@ -19,14 +19,14 @@ AHEAD: Final = (
     LONGEST + BACK
 )  # a row further ahead than this was written before the clock went back
 
-Within = Callable[[str], Sequence[Sum]]  # the limits of a domain inside its destination
+Within = Callable[[str], Sequence[Sum]]  # the limits of a domain, wherever it is sent to
 
 
 @dataclass(slots=True)
 class Counted:
     """One limit that a letter meets."""
 
-    name: str  # what the limit is called: gmail, @dinas.example.go.id, total
+    name: str  # what the limit is called: gmail, @dinas.example.go.id, mx:HOST, total
     meter: Meter
     aside: Aside
     where: str = ""
@@ -50,14 +50,15 @@ class Counting:
         self._sums = tuple(sums)
 
     def asked(self, destination: Destination, domain: str, source: str = "") -> list[Counted]:
-        """The limits that a letter to that domain meets at its destination."""
+        """The limits that a letter to that domain meets at its destination. One that is a
+        destination of its own is counted twice: as that, and under the limit's own key, which
+        stays where its MX lead elsewhere."""
         profile, key = destination.profile, destination.key
         asked = []
         if profile.rates:
             asked.append(self._of(key, profile.rates, profile.burst, profile.where))
-        if domain != key:
-            for limit in self._within(domain):
-                asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where))
+        for limit in self._within(domain):
+            asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where))
         for limit in self._sums:
             if limit.key == "total" or limit.key == f"source:{source}":
                 asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where))
@@ -73,6 +74,17 @@ class Counting:
             found = self._counted[key] = Counted(key, meter, aside)
         found.where = where
         return found
+
+    def shown(
+        self, destination: Destination, domain: str, source: str, now: Instant
+    ) -> list[Counted]:
+        """The same, each limit once: under its own key only where more is counted there."""
+        key = destination.key
+        asked = self.asked(destination, domain, source)
+        twins = [one for one in asked if one.name in (f"@{key}", f"mx:{key}")]
+        mine = [one for one in asked if one.name == key]
+        told = [twin for twin in twins for own in mine if _tells_no_more(twin, own, now)]
+        return [one for one in asked if one not in told]
 
     # --- setting aside
 
@@ -155,3 +167,9 @@ class Counting:
                 moved = [Spent(key, row.at + by, row.units) for row in rows]
                 self._moved += [Spent(key, row.at, 0) for row in rows] + moved
                 self._kept[key] = moved
+
+
+def _tells_no_more(twin: Counted, own: Counted, now: Instant) -> bool:
+    pairs = zip(twin.meter.windows, own.meter.windows, strict=False)
+    is_same = twin.meter.rates == own.meter.rates
+    return is_same and all(one.used(now) <= other.used(now) for one, other in pairs)

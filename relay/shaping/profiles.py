@@ -9,7 +9,7 @@ what is shipped stays. Under `providers` it lifts what is shipped, too.
 
 Provider, site and domain lie inside one another. What belongs to the way there (connections, hours,
 pauses) is the outermost's that is known; a rate further in is counted besides, so that each limit
-holds to the letter whatever the others say.
+holds to the letter whatever the others say, and whatever DNS says tomorrow.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Profiles:
         self._own: dict[str, Destination] = {}
         self._shared: dict[tuple[str, ...], Profile] = {}  # of sites, by the limits that bind them
         self._inner = {key: found for key in self._limits if (found := self._inside(key))}
-        self._at_provider: dict[str, Sum] = {}  # domain → its site's limit, inside the provider
+        self._of_site: dict[str, Sum] = {}  # domain → the limit of the site that it is at
 
     def _lay(self, layer: Layer) -> Iterable[Problem]:
         for name, said in layer.providers.items():
@@ -238,7 +238,8 @@ class Profiles:
         return self._by_domain.get(domain)
 
     def _inside(self, key: str) -> Sum | None:
-        """What a domain's or a site's own key says, where it is counted inside another."""
+        """What a domain's or a site's own key says: counted under that key wherever the domain's
+        MX lead, so that a change of them gives nothing twice."""
         said, where = self._limits[key]
         if not said.rate or key in self._by_domain:
             return None
@@ -246,9 +247,9 @@ class Profiles:
         return Sum(name, said.rate, said.burst or 1, where)
 
     def within(self, domain: str) -> Sequence[Sum]:
-        """The limits that a domain's letters meet inside their destination: its own, and at a
-        provider its site's. A site is known once `destination_of` was asked."""
-        own, site = self._inner.get(domain), self._at_provider.get(domain)
+        """What a domain's letters meet wherever they go: its own limit, and its site's. A site is
+        known once `destination_of` was asked."""
+        own, site = self._inner.get(domain), self._of_site.get(domain)
         return () if own is None and site is None else [s for s in (own, site) if s is not None]
 
     def sums(self) -> tuple[Sum, ...]:
@@ -264,22 +265,21 @@ class Profiles:
         else the domain with a limit of its own; else the site."""
         key = site_key(mx_hosts or (domain,))
         site = f"{MX}{key}" if f"{MX}{key}" in self._limits else None
+        self._belongs_to(domain, site)
         for name, profile in self._profiles.items():
             if mx_hosts and all(belongs(host, profile.match) for host in mx_hosts):
-                self._lives_at_provider(domain, site)
                 return Destination(name, profile, name)
-        self._lives_at_provider(domain, None)
-        own = domain if domain in self._limits else None
-        if site is not None:
-            return self._site(key, (site, own) if own == key else (site,))
-        return self._site(own or key, (own,) if own else ())
+        if site is None and domain in self._limits:
+            key = domain
+        limits = [limit for limit in (site, key) if limit in self._limits]
+        return self._site(key, limits)
 
-    def _lives_at_provider(self, domain: str, site: str | None) -> None:
+    def _belongs_to(self, domain: str, site: str | None) -> None:
         limit = None if site is None else self._inner.get(site)
         if limit is not None:
-            self._at_provider[domain] = limit
-        elif domain in self._at_provider:
-            del self._at_provider[domain]
+            self._of_site[domain] = limit
+        elif domain in self._of_site:
+            del self._of_site[domain]
 
     def _site(self, key: str, limits: Sequence[str]) -> Destination:
         """A destination under these limits, the last wins."""

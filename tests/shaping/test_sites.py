@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from relay.mail.instant import MINUTE, SECOND
+from relay.mail.instant import HOUR, MINUTE, SECOND
 from relay.mail.urgency import Urgency
 from relay.shaping.base import SHORT
 from relay.shaping.destination import Destination, site_key
@@ -146,6 +146,61 @@ def test_without_a_rate_a_site_at_a_provider_adds_nothing() -> None:
     profiles = book({f"mx:{TENANT[0]}": {"connections": 1}})
     profiles.destination_of("a.go.id", TENANT)
     assert not profiles.within("a.go.id")
+
+
+@pytest.mark.parametrize("key", ["a.go.id", f"mx:{TENANT[0]}"])
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_what_is_limited_has_one_count_wherever_dns_says_that_it_is(
+    key: str, is_restarted: bool
+) -> None:
+    """Its MX are its own, then a provider's, then its own again: two a day are two a day."""
+    said = {key: "2/day", "*": "1000/min", "outlook.com": "1000/min"}
+    at_home, at_provider = book(said), book(said)
+    if key.startswith("mx:"):  # the site is no provider's, until a new profile has it
+        at_home = Profiles(
+            [one for one in shipped() if one.name not in ("m365", "outlook")], [layer(said)]
+        )
+    ways = ((at_home, TENANT if key.startswith("mx:") else ONE), (at_provider, TENANT))
+    shaper, sent = shaper_of(at_home), 0
+    for n in range(8):
+        profiles, hosts = ways[n % 2]
+        shaper.use(PauseSettings(), profiles.within, profiles.names, profiles.sums())
+        to = profiles.destination_of("a.go.id", hosts)
+        sent += admitted(shaper, to, "a.go.id", NOW + n * 10 * MINUTE)
+        if is_restarted:
+            rows = [row for one in shaper._counting._counted.values() for row in one.aside.rows()]
+            shaper = shaper_of(profiles)
+            shaper.restore({}, NOW + n * 10 * MINUTE, rows)
+    assert sent == 2
+
+
+def test_it_is_told_once_and_where_more_was_sent() -> None:
+    profiles = book({"a.go.id": "2/day", "*": "1000/min", "outlook.com": "1000/min"})
+    shaper = shaper_of(profiles)
+
+    def told(hosts: list[str], n: int) -> list[tuple[str, int]]:
+        to = profiles.destination_of("a.go.id", hosts)
+        assert admitted(shaper, to, "a.go.id", NOW + n * 10 * MINUTE)
+        found = shaper.explain(to, "a.go.id", NOW + n * 10 * MINUTE, Urgency.TRANSAKSI)
+        return [(one.name, one.used) for one in found.bounds if str(one.rate) == "2/day"]
+
+    assert told(ONE, 0) == [("a.go.id", 1)]
+    assert told(TENANT, 1) == [("@a.go.id", 2)]
+    to = profiles.destination_of("a.go.id", ONE)
+    wait = shaper.peek(to, "a.go.id", 1, NOW + HOUR)
+    assert wait is not None and (wait.why, wait.domain) == (
+        "the limit of a.go.id: 2/day",
+        "a.go.id",
+    )
+    found = shaper.explain(to, "a.go.id", NOW + HOUR, Urgency.TRANSAKSI)
+    assert [(one.name, one.used) for one in found.bounds] == [("a.go.id", 1), ("@a.go.id", 2)]
+
+
+def test_a_host_that_is_called_as_a_limited_domain_is_under_its_limit() -> None:
+    profiles = book({"host.go.id": {"rate": "2/day", "connections": 1}})
+    for domain in ("b.example", "host.go.id"):
+        to = profiles.destination_of(domain, ["host.go.id"])
+        assert (to.key, shown(to), to.profile.connections) == ("host.go.id", ["2/day"], 1)
 
 
 @pytest.mark.parametrize(
