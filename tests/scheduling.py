@@ -67,8 +67,12 @@ class FakeRouter:
     failures: dict[str, Failure] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     routes: dict[str, Route] = field(default_factory=dict)
+    stale: set[str] = field(default_factory=set)  # whose time is over
 
     def known(self, domain: str) -> Route | None:
+        return None if domain in self.stale else self.routes.get(domain)
+
+    def last(self, domain: str) -> Route | None:
         return self.routes.get(domain)
 
     async def route(self, domain: str) -> Route | Failure:

@@ -167,6 +167,22 @@ def test_held_with_its_deadline_passed_is_expired_with_the_cause_and_never_bounc
     run(main)
 
 
+def test_the_cause_of_an_expiry_is_told_after_the_route_was_forgotten() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, accept) as h:
+            h.shaper.pause("gmail", None, "siti: salah lampiran", clock.now())
+            one = await h.put("a@gmail.com", urgency=Urgency.KRITIS, life=DAY, is_fixed=True)
+            await pass_by(HOUR)
+            h.router.stale.add("gmail.com")
+            await pass_by(DAY)
+            assert await h.state(one) is State.EXPIRED
+            (event,) = expired(h)
+            assert event.why == "its time was over: gmail is paused: siti: salah lampiran"
+            assert event.provider == "gmail"
+
+    run(main)
+
+
 def test_an_announcement_behind_a_limit_of_days_arrives() -> None:
     """A life of a day, ten a day, forty letters: the last goes on the fourth day."""
 

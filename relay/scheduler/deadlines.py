@@ -251,8 +251,9 @@ async def waited_for(
     delivery: Delivery, parts: Parts, now: Instant, identity: IdentityOf
 ) -> tuple[str, str]:
     """Where it was to go, as a metric's label (empty: not known), and what it waited for when its
-    time was over (empty: nothing but what stands beside it)."""
-    route = parts.router.known(delivery.domain)
+    time was over (empty: nothing but what stands beside it). It may have waited for longer than a
+    route is kept."""
+    route = parts.router.last(delivery.domain)
     label = "" if route is None else route.destination.label
     if delivery.state is State.HELD:
         return label, f"it was held: {delivery.why}" if delivery.why else "it was held"

@@ -139,7 +139,7 @@ class Road:
         self._classifier = config.classifier
         self._transport = self._carrier(config)
         self.pipeline: Pipeline | None = None
-        router = self._router(config)
+        router = self._mx = self._router(config)
         self.directory = Directory(router, self.shaper, config.profiles)
         self._parts = Parts(
             store,
@@ -189,7 +189,7 @@ class Road:
     def _per_connection(self, destination: Destination) -> int | None:
         return self.shaper.messages_per_connection(destination, self.scheduler.steady.now())
 
-    def _router(self, config: Config) -> MxRouter:
+    def _router(self, config: Config, before: MxRouter | None = None) -> MxRouter:
         profiles = config.profiles
         return MxRouter(
             hops(config),
@@ -199,6 +199,7 @@ class Road:
             config.settings.testing_smtp_port,
             (config.hostname,),
             profiles.route_destination,
+            before={} if before is None else before.hosts(),
         )
 
     def _key_of(self, domain: str) -> str | None:
@@ -215,7 +216,7 @@ class Road:
 
     def use(self, filters: Pipeline, config: Config) -> None:
         """One configuration from the next letter on. Raises SourceError before anything changed."""
-        router, tuning = self._router(config), self._tuning(config)
+        router, tuning = self._router(config, self._mx), self._tuning(config)
         self.pipeline = filters
         self._departures.keys = config.keys
         self._classifier = config.classifier
@@ -230,7 +231,7 @@ class Road:
         )
         self._parts.classifier = config.classifier
         self._parts.tuning = tuning
-        self._parts.router = router
+        self._parts.router = self._mx = router
         self.directory.use(router, config.profiles)
 
     def standings(self) -> list[Standing]:

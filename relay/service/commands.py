@@ -57,6 +57,10 @@ class Destinations(Protocol):
         """Ask where mail goes that is not known, or not any more; waits for a moment at most."""
         ...
 
+    async def look_up_new(self, domains: Iterable[str]) -> None:
+        """The same where nothing was ever known."""
+        ...
+
     def limits_of(self, key: str) -> tuple[Rate, ...]:
         """A provider's limits; none for what is no provider."""
         ...
@@ -140,14 +144,15 @@ class Commands:
         """Totals and the oldest unfinished deliveries."""
         wanted = await self._selector(params)
         limit = min(_number(params, "limit", SAMPLE), MAX_ROWS)
-        provider_of = self._destinations.provider_of
-        return await listing.waiting(self._store, wanted, limit, provider_of, self._why_now)
+        return await listing.waiting(self._store, wanted, limit, *self._of_places())
 
     async def queue_show(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """A letter's deliveries in any state, with their attempts."""
         message_id, n = ids.read(str(params["id"]))
-        provider_of = self._destinations.provider_of
-        return await listing.letter(self._store, message_id, n, provider_of, self._why_now)
+        return await listing.letter(self._store, message_id, n, *self._of_places())
+
+    def _of_places(self) -> tuple[shapes.ProviderOf, WhyNow | None, listing.LookUp]:
+        return self._destinations.provider_of, self._why_now, self._destinations.look_up_new
 
     async def queue_preview(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """What a change would move, and some of it."""

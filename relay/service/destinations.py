@@ -35,12 +35,12 @@ class Directory:
 
     def provider_of(self, domain: str) -> str | None:
         """A domain's label; None where it is not known yet."""
-        route = self._router.known(domain)
+        route = self._router.last(domain)
         return route.destination.label if route else self._profiles.named(domain)
 
-    def known(self, domain: str) -> Route | None:
-        """See Router.known."""
-        return self._router.known(domain)
+    def last(self, domain: str) -> Route | None:
+        """See Router.last."""
+        return self._router.last(domain)
 
     async def route(self, domain: str) -> Route | Failure:
         """See Router.route."""
@@ -53,13 +53,18 @@ class Directory:
 
     def key_of(self, domain: str) -> str | None:
         """A domain's destination; None where it is not known yet."""
-        route = self._router.known(domain)
+        route = self._router.last(domain)
         return route.destination.key if route else self._profiles.named(domain)
+
+    async def look_up_new(self, domains: Iterable[str]) -> None:
+        """The same for those of which nothing is known at all: enough to say what they wait for."""
+        await self.look_up([name for name in domains if self._router.last(name) is None])
 
     async def look_up(self, domains: Iterable[str]) -> None:
         """Ask DNS where mail goes that is not known, or not any more: a letter that waits for
         hours outlives what the router keeps. Bounded in number and time; never fails."""
-        asked = islice((name for name in domains if self.key_of(name) is None), MOST)
+        known = self._router.known
+        asked = islice((name for name in domains if known(name) is None), MOST)
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 await asyncio.gather(*map(self._router.route, asked))

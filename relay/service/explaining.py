@@ -212,8 +212,8 @@ class Routes(Protocol):
         """See Router.route."""
         ...
 
-    def known(self, domain: str) -> Route | None:
-        """See Router.known."""
+    def last(self, domain: str) -> Route | None:
+        """See Router.last."""
         ...
 
     async def look_up(self, domains: Iterable[str]) -> None:
@@ -278,7 +278,7 @@ class Explainer:
         self, domain: str, urgency: Urgency, sender: str = "", from_domain: str = ""
     ) -> str:
         """What a ready letter waits for; empty where nothing is known to hold it."""
-        route = self._routes.known(domain)
+        route = self._routes.last(domain)
         if route is None:
             return ""
         other = self._instead_of(route.destination) if urgency is Urgency.KRITIS else None

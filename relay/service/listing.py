@@ -6,7 +6,7 @@ Pages are counted and read in pieces, so that a listing of a million deliveries 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from relay.mail.delivery import Attempt, State
@@ -15,6 +15,8 @@ from relay.mail.strike import Ref
 from relay.service import shapes
 from relay.service.shapes import ProviderOf, WhyNow
 from relay.store.base import Depth, QueueRow, Selector
+
+LookUp = Callable[[Iterable[str]], Awaitable[None]]  # see Directory.look_up_new
 
 PIECE: Final = 2_000  # rows that are read at once to be counted
 OTHER: Final = "other"  # the sites without a provider
@@ -56,9 +58,12 @@ async def waiting(
     limit: int,
     provider_of: ProviderOf,
     why_now: WhyNow | None = None,
+    look_up: LookUp | None = None,
 ) -> dict[str, Any]:
-    """`queue ls`: totals of what is meant, and the oldest of it."""
+    """`queue ls`: totals of what is meant, and the oldest of it. `look_up`: where mail goes is
+    asked for first, so that it is known what a letter waits for."""
     rows = await store.rows(wanted, limit)
+    await _looked_up(rows, look_up)
     if wanted == Selector(states=wanted.states):  # all of a large queue is counted once
         counts, by_domain = _of_depths(await store.depths(), wanted)
     else:
@@ -82,12 +87,15 @@ async def letter(
     n: int | None,
     provider_of: ProviderOf,
     why_now: WhyNow | None = None,
+    look_up: LookUp | None = None,
 ) -> dict[str, Any]:
     """`queue show`: the same shape for one letter's deliveries in any state, each with attempts."""
     shown = []
     by_state: Counter[str] = Counter()
     by_domain: Counter[str] = Counter()
-    for row in await store.find(message_id, n):
+    rows = await store.find(message_id, n)
+    await _looked_up(rows, look_up)
+    for row in rows:
         made = await store.attempts(message_id, row.delivery.n)
         shape = shapes.delivery(row, provider_of, why_now) | shapes.hints(row)
         said = await store.late_reports([(message_id, row.delivery.n)])
@@ -96,6 +104,11 @@ async def letter(
         by_state[row.delivery.state.word] += 1
         by_domain[row.delivery.domain] += 1
     return _document(by_state, by_domain, shown, provider_of)
+
+
+async def _looked_up(rows: Iterable[QueueRow], look_up: LookUp | None) -> None:
+    if look_up is not None:
+        await look_up({one.delivery.domain for one in rows if one.delivery.state is State.READY})
 
 
 def _document(

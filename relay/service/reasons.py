@@ -16,7 +16,7 @@ from relay.mail.instant import Instant
 from relay.shaping.base import Reason, Shaping
 from relay.transports.base import Route
 
-ROUTE: Final = "route"  # where its mail goes is being asked
+ROUTE: Final = "route"  # where its mail goes is not known yet
 NEXT: Final = "next"  # nothing holds it: it leaves as soon as there is room
 RETRY: Final = "retry"  # its own backoff, after a refusal
 UNDER_WAY: Final = "under-way"
@@ -30,8 +30,8 @@ BEHIND: Final = 100  # the last of them is asked for, but none that stands furth
 class Routes(Protocol):
     """What is asked about where mail goes."""
 
-    def known(self, domain: str) -> Route | None:
-        """See Router.known."""
+    def last(self, domain: str) -> Route | None:
+        """See Router.last."""
         ...
 
 
@@ -48,7 +48,7 @@ class Reasons:
         """What `count` deliveries of a domain in that state wait for."""
         if state is not State.READY:
             return _OF_STATES[state]
-        route = self._routes.known(domain)
+        route = self._routes.last(domain)
         if route is None:
             return ROUTE
         to, shaper, now = route.destination, self._shaper, self._steady()

@@ -53,6 +53,11 @@ class Router(Protocol):
         """The cached route, if it is still fresh; never waits."""
         ...
 
+    def last(self, domain: str) -> Route | None:
+        """Where its mail went when that was last asked, fresh or not: to tell of a letter that
+        waits for longer than a route is kept, never to send it."""
+        ...
+
     async def route(self, domain: str) -> Route | Failure:
         """Look the domain up. A Failure says DNS, NXDOMAIN, NULL_MX, FORBIDDEN_ADDRESS …"""
         ...

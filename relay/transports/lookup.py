@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final, Generic, TypeVar
@@ -88,6 +88,15 @@ class TtlCache(Generic[T]):
         if kept is None or kept[0] <= self._clock.monotonic():
             return None
         return kept[1]
+
+    def last(self, name: str) -> T | Failure | None:
+        """What was found last, fresh or not."""
+        kept = self._kept.get(name)
+        return None if kept is None else kept[1]
+
+    def all_last(self) -> Iterator[tuple[str, T | Failure]]:
+        """All of it, with its names."""
+        return ((name, found) for name, (_, found) in self._kept.items())
 
     async def fetch(self, name: str, ask: Callable[[], Awaitable[tuple[T, float]]]) -> T | Failure:
         """What is kept, or what ``ask`` gives with its TTL; asked once, however many wait."""

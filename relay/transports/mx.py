@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from itertools import islice
+from types import MappingProxyType
 from typing import Final
 
 from relay.clock import Clock
@@ -14,6 +16,7 @@ from relay.transports.hops import Hops
 from relay.transports.lookup import CAPACITY, Lookup, LookupFailed, TtlCache
 
 MAX_HOSTS: Final = 20  # of one MX set; more are left out
+NO_HOSTS: Final[Mapping[str, tuple[Host, ...]]] = MappingProxyType({})
 DestinationOf = Callable[[str, tuple[str, ...]], Destination]
 DestinationOfHop = Callable[[str], Destination]
 
@@ -61,7 +64,9 @@ class MxRouter:
         own_names: Collection[str] = (),
         destination_of_hop: DestinationOfHop = unlimited,
         capacity: int = CAPACITY,
+        before: Mapping[str, tuple[Host, ...]] = NO_HOSTS,
     ) -> None:
+        """`before`: what another router's :meth:`hosts` said, for :meth:`last`."""
         self._hops = hops
         self._lookup = lookup
         self._destination_of = destination_of
@@ -73,6 +78,7 @@ class MxRouter:
         # Most domains share the MX set of a big provider: one Route for all of them.
         self._shared: dict[tuple[str, tuple[Host, ...]], Route] = {}
         self._capacity = capacity
+        self._before = before
 
     def known(self, domain: str) -> Route | None:
         """See Router.known."""
@@ -81,6 +87,22 @@ class MxRouter:
             return self._hop_route(hop)
         found = self._routes.get(domain)
         return found if isinstance(found, Route) else None
+
+    def last(self, domain: str) -> Route | None:
+        """See Router.last."""
+        hop = self._hops.of(domain)
+        if hop is not None:
+            return self._hop_route(hop)
+        found = self._routes.last(domain)
+        if found is None and (hosts := self._before.get(domain)):
+            return self._shared_route(domain, [(host.preference, host.name) for host in hosts], 0)
+        return found if isinstance(found, Route) else None
+
+    def hosts(self) -> dict[str, tuple[Host, ...]]:
+        """The MX set that each domain had last."""
+        there = self._routes.all_last()
+        here = {domain: found.hosts for domain, found in there if isinstance(found, Route)}
+        return dict(islice(self._before.items(), self._capacity - len(here))) | here
 
     async def route(self, domain: str) -> Route | Failure:
         """See Router.route; an address literal or a name without a dot is no ADDRESS at all."""

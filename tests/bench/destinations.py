@@ -81,6 +81,9 @@ class Routes:
     def known(self, domain: str) -> Route | None:
         return self._routes.get(domain)
 
+    def last(self, domain: str) -> Route | None:
+        return self._routes.get(domain)
+
     async def route(self, domain: str) -> Route | Failure:
         host = f"mx.{domain}"
         route = Route(self._book.destination_of(domain, [host]), (Host(host, 25),))

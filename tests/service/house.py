@@ -81,14 +81,17 @@ class Destinations:
     def limits_of(self, key: str) -> tuple[Rate, ...]:
         return GMAIL.profile.rates if key == "gmail" else ()
 
-    def known(self, domain: str) -> Route | None:
+    def last(self, domain: str) -> Route | None:
         found = WHERE.get(domain)
         return None if found is None else Route(found, (Host(f"mx.{domain}", 25),))
 
     async def route(self, domain: str) -> Route | Failure:
-        return self.known(domain) or Failure(FailureKind.DNS, "no name server answered")
+        return self.last(domain) or Failure(FailureKind.DNS, "no name server answered")
 
     async def look_up(self, domains: Iterable[str]) -> None:
+        """All is in the table."""
+
+    async def look_up_new(self, domains: Iterable[str]) -> None:
         """All is in the table."""
 
     async def destination(self, name: str) -> str | None:

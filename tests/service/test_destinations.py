@@ -12,24 +12,30 @@ from relay.mail.reply import Stage
 from relay.service import destinations
 from relay.service.commands import Commands
 from relay.service.destinations import Directory
+from relay.service.explaining import Explainer
+from relay.service.reasons import Reasons
 from relay.shaping.destination import Destination, Profile
 from relay.shaping.profiles import Profiles, parse
 from relay.shaping.settings import PauseSettings
 from relay.shaping.shaper import Shaper
 from relay.transports.base import Route
-from tests.service.house import House
+from tests.service.house import GMAIL, House
 
 SITE = Destination("mx1.dinas.example.go.id", Profile("site"))
 
 
 class Router:
-    """Knows one site after it was asked; DNS fails for the rest."""
+    """Knows one site after it was asked, and Gmail; DNS fails for the rest."""
 
     def __init__(self) -> None:
-        self.cache: dict[str, Route] = {}
+        self.cache: dict[str, Route] = {"gmail.com": Route(GMAIL, ())}
         self.asked: list[str] = []
+        self.is_stale = False
 
     def known(self, domain: str) -> Route | None:
+        return None if self.is_stale else self.cache.get(domain)
+
+    def last(self, domain: str) -> Route | None:
         return self.cache.get(domain)
 
     async def route(self, domain: str) -> Route | Failure:
@@ -81,6 +87,46 @@ async def test_what_is_not_known_any_more_is_asked_for() -> None:
     await directory.look_up(there)
     assert [directory.key_of(name) for name in there] == ["gmail", SITE.key, None]
     assert router.asked == ["dinas.example.go.id", "nowhere.example"]
+    router.is_stale = True  # a profile names gmail.com, yet where it goes is asked
+    await directory.look_up_new(there)
+    assert router.asked[2:] == ["nowhere.example"]
+    await directory.look_up(there)
+    assert router.asked[3:] == there
+
+
+async def test_what_a_letter_waits_for_is_told_for_as_long_as_it_waits() -> None:
+    house, router = House(), Router()
+    book = profiles()
+    directory = Directory(router, house.shaper, book)
+    made = Explainer(house.store, house.shaper, directory, house.clock, house.steady)
+    words = Reasons(house.shaper, directory, house.steady)
+    await house.put("a@gmail.com", "b@dinas.example.go.id")
+    commands = Commands(
+        house.store,
+        house.shaper,
+        house.deliveries,
+        directory,
+        house.clock,
+        house.steady,
+        house.events.append,
+        house.reload,
+        house.link,
+        {},
+        made.why_now,
+    )
+    for key in (GMAIL.key, SITE.key):
+        house.shaper.pause(key, None, "siti", house.clock.at)
+    for _ in range(2):
+        rows = (await commands.queue_ls({}, "siti"))["deliveries"]
+        assert [(row["provider"], row["why"]) for row in rows] == [
+            ("gmail", "gmail is paused: siti"),
+            ("other", f"{SITE.key} is paused: siti"),
+        ]
+        shown = await commands.queue_show({"id": rows[1]["id"]}, "siti")
+        assert shown["deliveries"][0]["why"] == f"{SITE.key} is paused: siti"
+        for domain in ("gmail.com", "dinas.example.go.id"):
+            assert words.of(domain, State.READY, 1) == "pause"
+        router.is_stale = True  # an hour later
 
 
 async def test_nobody_waits_long_for_dns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def test_ready_ones_wait_for_what_shaping_says() -> None:
 
 def test_a_site_whose_connections_are_all_taken() -> None:
     house = House()
-    to = Destinations().known("dinas.example.go.id")
+    to = Destinations().last("dinas.example.go.id")
     assert to is not None
     for _ in range(to.destination.profile.connections or 0):
         assert of(house, "dinas.example.go.id") == "next"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from relay.clock import SystemClock
 from relay.mail.delivery import Failure
 from relay.shaping.destination import Destination, Profile
-from relay.transports.base import Route
+from relay.transports.base import Host, Route
 from relay.transports.hops import Hops
-from relay.transports.lookup import Lookup, async_resolver_of
-from relay.transports.mx import MxRouter
+from relay.transports.lookup import CAPACITY, Lookup, async_resolver_of
+from relay.transports.mx import NO_HOSTS, MxRouter
 from relay.transports.settings import DnsSettings, RouteSettings
 from tests.transports.nameserver import NameServer
 
@@ -70,6 +71,8 @@ class Desk:
         is_ipv6: bool = False,
         routes: dict[str, RouteSettings] | None = None,
         patience: float = 20,
+        capacity: int = CAPACITY,
+        before: Mapping[str, tuple[Host, ...]] = NO_HOSTS,
     ) -> None:
         """`patience`: seconds until a name server's answer is given up."""
         self.clock = Clock()
@@ -82,6 +85,8 @@ class Desk:
             self.clock,
             smtp_port=2525,
             own_names=["Relay.lpse.example.go.id"],
+            capacity=capacity,
+            before=before,
         )
 
     async def route(self, domain: str) -> Route:

@@ -36,6 +36,28 @@ async def test_the_time_has_a_floor_and_a_ceiling(ttl: int, kept: float) -> None
         assert desk.router.known("example.co.id") is None
 
 
+async def test_where_it_went_last_is_told_after_its_time_and_after_a_reload() -> None:
+    async with NameServer(ZONE) as names:
+        desk = Desk(names)
+        assert desk.router.last("example.co.id") is None
+        route = await desk.route("example.co.id")
+        await desk.failure("missing.example")
+        desk.clock.ahead = LONGEST + 1
+        assert desk.router.last("example.co.id") is route
+        assert desk.router.last("missing.example") is None
+        for _ in range(2):  # the second knows it from the first alone
+            before = desk.router.hosts()
+            desk = Desk(names, before=before)
+            assert desk.router.known("example.co.id") is None
+            again = desk.router.last("example.co.id")
+            assert again is not None
+            assert (again.destination.key, again.hosts) == (route.destination.key, route.hosts)
+        assert desk.router.last("missing.example") is None
+        small = Desk(names, capacity=1, before={f"{n}.example": route.hosts for n in range(9)})
+        await small.route("example.co.id")
+        assert list(small.router.hosts()) == ["example.co.id"]
+
+
 async def test_failures_are_kept_too() -> None:
     async with NameServer(ZONE) as names:
         desk = Desk(names)

@@ -124,6 +124,11 @@ class Router:
         found = self._routes.get(domain)
         return found[1] if found is not None and self._clock.now() < found[0] else None
 
+    def last(self, domain: str) -> Route | None:
+        """See Router.last."""
+        found = self._routes.get(domain)
+        return found[1] if found is not None else None
+
     async def route(self, domain: str) -> Route | Failure:
         """See Router.route."""
         await asyncio.sleep(0.02)
