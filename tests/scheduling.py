@@ -102,7 +102,7 @@ class FakeTransport:
 
     async def deliver(self, job: Job, permits: Permits) -> Sequence[Attempt] | NotYet:
         key = job.route.destination.key
-        not_yet = permits.connect()
+        not_yet = await permits.connect()
         if not_yet is not None:
             return not_yet
         self.open[key] += 1

@@ -12,6 +12,7 @@ from relay.lab.virtual_time import VirtualClock, run
 from relay.mail.delivery import State
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
+from relay.shaping.settings import LimitSettings
 from relay.store.base import Settlement, StoreDead, StoreError
 from relay.store.memory import MemoryStore
 from tests.scheduling import (
@@ -197,5 +198,21 @@ def test_what_is_corrected_while_another_correction_is_saved_is_saved_too() -> N
             assert store.is_refused
             await asyncio.sleep(3)
             assert [row.at for row in await store.load_spent()] == [1, 2, 3]
+
+    run(main)
+
+
+def test_the_rate_of_connections_holds_over_a_restart() -> None:
+    async def main(clock: VirtualClock) -> None:
+        book = profiles(**{"gmail.com": LimitSettings(connection_rate=("2/hour",))})  # type: ignore[arg-type]
+        store, written = MemoryStore(), 0
+        for n in range(3):
+            async with house(clock, accept, book=book, store=store) as h:
+                if not n:
+                    await h.put(*(f"v{n}@gmail.com" for n in range(5)))
+                await asyncio.sleep(1200)
+                written += len(h.transport.written)
+        assert written == 2
+        assert {row.key for row in await store.load_spent()} >= {"connections:gmail"}
 
     run(main)

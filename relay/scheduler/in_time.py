@@ -20,9 +20,9 @@ class InTime:
         self._deliveries = deliveries
         self._clock = clock
 
-    def connect(self) -> NotYet | None:
+    async def connect(self) -> NotYet | None:
         """See Permits.connect."""
-        return self._permits.connect()
+        return await self._permits.connect()
 
     def connected(self) -> None:
         """See Permits.connected."""

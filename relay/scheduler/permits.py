@@ -11,7 +11,7 @@ from relay.mail.urgency import Urgency
 from relay.scheduler.lane import Lane
 from relay.scheduler.setting_aside import SettingAside
 from relay.scheduler.steady import Steady
-from relay.shaping.base import NOBODY, SHORT, Identity, Shaping, Short, Wait
+from relay.shaping.base import NOBODY, Identity, Shaping, Short, Wait
 from relay.shaping.destination import Destination
 from relay.store.base import StoreDead, StoreError
 from relay.transports.base import NotYet
@@ -57,14 +57,17 @@ class DestinationPermits:
         self.waits_for_name = any(refused[one] > now or one in lane.asking for one in names)
         return None if self.waits_for_name else names
 
-    def connect(self) -> NotYet | None:
+    async def connect(self) -> NotYet | None:
         """See Permits.connect."""
+        said = await self._granted(self._dial, self._destination.key)
+        return NotYet(said.until, said.why) if isinstance(said, Wait) else said
+
+    def _dial(self) -> Wait | Short | None:
         now = self._steady.now()
-        wait = self._shaper.connect(self._destination, now, self._urgency)
-        if wait is not None:
-            return NotYet(wait.until, wait.why)
-        self.began_at = now
-        return None
+        said = self._shaper.connect(self._destination, now, self._urgency)
+        if said is None:
+            self.began_at = now
+        return said
 
     def connected(self) -> None:
         """See Permits.connected."""
@@ -75,27 +78,34 @@ class DestinationPermits:
 
     async def admit(self, units: int, domain: str) -> NotYet | None:
         """See Permits.admit."""
-        said = self._said(units, domain)
+        said = await self._granted(lambda: self._said(units, domain), domain)
+        if isinstance(said, Wait):
+            self.waits_for_name = said.name is not None
+            return NotYet(said.until, said.why)
+        if said is None and not self.is_admitted:
+            self.is_admitted = True
+            self.on_admitted()
+        return said
+
+    async def _granted(
+        self, ask: Callable[[], Wait | Short | None], whom: str
+    ) -> Wait | NotYet | None:
+        """What shaping says once enough is set aside, or that it could not be."""
+        said = ask()
         for _ in range(TRIES):
-            if said is not SHORT:
-                break
+            if not isinstance(said, Short):
+                return said
             try:
                 await self._aside.more()
             except StoreDead:
                 raise
             except StoreError as error:
-                logger.error("no units can be set aside for %s: %s", domain, error)
+                logger.error("no units can be set aside for %s: %s", whom, error)
                 break
-            said = self._said(units, domain)
+            said = ask()
         if isinstance(said, Short):
             return NotYet(self._steady.now() + SECOND, "no units could be set aside yet")
-        if isinstance(said, Wait):
-            self.waits_for_name = said.name is not None
-            return NotYet(said.until, said.why)
-        if not self.is_admitted:
-            self.is_admitted = True
-            self.on_admitted()
-        return None
+        return said
 
     def _said(self, units: int, domain: str) -> Wait | Short | None:
         now = self._steady.now()

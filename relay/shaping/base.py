@@ -148,8 +148,9 @@ class Shaping(Protocol):
 
     def connect(
         self, destination: Destination, now: Instant, urgency: Urgency = Urgency.TRANSAKSI
-    ) -> Wait | None:
-        """Permit one: None and one more connection counts as open; or not before."""
+    ) -> Wait | Short | None:
+        """Permit one: None and one more connection counts as open; or not before; or SHORT, where
+        there is a limit of new ones: set more aside, and ask again."""
         ...
 
     def disconnected(self, destination: Destination, now: Instant) -> None:

@@ -14,6 +14,7 @@ from relay.shaping.destination import Destination, Rate, Sum
 from relay.shaping.settings import WIDEST
 from relay.shaping.windows import BACK, Meter
 
+DIALLED: Final = "connections:"  # and the destination: what a limit of new ones is kept under
 LOOKED_AT: Final = 500  # meters in one round that are looked at for emptiness
 AHEAD: Final = (
     LONGEST + BACK
@@ -74,6 +75,11 @@ class Counting:
             found = self._counted[key] = Counted(key, meter, aside)
         found.where = where
         return found
+
+    def dialled(self, destination: Destination) -> list[Counted]:
+        """The limit of new connections to it, if there is one."""
+        rates, where = destination.profile.connection_rates, destination.profile.where
+        return [self._of(f"{DIALLED}{destination.key}", rates, where=where)] if rates else []
 
     def shown(
         self, destination: Destination, domain: str, source: str, now: Instant

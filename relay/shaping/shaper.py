@@ -27,7 +27,6 @@ from relay.shaping.reacting import Reacting
 from relay.shaping.reactions import Reaction
 from relay.shaping.settings import PauseSettings
 from relay.shaping.waiting import Waiting, named_keys
-from relay.shaping.windows import Meter
 
 
 class Shaper(Waiting):
@@ -53,7 +52,6 @@ class Shaper(Waiting):
         self._is_ramping = is_ramping
         self._reacting = Reacting(reactions)
         self._open: dict[str, int] = {}
-        self._dials: dict[str, Meter] = {}
         self._next: dict[str, float] = {}  # where a learned pace lets the next unit go
 
     def use(
@@ -80,7 +78,7 @@ class Shaper(Waiting):
 
     def connect(
         self, destination: Destination, now: Instant, urgency: Urgency = Urgency.TRANSAKSI
-    ) -> Wait | None:
+    ) -> Wait | Short | None:
         """See Shaping.connect."""
         key = destination.key
         wait = self._stopped(destination, now)
@@ -90,21 +88,17 @@ class Shaper(Waiting):
         if allowed is not None and self._open.get(key, 0) >= allowed:
             why = f"{allowed} connections to {key} are open, as many as may be"
             return Wait(now + SECOND, why, reason=Reason.CONNECTIONS)
-        if destination.profile.connection_rates:
-            meter = self._dialled(destination)
-            at = meter.free_at(1, now)
+        for one in self._counting.dialled(destination):
+            at = one.meter.free_at(1, now)
             if at > now:
-                why = f"the limit of connections to {key}: {meter.rates[0]}"
+                limit = one.meter.binding(1, now, Urgency.TRANSAKSI) or one.meter.rates[0]
+                why = f"the limit of connections to {key}: {limit}"
                 return Wait(at, why, reason=Reason.CONNECTIONS)
-            meter.add(1, now)
+            if self._counting.are_short([one], 1, now):
+                return SHORT
+            self._counting.spend([one], 1, now, Urgency.TRANSAKSI)
         self._open[key] = self._open.get(key, 0) + 1
         return None
-
-    def _dialled(self, destination: Destination) -> Meter:
-        meter = self._dials.get(destination.key)
-        if meter is None or meter.rates != destination.profile.connection_rates:
-            meter = self._dials[destination.key] = Meter(destination.profile.connection_rates)
-        return meter
 
     def disconnected(self, destination: Destination, now: Instant) -> None:
         """See Shaping.disconnected."""

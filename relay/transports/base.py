@@ -74,8 +74,9 @@ class NotYet:
 class Permits(Protocol):
     """Shaping's two permits and what must be told back, bound to one destination."""
 
-    def connect(self) -> NotYet | None:
-        """Ask before dialling; None: one more connection is open now, until `disconnected`."""
+    async def connect(self) -> NotYet | None:
+        """Ask before dialling; None: one more connection is open now, until `disconnected`. It may
+        wait for a commit, as `admit`. Raises StoreDead."""
         ...
 
     def connected(self) -> None:

@@ -125,9 +125,9 @@ class SmtpTransport:
                 self._pool.give_back(footing, idle, may_stay=False)
             elif await self._is_ready(idle, footing):
                 return idle
-        not_yet = permits.connect()
+        not_yet = await permits.connect()
         while not_yet is not None and await self._pool.make_room(footing.destination):
-            not_yet = permits.connect()
+            not_yet = await permits.connect()
         if not_yet is not None:
             return not_yet
         try:

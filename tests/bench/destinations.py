@@ -100,7 +100,7 @@ class OtherSide:
         self.written = 0
 
     async def deliver(self, job: Job, permits: Permits) -> Sequence[Attempt] | NotYet:
-        not_yet = permits.connect()
+        not_yet = await permits.connect()
         if not_yet is not None:
             return not_yet
         try:

@@ -24,6 +24,7 @@ from relay.shaping.shaper import Shaper
 from relay.shaping.warmup import Warmup
 from relay.transports.base import Host, Route
 from tests.service.house import GMAIL, Destinations, House
+from tests.shaping.house import dial
 
 DEAD = Classification(Category.UNKNOWN_USER, Scope.RECIPIENT, Action.BOUNCE_ADDRESS, "google.user")
 OURS = Classification(Category.AUTH_FAILED, Scope.OURSELVES, Action.FIX_CONFIG, "google.spf")
@@ -279,9 +280,9 @@ def _by_a_rule() -> Iterator[str]:
 def _before_dialling() -> Iterator[str]:
     made = _shaper()
     to = Destination("d", Profile("d", connections=1, connection_rates=(HOURLY,)))
-    assert made.connect(to, LATELY) is None
+    assert dial(made, to, LATELY) is None
     for at in (LATELY + 1, LATELY + 2):  # its one connection is open, then one was within the hour
-        wait = made.connect(to, at)
+        wait = dial(made, to, at)
         assert wait is not None
         yield wait.why
         made.disconnected(to, at)

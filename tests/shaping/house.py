@@ -8,7 +8,7 @@ from relay.mail.classification import Action, Category, Classification, Scope
 from relay.mail.delivery import FailureKind
 from relay.mail.instant import SECOND, Instant
 from relay.mail.urgency import Urgency
-from relay.shaping.base import NOBODY, SHORT, Identity
+from relay.shaping.base import NOBODY, SHORT, Identity, Short, Wait
 from relay.shaping.destination import Destination, Profile, Rate, Sum
 from relay.shaping.settings import PauseSettings
 from relay.shaping.shaper import Shaper
@@ -64,6 +64,17 @@ def admit(
         said = made.admit(to, domain, units, now, urgency, identity)
         if said is not SHORT:
             return said is None
+        made.set_aside(made.setting_aside(now), now)
+    raise AssertionError("what was set aside is short again")
+
+
+def dial(made: Shaper, to: Destination, now: Instant) -> Wait | None:
+    """Permit one, in the same way."""
+    for _ in range(2):
+        said = made.connect(to, now)
+        if said is not SHORT:
+            assert not isinstance(said, Short)
+            return said
         made.set_aside(made.setting_aside(now), now)
     raise AssertionError("what was set aside is short again")
 

@@ -10,8 +10,9 @@ import pytest
 
 from relay.mail import events
 from relay.mail.instant import DAY, HOUR, MINUTE, SECOND
+from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
-from relay.shaping.base import Start
+from relay.shaping.base import SHORT, Start
 from relay.shaping.destination import Destination, Profile, Rate
 from relay.shaping.directives import Action, Alarm, ConnectionsOf, PauseFor, RateOf, SlowBy
 from relay.shaping.feedback import SLOWEST
@@ -26,6 +27,7 @@ from tests.shaping.house import (
     NOW,
     THROTTLE,
     admit,
+    dial,
     no_rates,
     say,
     shaper,
@@ -119,11 +121,30 @@ def test_new_connections_have_a_rate_too() -> None:
     rates = (Rate(2, timedelta(minutes=1)),)
     site = Destination("one", Profile("one", connections=9, connection_rates=rates))
     made = shaper()
-    assert made.connect(site, NOW) is None
-    assert made.connect(site, NOW + 31 * SECOND) is None
-    wait = made.connect(site, NOW + 40 * SECOND)
+    assert dial(made, site, NOW) is None
+    assert dial(made, site, NOW + 31 * SECOND) is None
+    wait = dial(made, site, NOW + 40 * SECOND)
     assert wait is not None and "connections to one: 2/min" in wait.why
-    assert made.connect(site, NOW + 62 * SECOND) is None
+    assert dial(made, site, NOW + 62 * SECOND) is None
+
+
+def test_new_connections_are_on_disk_before_they_are_made() -> None:
+    hourly, daily = Rate(2, timedelta(hours=1)), Rate(3, timedelta(days=1))
+    site = Destination("one", Profile("one", connections=9, connection_rates=(hourly,)))
+    made = shaper()
+    disk: list[Spent] = []
+    for at in (NOW, NOW + 40 * MINUTE):
+        assert made.connect(site, at) is SHORT
+        disk += made.setting_aside(at)
+        made.set_aside(disk[-1:], at)
+        assert made.connect(site, at) is None
+    again = shaper()  # after a crash
+    again.restore({}, NOW + 41 * MINUTE, disk)
+    assert dial(again, site, NOW + 41 * MINUTE) is not None
+    assert dial(again, site, NOW + 61 * MINUTE) is None
+    other = Destination("one", Profile("one", connections=9, connection_rates=(hourly, daily)))
+    wait = dial(again, other, NOW + 3 * HOUR)  # a reload
+    assert wait is not None and wait.why == "the limit of connections to one: 3/day"
 
 
 def test_explaining_says_what_binds_and_how_many_an_hour() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from relay.mail.instant import HOUR, MINUTE, SECOND
 from relay.shaping import hours
-from relay.shaping.base import Reason, Wait
+from relay.shaping.base import Reason
 from relay.shaping.destination import Destination, Rate
 from relay.shaping.directives import PauseFor, RateOf
 from relay.shaping.reaction_settings import Trigger
@@ -17,7 +17,18 @@ from relay.shaping.reactions import Reaction
 from relay.shaping.settings import PauseSettings
 from relay.shaping.shaper import Shaper
 from relay.shaping.warmup import Warmup
-from tests.shaping.house import DEAD, GMAIL, NOW, ROUTE, THROTTLE, admit, no_rates, say, shaper
+from tests.shaping.house import (
+    DEAD,
+    GMAIL,
+    NOW,
+    ROUTE,
+    THROTTLE,
+    admit,
+    dial,
+    no_rates,
+    say,
+    shaper,
+)
 
 ONE_A_MINUTE = Rate(1, timedelta(minutes=1))
 
@@ -76,9 +87,9 @@ def new() -> Reason | None:
 
 def dialled(to: Destination) -> Reason | None:
     made = shaper()
-    assert made.connect(to, NOW) is None
-    wait = made.connect(to, NOW)
-    assert isinstance(wait, Wait)
+    assert dial(made, to, NOW) is None
+    wait = dial(made, to, NOW)
+    assert wait is not None
     return wait.reason
 
 

@@ -95,7 +95,7 @@ class Books:
     admitted: int = 0
     refuse_admission: int = 0  # so many times
 
-    def connect(self) -> NotYet | None:
+    async def connect(self) -> NotYet | None:
         self.asked.append("connect")
         if self.limit is not None and self.open >= self.limit:
             return NotYet(1, "connections")

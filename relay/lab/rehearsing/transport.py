@@ -95,9 +95,9 @@ class QuotaTransport:
                 session.needs_reset = False
                 await self._wait(session, Stage.RSET)
             return session
-        not_yet = permits.connect()
+        not_yet = await permits.connect()
         while not_yet is not None and self._make_room(footing[0]):
-            not_yet = permits.connect()
+            not_yet = await permits.connect()
         if not_yet is not None:
             return not_yet
         try:

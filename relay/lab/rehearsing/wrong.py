@@ -137,7 +137,7 @@ class ProbesEachMx(Around):
 
     def connect(
         self, destination: Destination, now: Instant, urgency: Urgency = Urgency.TRANSAKSI
-    ) -> Wait | None:
+    ) -> Wait | Short | None:
         """See Shaping.connect."""
         wait = self._inner.connect(destination, now, urgency)
         if wait is None or not self._is_probe(destination, now):
