@@ -23,7 +23,8 @@ EVERY: Final = HOUR  # of one name; what comes between is counted
 AFTERWARDS: Final = DAY  # that a `recovered` stands which ended something critical
 MAX_ENDED: Final = 300  # characters of what is over, in the detail of its `recovered`
 MAX_NAMES: Final = 256  # the longest-silent name goes first
-_PAUSES: Final = ("pause", "unreachable")  # they stand until the destination is resumed
+# They stand until the destination is resumed.
+_PAUSES: Final = ("pause", "unreachable", "out_of_reach")
 _ENDED: Final = (
     *_PAUSES,
     "probe_refused",

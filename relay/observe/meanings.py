@@ -123,6 +123,18 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         "server seperti ini biasa; bila banyak sekaligus, periksa jaringan mesin ini dan port 25.",
     ),
     Meaning(
+        ("out_of_reach:*", "out_of_reach"),
+        _WARNING,
+        "No connection to {key} can be made, several times in a row (the fault stands below). It "
+        "has refused nothing, and no limit is too high. Look at this machine's network and at port "
+        "25 outwards (firewall, cloud provider). The letters wait, none is lost; they are tried "
+        "again by themselves.",
+        "Sambungan ke {key} gagal beberapa kali berturut-turut (kesalahannya di bawah). {key} "
+        "tidak menolak apa pun, dan batas kecepatan tidak terlalu tinggi. Periksa jaringan mesin "
+        "ini dan port 25 ke luar (firewall, penyedia cloud). Surat menunggu, tidak ada yang "
+        "hilang, dan dicoba lagi sendiri.",
+    ),
+    Meaning(
         ("reached:*", "reached"),
         _INFO,
         "The mail server {key} can be reached again. Nothing needs to be done.",

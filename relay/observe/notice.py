@@ -25,7 +25,8 @@ DIGEST: Final = "digest"  # the name of several at once
 TEST: Final = "test"
 ALL: Final = "all"  # the key of the pause of everything
 SITE: Final = "other"  # the label of a destination that is no provider
-_REFUSAL: Final = re.compile(r"[245]\d\d\b")  # a pause after a reply begins with its code
+# A pause after a reply begins with its code, or with the site's own rule that asks for it.
+_REFUSAL: Final = re.compile(r"[245]\d\d\b|the reaction ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +95,18 @@ def notice_of(event: Event, is_unreached: bool = False, masked: bool = True) -> 
 
 
 def name_of(event: Event, is_unreached: bool = False) -> str | None:
-    """`pause:gmail`; for a site that only cannot be reached `unreachable:mx.example.co.id`, and
-    `reached:…` where `is_unreached` says that it was one. None for all that is no alert."""
+    """`pause:gmail`; for what only cannot be reached `out_of_reach:gmail`, of a single site
+    `unreachable:mx.example.co.id`, and `reached:…` where `is_unreached` says that it was one. None
+    for all that is no alert."""
     match event:
         case Alert():
             return _cut(event.name, MAX_NAME)
         case Paused():
             is_ours = event.who == "relay" and event.until is not None  # nobody's hand did it
-            is_dead = is_ours and event.provider == SITE
-            is_dead = is_dead and _REFUSAL.match(event.why) is None
-            word = "unreachable" if is_dead else "pause"
+            is_ours = is_ours and event.destination != "*"
+            is_dead = is_ours and _REFUSAL.match(event.why) is None
+            of_dead = "unreachable" if event.provider == SITE else "out_of_reach"
+            word = of_dead if is_dead else "pause"
         case Resumed():
             word = "reached" if is_unreached else "recovered"
         case _:

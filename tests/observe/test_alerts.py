@@ -140,6 +140,17 @@ def test_what_only_could_not_be_reached_is_known_when_it_ends() -> None:
     assert alerts.current()[0].name == "recovered:all"
 
 
+def test_a_provider_out_of_reach_stands_until_it_has_recovered() -> None:
+    alerts, _, clock = _alerts()
+    alerts.heard(Paused(NOW, "yahoo", "yahoo", NOW, "connection refused"))
+    clock.at += 2 * HOUR
+    assert [raised.name for raised in alerts.current()] == ["out_of_reach:yahoo"]
+    assert alerts.heard(Resumed(clock.at, "yahoo", "yahoo", "accepted")) is False
+    (raised,) = alerts.current()
+    assert raised.name == "recovered:yahoo"
+    assert "out_of_reach:yahoo: paused until" in raised.detail
+
+
 def test_what_it_says_itself_is_not_heard_twice() -> None:
     clock = HandClock()
     heard: list[bool] = []

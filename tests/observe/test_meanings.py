@@ -112,6 +112,7 @@ def test_every_alert_of_the_code_has_its_meaning(where: str, names: list[str]) -
         "recovered:gmail",
         "unreachable:mx.example.co.id",
         "reached:mx.example.co.id",
+        "out_of_reach:yahoo",
         "fuse:gmail",
         "deadline_at_risk",
         "reaction:slow",

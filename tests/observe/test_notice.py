@@ -51,7 +51,19 @@ def notice(name: str, detail: str = "x", count: int = 1, at: int = NOW) -> Notic
         (
             Paused(NOW, "gmail", "gmail", NOW, "connection refused"),
             False,
-            "pause:gmail",
+            "out_of_reach:gmail",
+            Severity.WARNING,
+        ),
+        (
+            Paused(NOW, "other", "mx.a.id", NOW, "the reaction night: 550 5.7.1 no"),
+            False,
+            "pause:mx.a.id",
+            Severity.WARNING,
+        ),
+        (
+            Paused(NOW, "all", "*", NOW, "gmail, outlook and yahoo refuse us"),
+            False,
+            "pause:all",
             Severity.WARNING,
         ),
         (
@@ -93,12 +105,20 @@ TOO_FAST = Reply(421, EnhancedCode(4, 7, 28), "Try again later, rate limited", S
 
 
 @pytest.mark.parametrize(
-    ("said", "name"), [(TIMEOUT, "unreachable:mx.a.id"), (TOO_FAST, "pause:mx.a.id")]
+    ("said", "provider", "name"),
+    [
+        (TIMEOUT, None, "unreachable:mx.a.id"),
+        (TIMEOUT, "yahoo", "out_of_reach:mx.a.id"),
+        (TOO_FAST, None, "pause:mx.a.id"),
+        (TOO_FAST, "yahoo", "pause:mx.a.id"),
+    ],
 )
-def test_shaping_s_own_pauses_are_told_apart(said: Failure | Reply, name: str) -> None:
-    """A site that cannot be reached is no refusal: by what the real shaper says of both."""
+def test_shaping_s_own_pauses_are_told_apart(
+    said: Failure | Reply, provider: str | None, name: str
+) -> None:
+    """Who cannot be reached has refused nothing: by what the real shaper says of both."""
     shaper = Shaper(PauseSettings(), lambda _: (), is_ramping=False)
-    site = Destination("mx.a.id", Profile("default"))
+    site = Destination("mx.a.id", Profile("default"), provider)
     reads = shipped_classifier()
     events: list[Event] = []
     for n in range(4):
