@@ -211,6 +211,9 @@ class Shaper(Waiting):
         self._all_refunded()
         asked = self._counting.asked(destination, domain, identity.ip or self._source)
         self._counting.take_back(asked, units, admitted_at)
+        if key in self._warming:
+            self._warming[key].take_back(units, admitted_at)
+            self._touched.add(key)
 
     def setting_aside(self, now: Instant) -> Sequence[Spent]:
         """See Shaping.setting_aside."""

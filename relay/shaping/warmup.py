@@ -2,8 +2,8 @@
 
 `start` on the first day, times `growth` on each following day on which at least half of it was
 used, until `end`; then it is over. A day begins with its first letter and lasts 24 hours. Urgent
-classes are exempt, but count. A refusal of the provider freezes it: the day that it falls on does
-not make the next one larger.
+classes are exempt, but count. A block freezes it (a throttle does not): the day that it falls on
+does not make the next one larger.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Warming:
     day: int = 0  # sending days that made the next one larger
     began_at: Instant = 0  # of the day at hand; 0: none has begun
     sent: int = 0  # on it
-    is_frozen: bool = False  # it was refused on this day
+    is_frozen: bool = False  # we were blocked on this day
     is_over: bool = False
     source: str = ""  # the address that warms up; empty: the system chose it
 
@@ -102,8 +102,17 @@ class Warming:
             self.began_at = now
         self.sent += units
 
+    def take_back(self, units: int, at: Instant | None) -> None:
+        """Letters that :meth:`add` counted at `at` (None: last) were not written after all. Those
+        of a day that is over stay with it; a day without any has not begun."""
+        if at is not None and at < self.began_at:
+            return
+        self.sent = max(0, self.sent - units)
+        if not self.sent and not self.is_frozen:
+            self.began_at = 0
+
     def freeze(self) -> bool:
-        """The provider refused; True where that is news."""
+        """The provider blocked us; True where that is news."""
         was, self.is_frozen = self.is_frozen, True
         return not (was or self.is_over)
 

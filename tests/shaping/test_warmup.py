@@ -1,4 +1,4 @@
-"""Warm-up: more with each day that was used, frozen by a refusal."""
+"""Warm-up: more with each day that was used, frozen by a block."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from relay.shaping.destination import Destination, Profile
 from relay.shaping.settings import LimitSettings, PauseSettings
 from relay.shaping.shaper import Shaper
 from relay.shaping.warmup import Ahead, Warming, Warmup
-from tests.shaping.house import BLOCK, NOW, admit, no_rates, shaper
+from tests.shaping.house import BLOCK, NOW, THROTTLE, admit, no_rates, shaper
 
 PLAN = Warmup(10, 1.4, 20)
 GMAIL = Destination("gmail", Profile("gmail", connections=None, warmup=PLAN), "gmail")
@@ -43,7 +43,43 @@ def test_a_day_that_was_hardly_used_makes_the_next_no_larger() -> None:
     assert day(warming, NOW + 2 * DAY) == 14
 
 
-def test_a_refusal_freezes_the_day_it_falls_on() -> None:
+def test_what_was_not_written_comes_back() -> None:
+    made, now = shaper(), NOW
+    assert not made._warming
+    for _ in range(3):  # a day that no letter was written on has not begun
+        assert admit(made, now, GMAIL, units=10)
+        made.refund(GMAIL, "gmail.com", 10, now, now)
+        now += HOUR
+    kept = dict(made.dirty(now, is_last=True))
+    assert kept["warmup:gmail"].startswith("[0, 0, 0, ")
+    assert admit(made, now, GMAIL, units=6) and admit(made, now + SECOND, GMAIL, units=4)
+    made.refund(GMAIL, "gmail.com", 3, now + SECOND, now + SECOND)
+    assert not admit(made, now + HOUR, GMAIL, units=4)
+    assert admit(made, now + HOUR, GMAIL, units=3)
+    assert admit(made, now + DAY, GMAIL, units=2)
+    made.refund(GMAIL, "gmail.com", 3, now + DAY, now + HOUR)  # of the day before
+    assert not admit(made, now + DAY, GMAIL, units=13)
+    made.refund(GMAIL, "gmail.com", 2, now + DAY)
+    assert admit(made, now + DAY + HOUR, GMAIL, units=14)
+
+
+def test_a_block_s_day_stays_frozen_though_its_letters_come_back() -> None:
+    made = shaper()
+    assert admit(made, NOW, GMAIL, units=10)
+    made.feedback(GMAIL, BLOCK, "550 blocked", NOW)
+    made.refund(GMAIL, "gmail.com", 10, NOW, NOW)
+    assert made._warming["gmail"].is_frozen
+    assert made._warming["gmail"].began_at == NOW
+
+
+def test_a_throttle_freezes_nothing() -> None:
+    made = shaper()
+    assert admit(made, NOW, GMAIL)
+    made.feedback(GMAIL, THROTTLE, "421 slow down", NOW)
+    assert not made._warming["gmail"].is_frozen
+
+
+def test_a_block_freezes_the_day_it_falls_on() -> None:
     warming = Warming()
     day(warming, NOW)
     assert warming.freeze()
