@@ -25,12 +25,15 @@ from relay.mail import address
 from relay.observe.desk import wants
 from relay.observe.meanings import words
 from relay.observe.settings import AlertSettings
-from relay.strict_yaml import Fields, nearest
-from relay.transports.hop import Hop, parse_hop
+from relay.shaping.destination import belongs
+from relay.shaping.profiles import Profiles
+from relay.strict_yaml import Fields, Problem, nearest
+from relay.transports.hop import PORTS, Hop, parse_hop
 
 Path_ = tuple[str | int, ...]
 Found = Iterator[tuple[Path_, str, str]]  # key, message, suggestion
 
+SMTP_PORT: Final = PORTS["smtp"]
 SHORTEST: Final = 16  # characters of a secret that signs
 
 
@@ -168,6 +171,27 @@ def _mail(at: Path_, folder: Path, way: AlertSettings, settings: RelaySettings) 
     elif _is_our_door(hop, settings):
         message = "that is this relay's own door: the alert would wait in the queue it tells of"
         yield (*at, "via"), message, "name another host"
+
+
+def by_providers(read: Read, profiles: Profiles) -> Iterator[Problem]:
+    """Ways that lead to a provider's MX: what pauses it would silence what tells of it. A login at
+    its submission host is another door."""
+    if read.main.is_spoilt("alerts"):
+        return
+    for n, way in enumerate(read.settings.alerts):
+        try:
+            hop = None if way.via is None else parse_hop(way.via, "" if "@" in way.via else None)
+        except ValueError:
+            continue  # it is said already
+        if hop is None or (hop.user is not None and hop.port != SMTP_PORT):
+            continue
+        for profile in profiles.items().values():
+            if belongs(hop.host, profile.match):
+                message = (
+                    f"{hop.host} is an MX of {profile.name}: its pause is what an alert tells of"
+                )
+                hint = "name a host of your own, or one where you log in: smtps://user@host"
+                yield read.main.problem(("alerts", n, "via"), message, hint)
 
 
 def _address_fault(text: str) -> str:

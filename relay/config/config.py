@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from relay.config import checks, keys, parts
+from relay.config import alerting, checks, keys, parts
 from relay.config.limits import profiles_of
 from relay.config.places import places
 from relay.config.reactions import reactions_of
@@ -83,6 +83,8 @@ def load(file: Path, state: Path | None = None) -> Config:
         classifier = classifier_of(read.rules)
     except SourceError as error:
         problems += error.problems
+    if profiles is not None:
+        problems += alerting.by_providers(read, profiles)
     reactions, faults = reactions_of(read, classifier, profiles)
     problems += faults
     if problems or classifier is None or profiles is None:

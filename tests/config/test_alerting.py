@@ -109,6 +109,14 @@ MAIL = "mail: ops@a.id, via: 'smtp://mail.a.id'"
             "{mail: a@b.id, via: 'smtp://relay.lpse.example.go.id:2525'}",
             ".via: that is this relay's own door",
         ),
+        (
+            "{mail: a@b.id, via: 'smtp://ASPMX.l.google.com:25'}",
+            ".via: aspmx.l.google.com is an MX of gmail: its pause is what an alert tells of (name",
+        ),
+        (
+            "{mail: a@b.id, via: 'smtp://u@mx3.qq.com:25', password_file: secret}",
+            ".via: mx3.qq.com is an MX of qq",
+        ),
         # what all have
         (
             "{command: [/bin/true], only: [pauze]}",
@@ -134,6 +142,8 @@ def test_a_fault_with_its_key_and_what_to_write(tmp_path: Path, way: str, says: 
         "{" + MAIL + ", from: lpse@a.id, only: [pause, 'low_*', '!blocked:yahoo', 'reaction:x']}",
         "{mail: ops@a.id, via: 'smtps://u@h', password_file: secret}",
         "{mail: ops@a.id, via: 'smtp://127.0.0.1:25'}",
+        "{mail: ops@a.id, via: 'smtp://google.com.a.id'}",
+        "{mail: ops@a.id, via: 'smtps://u@mail.gmx.net', password_file: secret}",
     ],
 )
 def test_what_is_meant_is_taken(tmp_path: Path, way: str) -> None:
@@ -165,3 +175,12 @@ def test_a_reload_takes_them(tmp_path: Path) -> None:
     old = loaded(tmp_path)
     new = loaded(tmp_path, GOOD + "alerts: [{command: [./notify]}]\n")
     assert needs_restart(old, new) == []
+
+
+def test_a_provider_of_one_s_own_is_one_and_what_is_faulty_is_said_once(tmp_path: Path) -> None:
+    kantor = "providers: {kantor: {match: [mx.kantor.id]}}\n"
+    way = "alerts: [{mail: a@b.id, via: 'smtp://mx.kantor.id'}]\n"
+    (fault,) = faults(tmp_path, GOOD + way, kantor=kantor)
+    assert "mx.kantor.id is an MX of kantor" in fault
+    (spoilt,) = faults(tmp_path, GOOD + way.replace("a@b.id", "[1]"), kantor=kantor)
+    assert "alerts[0].mail" in spoilt
