@@ -49,7 +49,7 @@ class Words:
 
 def _in_indonesian(sentence: str) -> str:
     # Read when it is asked for: most are told in English, and need nothing of the service's.
-    from relay.service.explaining import in_indonesian
+    from relay.service.indonesian import in_indonesian
 
     return in_indonesian(sentence)
 

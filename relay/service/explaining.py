@@ -1,14 +1,13 @@
 """Explaining: why a letter to an address goes when it goes, and until when the queue is through.
 
-The sentences are shaping's own; `in_indonesian` says them in the language of those who run LPSE.
+The sentences are shaping's own; `indonesian` says them in the language of those who run LPSE.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from relay.clock import Clock
 from relay.control import ControlError, Unknown
@@ -23,100 +22,10 @@ from relay.service.shapes import moment
 from relay.shaping.base import Bound, Explained, Identity, Shaping
 from relay.shaping.destination import Destination
 from relay.store.base import Backlog, Depth
-from relay.suppression import BY_HAND
 from relay.transports.base import Route
 
 InsteadOf = Callable[[Destination], Route | None]
 NotTried = Callable[[str, Urgency], Awaitable[str]]  # empty: it is tried
-
-# Shaping's sentences and theirs; what is foreign in them (a reply) stays as it is.
-_INDONESIAN: Final = tuple(
-    (re.compile(pattern, re.DOTALL), said)
-    for pattern, said in (
-        (r"everything is paused: (.*)", r"semua pengiriman dihentikan sementara: \1"),
-        (
-            r"everything waits for one letter that asks: (.*)",
-            r"semua menunggu satu surat percobaan: \1",
-        ),
-        (r"(\S+) is paused: (.*)", r"pengiriman ke \1 dihentikan sementara: \2"),
-        (r"(\S+) is asked with one letter", r"\1 sedang dicoba dengan satu surat"),
-        (r"(\S+) is sent to only at (.*)", r"\1 hanya dikirimi pada jam \2"),
-        (
-            r"the warm-up of (\S+): (\d+) on sending day (\d+)",
-            r"pemanasan alamat untuk \1: \2 surat pada hari kirim ke-\3",
-        ),
-        (
-            r"what (\S+) bore before it refused: (.*)",
-            r"batas yang diterima \1 sebelum menolak: \2",
-        ),
-        (
-            r"(\S+) is new to us: (\S+) a minute, rising as it bears them",
-            r"\1 baru pertama kali dikirimi: \2 per menit, naik bertahap",
-        ),
-        (
-            r"(\S+) is slow after a refusal: (\S+) a minute",
-            r"\1 diperlambat setelah penolakan: \2 per menit",
-        ),
-        (
-            r"(\S+) is paused, and kritis letters go by the fallback route (\S+)",
-            r"pengiriman ke \1 dihentikan sementara; surat kritis lewat jalur cadangan \2",
-        ),
-        (r"the limit of connections to (\S+): (.*)", r"batas sambungan ke \1: \2"),
-        (r"the limit of (\S+): (.*)", r"batas pengiriman \1: \2"),
-        (
-            r"(\d+) connections to (\S+) are open, as many as may be",
-            r"\1 sambungan ke \2 sedang terbuka, sebanyak yang dibolehkan",
-        ),
-        (
-            r"(\S+) is paused by the reaction (.*)",
-            r"pengiriman ke \1 dihentikan sementara oleh aturan \2",
-        ),
-        (
-            r"(\S+) is held to (\S+) by the reaction (.*)",
-            r"pengiriman ke \1 dibatasi \2 oleh aturan \3",
-        ),
-        (r"a route of relay\.yaml leads there", r"sebuah rute di relay.yaml menuju ke sana"),
-        (r"all its MX hosts belong to (\S+): (.*)", r"semua server MX-nya milik \1: \2"),
-        (
-            r"its MX hosts belong to no one provider: (.*)",
-            r"server MX-nya bukan milik satu penyedia: \1",
-        ),
-    )
-)
-_NOT_TRIED: Final = re.compile(
-    r"not tried: (.+?) since (\S+) \((.*)\)(; another letter asks at the moment)?", re.DOTALL
-)
-_CAUSES: Final = {
-    "unknown_user": "alamat tidak terdaftar",
-    "inactive_user": "alamat tidak aktif",
-    "mailbox_full": "penyimpanan email penuh",
-    "complaint": "dilaporkan sebagai spam",
-    "on the list": "ada di daftar",
-}
-_BY_FALLBACK: Final = re.compile(r"by the fallback route (\S+): (.*)", re.DOTALL)
-
-
-def in_indonesian(sentence: str) -> str:
-    """The sentence in Bahasa Indonesia; one that is not shaping's own stays as it is."""
-    by_fallback = _BY_FALLBACK.fullmatch(sentence)
-    if by_fallback:
-        return f"lewat jalur cadangan {by_fallback[1]}: {in_indonesian(by_fallback[2])}"
-    not_tried = _NOT_TRIED.fullmatch(sentence)
-    if not_tried:
-        return _not_tried(*not_tried.groups())
-    for pattern, said in _INDONESIAN:
-        match = pattern.fullmatch(sentence)
-        if match:
-            return match.expand(said)
-    return sentence
-
-
-def _not_tried(cause: str, since: str, rule: str, asked: str | None) -> str:
-    """See suppression.words; a rule's id stays as it is, for it is looked up by it."""
-    said = _CAUSES.get(cause, cause)
-    by = rule.replace(BY_HAND, "secara manual", 1) if rule.startswith(f"{BY_HAND}: ") else rule
-    other = "; alamatnya sedang dicoba dengan surat lain" if asked else ""
-    return f"tidak dicoba: {said} sejak {since} ({by}){other}"
 
 
 def explained(

@@ -12,7 +12,8 @@ from relay.mail.classification import Action, Category, Classification, Scope
 from relay.mail.instant import DAY, HOUR, MINUTE
 from relay.mail.strike import Cause
 from relay.mail.urgency import Urgency
-from relay.service.explaining import Explainer, in_indonesian
+from relay.service.explaining import Explainer
+from relay.service.indonesian import in_indonesian
 from relay.shaping import hours
 from relay.shaping.base import SHORT, Identity
 from relay.shaping.destination import Destination, Profile, Rate
