@@ -13,7 +13,7 @@ from typing import Final
 
 from relay.clock import Clock
 
-TICK: Final = 0.25  # seconds between two looks at the loop's lateness
+TICK: Final = 0.02  # seconds between two looks at the loop; a stall is seen short by this at most
 BEAT: Final = 5.0  # seconds between two beats of the writer
 PATIENCE: Final = 30.0  # seconds without a beat after which the process counts as ill
 

@@ -1,11 +1,12 @@
 """Measure a relay that a million letters wait in: memory, restart, listings, drain, removal, log.
 
-`python -m tests.bench.million [--letters N] [--kind own|shared] [--seconds S] [--folder F]`: the
+`python -m tests.bench.million [--letters N] [--kind own|shared] [--folder F]`: the
 installed program on a store that was filled as the door fills it, in big groups. `own`: each
 letter has a body of 4 KiB of its own; `shared`: announcements, 100 recipients to a body.
 
 Each figure stands beside its mark. The CPU a letter is the relay's whole process (user and system)
-from its 500th delivery on; it is held against a store with a few thousand letters, in the same run.
+over LETTERS deliveries from the 3,000th on, when its sessions stand; it is held against a store
+with 30,000 letters for the same destinations, before and after it in the same run.
 The longest stall is the largest `lpse_loop_lag_seconds` that /metrics showed meanwhile; beside it
 stands that of a process that does nothing but sleep (`still_ms`): what the machine itself did. So
 does the CPU beside the time of a start or a command: it does not tell of what else runs.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import resource
@@ -25,7 +27,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from unittest.mock import patch
@@ -36,11 +38,13 @@ from relay.lab import running
 from relay.lab.dns import NameServer
 from relay.lab.running import PROGRAM, Relay
 from relay.mail.dkim import dns_record, load_key
+from relay.observe.sampler import EVERY
 from tests.bench.million_world import Around, address, fill, sinking, still, zone
 from tests.e2e.site import CONFIG, FAST
 
-SMALL: Final = 6_000  # letters of the store that the CPU is held against
-SETTLED: Final = 500  # deliveries before the CPU counts
+SETTLED: Final = 3_000  # deliveries before the CPU counts
+LETTERS: Final = 6_000  # deliveries that it is counted over
+SMALL: Final = 30_000  # letters of the store that the CPU is held against: all sites have some left
 
 T = TypeVar("T")
 
@@ -54,7 +58,7 @@ class Watch:
     peak_mb: float = 0.0
     wal_mb: float = 0.0
     lag_ms: float = 0.0
-    lags: list[float] = field(default_factory=list)
+    _looking: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int:
@@ -73,15 +77,26 @@ class Watch:
                 return int(line.split()[1]) / 1e3
         raise AssertionError("no Pss in smaps_rollup")
 
-    async def look(self) -> None:
-        """Until cancelled."""
+    def begin(self, metrics: str) -> None:
+        """Look until `end`; `metrics` is where they are asked."""
+        self.metrics = f"http://{metrics}"
+        self._looking = asyncio.create_task(self._look())
+
+    async def end(self) -> None:
+        """After one more sample of the gauges. Raises what a look raised: it ends them all."""
+        assert self._looking is not None
+        done, _ = await asyncio.wait([self._looking], timeout=EVERY + 1)
+        if not done:
+            self._looking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._looking
+
+    async def _look(self) -> None:
         while True:
             self.peak_mb = max(self.peak_mb, self.mb())
             wal = self.relay.state / "store.db-wal"
             self.wal_mb = max(self.wal_mb, wal.stat().st_size / 1e6 if wal.exists() else 0)
-            lag = await asyncio.to_thread(self._lag) if self.metrics else 0.0
-            self.lags.append(lag)
-            self.lag_ms = max(self.lag_ms, lag)
+            self.lag_ms = max(self.lag_ms, await asyncio.to_thread(self._lag))
             await asyncio.sleep(0.5)
 
     def _lag(self) -> float:
@@ -89,7 +104,7 @@ class Watch:
             for line in page.read().decode().splitlines():
                 if line.startswith("lpse_loop_lag_seconds "):
                     return float(line.split()[1]) * 1e3
-        return 0.0
+        raise AssertionError("no lpse_loop_lag_seconds in /metrics")
 
 
 async def timed(work: Awaitable[T]) -> tuple[T, float]:
@@ -111,14 +126,15 @@ async def command(relay: Relay, name: str, *words: str) -> dict[str, float]:
     return {f"{name}_s": took, f"{name}_cpu_s": cpu}
 
 
-async def drained(watch: Watch, around: Around, seconds: float, letters: int) -> dict[str, float]:
-    """Deliveries a second and CPU a letter, from the 500th on."""
-    while around.taken.value < SETTLED:
+async def drained(watch: Watch, around: Around, letters: int) -> dict[str, float]:
+    """Deliveries a second and CPU a letter, once its sessions stand."""
+    settled = min(SETTLED, letters // 3)
+    most = min(LETTERS, letters // 3)
+    while around.taken.value < settled:
         await asyncio.sleep(0.02)
-    most = letters - 2 * SETTLED
     taken, cpu, began = around.taken.value, watch.cpu(), time.perf_counter()
-    while time.perf_counter() - began < seconds and around.taken.value < most:
-        await asyncio.sleep(0.05)
+    while around.taken.value < taken + most:
+        await asyncio.sleep(0.02)
     took, sent = time.perf_counter() - began, around.taken.value - taken
     return {"a_second": sent / took, "cpu_ms": (watch.cpu() - cpu) / max(sent, 1) * 1e3}
 
@@ -141,41 +157,33 @@ async def begun(folder: Path, around: Around) -> Relay:
     return Relay(folder / "relay.yaml", folder / "state")
 
 
-async def started(
-    relay: Relay, around: Around
-) -> tuple[Watch, dict[str, float], asyncio.Task[None]]:
+async def started(relay: Relay, around: Around) -> tuple[Watch, dict[str, float]]:
     """Run it: seconds until it answers, and until its first letter is delivered."""
     around.taken.value, around.first_at.value = 0, 0.0
     watch, began = Watch(relay), time.monotonic()
     about = await relay.start()
     answers = time.monotonic() - began
-    watch.metrics = f"http://{about['metrics']}"
-    looking = asyncio.create_task(watch.look())
+    watch.begin(about["metrics"])
     while not around.first_at.value:
         await asyncio.sleep(0.01)
     first = {"first_s": around.first_at.value - began, "first_cpu_s": watch.cpu()}
-    return watch, {"answers_s": answers} | first, looking
+    return watch, {"answers_s": answers} | first
 
 
-async def small(folder: Path, around: Around, seconds: float, kind: str) -> dict[str, float]:
+async def small(folder: Path, around: Around, kind: str) -> dict[str, float]:
     """The drain of a store with few letters."""
     relay = await begun(folder, around)
     await fill(relay.state, SMALL, kind)
-    watch, _, looking = await started(relay, around)
+    watch, _ = await started(relay, around)
     try:
-        return await drained(watch, around, seconds, SMALL)
+        return await drained(watch, around, SMALL)
     finally:
-        looking.cancel()
+        await watch.end()
         await relay.stop()
 
 
 async def measured(
-    folder: Path,
-    around: Around,
-    letters: int,
-    kind: str,
-    seconds: float,
-    filled: Path | None,
+    folder: Path, around: Around, letters: int, kind: str, filled: Path | None
 ) -> dict[str, Any]:
     """Everything of one kind of store."""
     relay = await begun(folder, around)
@@ -185,23 +193,34 @@ async def measured(
     else:
         filled.rename(relay.state)
     found["disk_octets"] = sum(f.stat().st_blocks * 512 for f in relay.state.iterdir()) / letters
-    watch, restart, looking = await started(relay, around)
+    watch, restart = await started(relay, around)
     found |= restart
     try:
-        found |= {
-            f"drain_{k}": v for k, v in (await drained(watch, around, seconds, letters)).items()
-        }
+        found |= {f"drain_{k}": v for k, v in (await drained(watch, around, letters)).items()}
         await relay.call("pause", provider="*", reason="measured")
         found |= await listed(relay)
-        found |= await removed(relay, watch)
     finally:
-        looking.cancel()
+        await watch.end()
         found |= {"peak_mb": watch.peak_mb, "wal_mb": watch.wal_mb, "lag_ms": watch.lag_ms}
         began = time.monotonic()
         await relay.stop()
     found["stop_s"] = time.monotonic() - began
-    found |= await command(relay, "queue_ls_store", "queue", "ls")
-    return found
+    found |= await command(relay, "queue_ls_store", "queue", "ls")  # it waits there still
+    return found | await emptied(relay, around)
+
+
+async def emptied(relay: Relay, around: Around) -> dict[str, float]:
+    """Everything removed again, by a relay that was paused before it stopped."""
+    watch = Watch(relay)
+    about = await relay.start()
+    watch.begin(about["metrics"])
+    try:
+        found = await removed(relay, watch)
+    finally:
+        await watch.end()
+        await relay.stop()
+    names = {"peak_mb": watch.peak_mb, "wal_mb": watch.wal_mb, "lag_ms": watch.lag_ms}
+    return found | {f"rm_{name}": value for name, value in names.items()}
 
 
 async def listed(relay: Relay) -> dict[str, float]:
@@ -240,6 +259,8 @@ MARKS: Final = {
     "queue_ls_store_s": 0.6,
     "cpu_ratio": 1.2,
     "lag_ms": 50.0,
+    "rm_lag_ms": 50.0,
+    "rm_peak_mb": 250.0,
 }
 
 
@@ -250,15 +271,14 @@ async def measure(asked: argparse.Namespace, folder: Path) -> None:
         server = NameServer(names)
         with sinking() as (port, taken, first_at):
             around = Around(await server.start(), port, names, taken, first_at)
-            few = await small(folder / f"{kind}-small", around, asked.seconds, kind)
+            few = [await small(folder / f"{kind}-before", around, kind)]
             with still() as stalled:
-                found = await measured(
-                    folder / kind, around, asked.letters, kind, asked.seconds, asked.state
-                )
+                found = await measured(folder / kind, around, asked.letters, kind, asked.state)
                 found["still_ms"] = stalled.value * 1e3
+            few.append(await small(folder / f"{kind}-after", around, kind))
         await server.stop()
-        found |= {"cpu_ms_few": few["cpu_ms"], "a_second_few": few["a_second"]}
-        found["cpu_ratio"] = found["drain_cpu_ms"] / few["cpu_ms"]
+        found |= {f"{name}_few": sum(one[name] for one in few) / 2 for name in few[0]}
+        found["cpu_ratio"] = found["drain_cpu_ms"] / found["cpu_ms_few"]
         found["load"] = os.getloadavg()[0]
         shutil.rmtree(folder / kind)
         show(found, asked.json)
@@ -284,7 +304,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--letters", type=int, default=1_000_000)
     parser.add_argument("--kind", choices=("own", "shared"))
-    parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--folder", type=Path, help="where the stores lie meanwhile")
     parser.add_argument("--fill", type=Path, help="only fill a store there")
     parser.add_argument("--state", type=Path, help="a store that was filled so")

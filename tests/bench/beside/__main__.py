@@ -14,11 +14,12 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.bench.beside import plotting, results, sides, tables
 from tests.bench.beside.cases import Case, Unknown, chosen
 from tests.bench.beside.playing import play
-from tests.bench.beside.proving import prove
+from tests.bench.beside.proving import prove, unproved
 from tests.bench.beside.results import Run
 from tests.peers.roots import available
 
@@ -88,8 +89,8 @@ def main() -> int:
         print(f"bench: --program {asked.program}: no program is there", file=sys.stderr)
         return 2
     sides.PROGRAM = asked.program.absolute()
-    before = results.machine(sides.PROGRAM)
-    if before["filesystem"] in results.IN_MEMORY:
+    before = results.setting(sides.PROGRAM)
+    if before["machine"]["filesystem"] in results.IN_MEMORY:
         where = tempfile.gettempdir()
         print(f"bench: {where} is in memory, no fsync costs there: set TMPDIR", file=sys.stderr)
         return 2
@@ -105,7 +106,7 @@ def main() -> int:
     if asked.plot:
         plotting.draw(asked.plot, runs)
     print(f"written to {out}", file=sys.stderr)
-    return 1 if any(run.fault for run in runs) else 0
+    return 1 if unproved(proofs) or any(run.fault for run in runs) else 0
 
 
 def _shown(asked: argparse.Namespace) -> int:
@@ -117,11 +118,13 @@ def _shown(asked: argparse.Namespace) -> int:
     return 0
 
 
-def show(found: dict[str, object], runs: Sequence[Run], is_markdown: bool) -> None:
+def show(found: dict[str, Any], runs: Sequence[Run], is_markdown: bool) -> None:
     """The table on standard output, and each fault."""
     print(tables.markdown(found, runs) if is_markdown else tables.text(runs))
     if not is_markdown:
         print(f"\n{tables.caption(found)}")
+    for said in unproved(found.get("proofs", {})):
+        print(f"not proved: {said}")
     for run in runs:
         if run.fault:
             print(f"fault: {run.case}, {run.side}, {run.repetition + 1}: {run.fault}")

@@ -127,16 +127,20 @@ def commit() -> str:
     return done.stdout.strip()
 
 
+def setting(program: Path) -> dict[str, Any]:
+    """What is the same for a whole run; asked before it, since its own results change the tree."""
+    return {"commit": commit(), "peers": peers(), "machine": machine(program)}
+
+
 def document(runs: Sequence[Run], is_quick: bool, before: dict[str, Any]) -> dict[str, Any]:
     """All of it, with the medians and ratios that the tables show."""
     cases = list(dict.fromkeys(run.case for run in runs))
     sides = list(dict.fromkeys(run.side for run in runs))
     return {
         "when": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "commit": commit(),
         "is_quick": is_quick,
-        "machine": before | {"load_after": os.getloadavg()[0]},
-        "peers": peers(),
+        **before,
+        "machine": before["machine"] | {"load_after": os.getloadavg()[0]},
         "medians": {
             case: {
                 side: {name: median(runs, case, side, name) for name in FIGURES} for side in sides

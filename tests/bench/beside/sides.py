@@ -60,12 +60,17 @@ allowed_senders: ["@lpse.example.go.id"]
 state_dir: state
 routes:
 {routes}
+limits:
+{limits}
 dkim: [{{domain: lpse.example.go.id, selector: s1, key_file: s1.pem}}]
 ingress: {{ceiling: 100000000}}
 web: {{listen: "127.0.0.1:{web}"}}
 metrics: {{listen: "127.0.0.1:{metrics}"}}
 log: {{to: relay.log}}
 """
+LIMIT: Final = "{rate: [600000/min, 10000000/day], connections: 50, messages_per_connection: 1000}"
+"""Of each next hop: it counts and is kept on disk, and does not bind; as many connections as the
+tuned Postfix may open."""
 GUARDED: Final = """\
 trusted_networks: [192.0.2.1/32]
 certificate: {certificate_file: certificate.pem, key_file: certificate.key}
@@ -159,6 +164,7 @@ def _configured(home: Path, case: Case, next_hop: int, door: int) -> str:
         door=door,
         tls="starttls" if case.is_auth_in else "off",
         routes="\n".join(f'  "{name}": smtp://{hop}' for name, hop in routes.items()),
+        limits="\n".join(f'  "smtp://{hop}": {LIMIT}' for hop in routes.values()),
         web=free_port(),
         metrics=free_port(),
     )

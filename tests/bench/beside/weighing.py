@@ -13,12 +13,14 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
 
 TICK: Final = os.sysconf("SC_CLK_TCK")
-SAMPLING: Final = 0.25  # seconds between two looks at the memory
+_NUMBERS: Final = count(1)  # a folder that is slow to go is in nobody's way
+SAMPLING: Final = 1.0  # seconds between two looks at the memory: each costs ms a process
 
 
 class Weight(Protocol):
@@ -43,7 +45,7 @@ class Group:
     def made(cls, name: str) -> Self | None:
         """A new one; None where none can be made."""
         for below in _hierarchies():
-            place = below / f"lpse-bench-{os.getpid()}-{name}"
+            place = below / f"lpse-bench-{os.getpid()}-{next(_NUMBERS)}-{name}"
             try:
                 place.mkdir()
             except OSError:
@@ -161,6 +163,7 @@ class Peak:
         while True:
             self.kib = max(self.kib, pss(self._weight.processes()))
             if self._over.wait(SAMPLING):
+                self.kib = max(self.kib, pss(self._weight.processes()))
                 return
 
     def __enter__(self) -> Self:
