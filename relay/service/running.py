@@ -43,6 +43,7 @@ from relay.service.commands import Commands
 from relay.service.entrance import entrance
 from relay.service.explaining import Explainer
 from relay.service.fusing import FuseCommands
+from relay.service.memory import Trimming
 from relay.service.reasons import Reasons
 from relay.service.reporting import ReportCommands
 from relay.service.requeueing import RequeueCommands
@@ -143,10 +144,9 @@ class Running:
     async def _serve(self, stack: AsyncExitStack) -> None:
         loop = asyncio.get_running_loop()
         # The pulse goes on while all else ends: a drain may be longer than the watchdog's patience.
-        self._background = [
-            asyncio.create_task(self._pulse.run(), name="pulse"),
-            asyncio.create_task(self._sampler.run(), name="sampler"),
-        ]
+        runs = {"pulse": self._pulse.run(), "sampler": self._sampler.run()}
+        runs["memory"] = Trimming().run()
+        self._background = [asyncio.create_task(run, name=name) for name, run in runs.items()]
         self._notifying.start()
         stack.push_async_callback(self._notifying.stop)
         self._compare_keys()
