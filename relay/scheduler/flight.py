@@ -132,14 +132,22 @@ class Flights:
             lane.asking = tuple(name for name in lane.asking if name not in names)
 
     async def _alive(self, lane: Lane, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Those whose time is not over and whose address is not on the list; the others are
-        ended."""
+        """Those whose time is not over and whose address is not on the list, the others being
+        ended; and not limited, the others being put off."""
         now = self._parts.clock.now()
         for delivery in deliveries:
             if is_over(delivery, now):
                 await self._outcomes.expire(delivery, lane.destination.label)
         alive = [delivery for delivery in deliveries if not is_over(delivery, now)]
-        return [one for one in alive if not await self._is_suppressed(lane, one)]
+        tried = [one for one in alive if not await self._is_suppressed(lane, one)]
+        return [one for one in tried if not await self._is_put_off(lane, one)]
+
+    async def _is_put_off(self, lane: Lane, delivery: Delivery) -> bool:
+        """True where its address is limited for now: it waits, and costs no unit."""
+        wait = self._parts.recipients.wait(delivery, self._parts.clock.now())
+        if wait is not None:
+            await self._outcomes.put_off(delivery, *wait, lane.destination.label)
+        return wait is not None
 
     async def _is_suppressed(self, lane: Lane, delivery: Delivery) -> bool:
         """True where its address is on the list: it is ended so."""

@@ -188,6 +188,19 @@ class Outcomes:
         aside = Deferred(until, why, counts=True, expires_at=lives_until)
         await (await self._write(delivery, None, aside, None, label, None))
 
+    async def put_off(self, delivery: Delivery, until: Instant, why: str, label: str) -> None:
+        """Its address is limited: it waits without a try, and none of that time is of its life,
+        unless that is fixed."""
+        now = self._parts.clock.now()
+        lives_until = expires_at(delivery, now)
+        if delivery.is_fixed:
+            until = min(until, lives_until)
+        else:
+            lives_until += until - now
+        read = Category.RATE_LIMITED
+        later = Deferred(until, why, read, counts=False, expires_at=lives_until)
+        await (await self._write(delivery, None, later, None, label, None))
+
     async def identity(self, delivery: Delivery) -> Identity:
         """Whom of us its letter names; nobody where it cannot be read. Raises StoreDead."""
         letter = await self._letter(delivery)
@@ -265,6 +278,7 @@ class Outcomes:
             key = destination.key
             fuse, doubt = self._parts.fuses.note(box, key, letter, attempt, read, steady)
         outcome = settle(delivery, attempt, read, now, tuning.retry, tuning.nxdomain, earlier, fuse)
+        self._parts.recipients.note(delivery, attempt, read, outcome)
         if isinstance(outcome, Bounced) and destination is not None and letter is not None:
             ref = (delivery.message_id, delivery.n)
             box.bounced(destination.key, letter.body_hash, read, ref, steady)

@@ -13,6 +13,7 @@ from relay.mail.events import Emit
 from relay.mail.ids import Ids
 from relay.mail.reply import Reply
 from relay.scheduler.fuses import Fuses
+from relay.scheduler.recipients import Recipients
 from relay.scheduler.suppressing import Suppressing
 from relay.shaping.base import Shaping
 from relay.shaping.settings import LifeSettings, NxdomainSettings, RetrySettings
@@ -87,6 +88,7 @@ class Parts:
     tuning: Tuning
     fuses: Fuses = field(init=False)
     suppressing: Suppressing = field(init=False)
+    recipients: Recipients = field(default_factory=Recipients)
 
     def __post_init__(self) -> None:
         """Fuses and the list go by the store that the road goes by."""
