@@ -17,14 +17,19 @@ OF_ITS_OWN: Final = ("id", "class", "state", "due_at", "why")
 
 AddressArgument = Annotated[str, typer.Argument(help="a vendor's address, or a domain")]
 ClassOption = Annotated[
-    str, typer.Option("--class", help="of the letter: kritis, mendesak, transaksi or massal")
+    str,
+    typer.Option(
+        "--class",
+        help="of the letter: kritis, mendesak, transaksi or massal; by default that of the"
+        " address' own letter, or massal",
+    ),
 ]
 LangOption = Annotated[str, typer.Option("--lang", help="of what is said: en or id")]
 
 
 def explain(
     address: AddressArgument,
-    urgency: ClassOption = "massal",
+    urgency: ClassOption = "",
     lang: LangOption = "en",
     json: JsonOption = False,
     config: ConfigOption = None,
@@ -33,7 +38,8 @@ def explain(
     """Route, provider and why, each limit with its line, what binds now, and the line before it."""
     words = language(lang)
     try:
-        Urgency.of(urgency)
+        if urgency:
+            Urgency.of(urgency)
     except ValueError as error:
         fail(f"--class: {error}", USAGE)
     site = Site.of(config, state_dir)
@@ -68,7 +74,9 @@ def _lines(answer: dict[str, Any], words: Words, shown: Shown) -> list[str]:
         lines.append(words.name.format_map(said))
     lines += _own(answer, words, shown)
     ahead, pace = answer["ahead"], answer["an_hour"]
-    before = words.before.format(ahead=ahead) if ahead else words.none_before
+    own = words.own.format(own=answer["own"]) if answer["own"] else ""
+    said = words.before if ahead else words.none_before
+    before = said.format(own=own, ahead=ahead, position=answer["position"])
     most = words.no_limit if pace is None else words.most.format(pace=pace)
     lines.append(words.pace.format(before=before, pace=most))
     if answer["next_at"]:

@@ -32,6 +32,7 @@ class Words:
     more: str
     none_before: str
     before: str
+    own: str
     pace: str
     most: str
     no_limit: str
@@ -68,8 +69,10 @@ ENGLISH: Final = Words(
     letter="its letter {id} ({class}) is {state}{next_try}: {why}",
     next_try=", next try {at}",
     more="and {more} more of its letters: see `lpse-relay queue ls`",
-    none_before="nothing waits before it",
-    before="{ahead} letters wait before it",
+    none_before="nothing of its class or more urgent is ready there",
+    before="{ahead} of its class or more urgent are ready there{own}: a new one is"
+    " number {position}",
+    own=", {own} of them to this address",
     pace="{before}; {pace} from now on",
     most="{pace} an hour at most",
     no_limit="no limit",
@@ -92,8 +95,10 @@ INDONESIAN: Final = Words(
     letter="suratnya {id} ({class}) {state}{next_try}: {why}",
     next_try=", percobaan berikutnya {at}",
     more="dan {more} surat lagi untuk alamat ini: lihat `lpse-relay queue ls`",
-    none_before="tidak ada surat yang menunggu di depannya",
-    before="{ahead} surat menunggu di depannya",
+    none_before="tidak ada surat sekelas atau lebih mendesak yang siap dikirim ke sana",
+    before="{ahead} surat sekelas atau lebih mendesak siap dikirim ke sana{own}: surat baru"
+    " mendapat urutan ke-{position}",
+    own=", {own} di antaranya untuk alamat ini",
     pace="{before}; mulai sekarang {pace}",
     most="paling banyak {pace} per jam",
     no_limit="tanpa batas",

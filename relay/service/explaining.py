@@ -7,22 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from relay.clock import Clock
 from relay.control import ControlError, Unknown
 from relay.mail import misspelt
 from relay.mail.address import AddressError, parse
-from relay.mail.delivery import Failure
+from relay.mail.delivery import Delivery, Failure, State
 from relay.mail.envelope import sending_domain
 from relay.mail.instant import HOUR, Instant, iso
 from relay.mail.urgency import Urgency
 from relay.scheduler.deadlines import by_the_wall, through_at
+from relay.service.selecting import mailbox_key
 from relay.service.shapes import moment
 from relay.shaping.base import Bound, Explained, Identity, Shaping
 from relay.shaping.destination import Destination
-from relay.store.base import Backlog, Depth
+from relay.store.base import Backlog, Depth, QueueRow, Selector
 from relay.transports.base import Route
+
+OWN: Final = 1_000  # of one address' letters are looked at
+UNFINISHED: Final = frozenset(state for state in State if not state.is_final)
 
 InsteadOf = Callable[[Destination], Route | None]
 NotTried = Callable[[str, Urgency], Awaitable[str]]  # empty: it is tried
@@ -36,9 +40,12 @@ def explained(
     urgency: Urgency,
     now: Instant,
     fallback: str | None = None,
+    own: int = 0,
 ) -> dict[str, Any]:
-    """The answer of `explain`; the line there is: as urgent letters and more urgent ones.
-    `fallback`: the host that kritis letters go by now, its own way being closed."""
+    """The answer of `explain`; the line there is: as urgent letters and more urgent ones, `own` of
+    them to this very address. Which of them goes before which is not known: flows share fairly,
+    and a class that waits gets its turn; so the place is a new letter's. `fallback`: the host that
+    kritis letters go by now, its own way being closed."""
     ahead = sum(row.count for row in backlog if row.urgency <= urgency)
     hosts = [f"{host.name}:{host.port}" for host in route.hosts]
     return {
@@ -63,6 +70,7 @@ def explained(
         ],
         "position": ahead + 1,
         "ahead": ahead,
+        "own": own,
         "through_at": _through(found, ahead, now),
     }
 
@@ -107,6 +115,12 @@ class Backlogs(Protocol):
 
     async def depths(self) -> list[Depth]:
         """See Queue.depths."""
+        ...
+
+    async def rows(
+        self, selector: Selector, limit: int = 100, after: tuple[int, int] | None = None
+    ) -> list[QueueRow]:
+        """See Queue.rows."""
         ...
 
     async def backlog(self, domains: Collection[str]) -> list[Backlog]:
@@ -163,6 +177,9 @@ class Explainer:
     async def explain(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """Route, limits, what binds now, and the line before a letter to that address."""
         recipient, urgency = _asked(params)
+        own = await self._own(recipient)
+        if urgency is None:
+            urgency = min((one.urgency for one in own), default=Urgency.MASSAL)
         route = await self._routes.route(recipient.rpartition("@")[2])
         if isinstance(route, Failure):
             told = f"{recipient}: where its mail goes cannot be told: {route.text}"
@@ -180,8 +197,14 @@ class Explainer:
         domains = [name for name in there if self._routes.key_of(name) == destination.key]
         backlog = await self._store.backlog(domains)
         by = None if other is None else other.destination.key
-        shape = explained(recipient, route, found, backlog, urgency, now, by)
+        is_own = [one.state is State.READY and one.urgency <= urgency for one in own]
+        shape = explained(recipient, route, found, backlog, urgency, now, by, sum(is_own))
         return shape | {"not_tried": await self._not_tried(recipient, urgency) or None}
+
+    async def _own(self, recipient: str) -> list[Delivery]:
+        """What is unfinished of this very address."""
+        wanted = Selector(recipient=mailbox_key(recipient), states=UNFINISHED)
+        return [row.delivery for row in await self._store.rows(wanted, OWN)]
 
     def why_now(
         self, domain: str, urgency: Urgency, sender: str = "", from_domain: str = ""
@@ -217,12 +240,12 @@ async def _tried(recipient: str, urgency: Urgency) -> str:
     return ""
 
 
-def _asked(params: dict[str, Any]) -> tuple[str, Urgency]:
-    """Raises Unknown that says what to write."""
+def _asked(params: dict[str, Any]) -> tuple[str, Urgency | None]:
+    """The address, and the class where one is named. Raises Unknown that says what to write."""
     given = str(params.get("recipient", "")).strip()
     try:
         address = parse(given if "@" in given else f"postmaster@{given}")
-        urgency = Urgency.of(str(params.get("class") or "transaksi"))
+        urgency = Urgency.of(str(params["class"])) if params.get("class") else None
     except (AddressError, ValueError) as error:
         raise Unknown(
             f"{given!r}: {error}" if isinstance(error, AddressError) else str(error)

@@ -107,6 +107,7 @@ def test_english_is_as_it_was_and_json_says_neither(site: Site, explained: Runni
     assert ": see `lpse-relay suppression show`" in out
     assert "now: nothing holds it" in out
     assert " an hour at most from now on" in out
+    assert "4 of its class or more urgent are ready there, 2 of them to this address" in out
     english = site.run("explain", "v1@gmail.com", "--json").json
     assert site.run("explain", "v1@gmail.com", "--lang", "id", "--json").json == english
     assert english["not_tried"].startswith("not tried: unknown_user since 20")

@@ -63,6 +63,19 @@ async def test_an_announcement_of_six_thousand_at_twenty_a_minute() -> None:
     assert (site["an_hour"], site["through_at"]) == (None, None)
 
 
+async def test_a_vendors_own_letter_is_not_before_itself_and_its_class_is_taken() -> None:
+    house = House()
+    await house.put(*(f"v{n}@gmail.com" for n in range(60)), urgency=Urgency.MASSAL)
+    await house.put("Vendor@gmail.com", urgency=Urgency.MENDESAK)
+    made = explainer(house)
+    told = await made.explain({"recipient": "vendor@gmail.com"}, "siti")
+    assert (told["class"], told["ahead"], told["own"], told["position"]) == ("mendesak", 1, 1, 2)
+    told = await made.explain({"recipient": "vendor@gmail.com", "class": "massal"}, "siti")
+    assert (told["class"], told["ahead"], told["own"], told["position"]) == ("massal", 61, 1, 62)
+    told = await made.explain({"recipient": "baru@gmail.com"}, "siti")
+    assert (told["class"], told["ahead"], told["own"], told["position"]) == ("massal", 61, 0, 62)
+
+
 async def test_a_full_day_is_no_pause_that_waits_for_resume() -> None:
     house = House()
     to = tuple(f"v{n}@gmail.com" for n in range(30))

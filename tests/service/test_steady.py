@@ -25,7 +25,7 @@ async def looked_at(house: House) -> None:
     await house.put("vendor@gmail.com")
     await house.ask("queue.ls")
     await house.ask("providers")
-    await house.ask("explain", recipient="vendor@gmail.com")
+    await house.ask("explain", recipient="vendor@gmail.com", **{"class": "transaksi"})
 
 
 async def test_no_letter_is_granted() -> None:
@@ -38,7 +38,9 @@ async def test_no_letter_is_granted() -> None:
     await looked_at(house)
     wait = asked(house, now)
     assert wait is not None and wait.until > began + MINUTE
-    told = (await house.ask("explain", recipient="vendor@gmail.com"))["limits"][0]
+    told = (await house.ask("explain", recipient="vendor@gmail.com", **{"class": "transaksi"}))[
+        "limits"
+    ][0]
     assert (told["used"], told["free_at"]) == (COUNT, iso(began + MINUTE + 1 + HOUR))
     assert asked(house, began + MINUTE + 1) is None
 
