@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import Final
 
 from relay.mail.instant import Instant
+from relay.mail.urgency import Urgency
 from relay.shaping import base, feedback, telling
 from relay.shaping.destination import Destination
 from relay.shaping.feedback import Mode, Standing
@@ -31,6 +32,12 @@ class Operating(Keeping):
     @abstractmethod
     def _connections(self, destination: Destination, now: Instant) -> int | None:
         """How many may be open; None: no limit."""
+
+    @abstractmethod
+    def _closed(
+        self, destination: Destination, now: Instant, urgency: Urgency, units: int
+    ) -> base.Wait | None:
+        """What its hours and its warm-up say."""
 
     def pause(self, destination: str, until: Instant | None, why: str, now: Instant) -> None:
         """See Shaping.pause."""
@@ -91,12 +98,13 @@ class Operating(Keeping):
         destination = self._known.get(key)
         if destination is not None:
             self._tick(destination, now)
-        connections, warmup = 0, None
+        connections, warmup, closed = 0, None, None
         if destination is not None:
             allowed = self._connections(destination, now)
             connections = UNLIMITED if allowed is None else allowed
             if destination.profile.warmup is not None:
                 warmup = self._warming_of(key).ahead(destination.profile.warmup, now)
+            closed = self._closed(destination, now, Urgency.TRANSAKSI, 1)
         return telling.standing(
             key,
             destination,
@@ -106,6 +114,7 @@ class Operating(Keeping):
             connections,
             self._open.get(key, 0),
             warmup,
+            closed.why if closed else "",
         )
 
 

@@ -77,19 +77,24 @@ def standing(
     connections: int,
     open_now: int,
     warmup: Ahead | None,
+    closed: str,
 ) -> base.Standing:
-    """A destination as `providers` shows it."""
+    """A destination as `providers` shows it. `closed`: what its hours and its warm-up say; a pause
+    says it instead, and a refusal that it is slow after."""
     limits = destination.profile.rates if destination else ()
     rate = _lower(a_minute(limits), learned, state)
     if state.mode in (Mode.PAUSED, Mode.PROBING):
         rate = 0.0
+    why = state.why if state.mode is not Mode.OK else ""
+    if not (why or closed) and state.is_new and rate is not None:
+        closed = slow(key, rate, state)
     until = None if state.by_hand or state.mode is not Mode.PAUSED else state.until
     return base.Standing(
         key,
         provider,
         state.mode.value,
         until,
-        state.why if state.mode is not Mode.OK else "",
+        why or closed,
         limits,
         rate,
         connections,

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant
+from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant, from_iso
+from relay.shaping import hours
 from relay.shaping.destination import Destination, Profile, Rate
 from relay.shaping.settings import PauseSettings
 from relay.shaping.shaper import Shaper
+from relay.shaping.warmup import Warmup
 from tests.shaping.house import (
     BLOCK,
     DOWN,
@@ -280,3 +282,26 @@ def test_a_slow_destination_counts_what_is_under_way() -> None:
     (shown,) = (s for s in made.standings(now) if s.key == "gmail")
     assert shown.rate_now is not None
     assert shown.rate_now < 60
+
+
+def test_why_it_takes_no_mail_now_is_shown_though_nothing_was_refused() -> None:
+    night = hours.parse("01:00-01:01 UTC")
+    rates = (Rate(20, timedelta(minutes=1)),)
+    made, at = Shaper(PauseSettings(), no_rates), from_iso("2026-01-05T12:00:00Z")
+    for name, profile in (
+        ("closed", Profile("closed", hours=night)),
+        ("new", Profile("new", rates=rates)),
+        ("warm", Profile("warm", warmup=Warmup(1, 1.4, 9))),
+    ):
+        to = Destination(name, profile, name)
+        made.peek(to, f"{name}.id", 1, at)
+        if name == "warm":
+            assert admit(made, at, to, "warm.id")
+    shown = {one.key: (one.state, one.why) for one in made.standings(at)}
+    assert shown == {
+        "closed": ("ok", "closed is sent to only at 01:00-01:01 UTC"),
+        "new": ("slow", "new is new to us: 5.0 a minute, rising as it bears them"),
+        "warm": ("ok", "the warm-up of warm: 1 on sending day 1"),
+    }
+    made.pause("closed", None, "siti", at)
+    assert {one.key: one.why for one in made.standings(at)}["closed"] == "siti"
