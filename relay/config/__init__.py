@@ -13,7 +13,7 @@ from relay.strict_yaml import Problem, SourceError
 
 if TYPE_CHECKING:
     from relay.config.blame import blamed
-    from relay.config.config import Config, load, needs_restart
+    from relay.config.config import Config, counts_anew, load, needs_restart
     from relay.config.limits import profiles_of
     from relay.config.places import locate
     from relay.config.shipped import shipped_classifier
@@ -25,6 +25,7 @@ __all__ = [
     "Problem",
     "SourceError",
     "blamed",
+    "counts_anew",
     "load",
     "locate",
     "needs_restart",
@@ -39,6 +40,7 @@ _HOMES: Final = {
     "Config": "config",
     "blamed": "blame",
     "load": "config",
+    "counts_anew": "config",
     "needs_restart": "config",
     "profiles_of": "limits",
     "locate": "places",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -16,10 +17,14 @@ from relay.config.settings import RelaySettings
 from relay.config.written import Written, classifier_of, read_what_stands
 from relay.mail.dkim import Key
 from relay.replies.classify import Classifier
+from relay.shaping.counting import KEPT
+from relay.shaping.limit_keys import EVERY
 from relay.shaping.profiles import Profiles
 from relay.shaping.reactions import Reaction
 from relay.strict_yaml import Problem, SourceError
 
+KEPT_FOR: Final = timedelta(milliseconds=KEPT)
+WORTH_A_WORD: Final = timedelta(hours=1)  # of a window
 LAB_HOSTNAME: Final = "relay.lab.invalid"
 RESTART: Final = (
     "listen",
@@ -109,6 +114,21 @@ def load(file: Path, state: Path | None = None) -> Config:
 def in_order(problems: Iterable[Problem], file: Path) -> list[Problem]:
     """As a reader of the files meets them, `relay.yaml` first."""
     return sorted(problems, key=lambda p: (p.file != str(file), p.file, p.line))
+
+
+def counts_anew(old: Config, new: Config) -> list[str]:
+    """The limits whose longest window knows, after a reload, less than all that was sent in it: a
+    sentence each."""
+    before, told = old.profiles.windows(), []
+    for key, window in new.profiles.windows().items():
+        known = before.get(key, timedelta())
+        if key in before and key != EVERY:
+            known = max(known, KEPT_FOR)
+        if window > known and window >= WORTH_A_WORD:
+            since = "now on" if known < KEPT_FOR else f"what was sent {known.days}d ago on"
+            name = "each other destination" if key == EVERY else key.removeprefix("@")
+            told.append(f"the longest window of {name} is new: it counts from {since}")
+    return told
 
 
 def needs_restart(old: Config, new: Config) -> list[str]:

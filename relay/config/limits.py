@@ -9,7 +9,7 @@ from relay.config import source
 from relay.config.settings import RelaySettings, SiteSettings
 from relay.config.shipped import profile_texts
 from relay.config.written import Read, Written
-from relay.shaping.limit_keys import ROUTES, SOURCE
+from relay.shaping.limit_keys import SOURCE, is_route
 from relay.shaping.profiles import Layer, Profiles, parse
 from relay.strict_yaml import Fields, Problem, SourceError, nearest
 from relay.transports.hop import parse_hop
@@ -55,7 +55,7 @@ def _no_routes(read: Read, written: Written) -> Iterator[Problem]:
         ways.append(read.settings.fallback_route.to)
     known = {url for way in ways if (url := _url(way))}
     for key, limit in written.settings.limits.items():
-        if key.startswith(ROUTES) and limit is not None and key not in known:
+        if is_route(key) and limit is not None and key not in known:
             url = _url(key)
             hint = f"write {url}" if url in known else nearest(key, sorted(known))
             if not known:

@@ -22,7 +22,7 @@ from typing import Any, Final, NoReturn
 
 from relay import __version__
 from relay.clock import SystemClock
-from relay.config import Config, SourceError, load, needs_restart
+from relay.config import Config, SourceError, counts_anew, load, needs_restart
 from relay.control import Command, ControlError
 from relay.control.server import ControlServer
 from relay.mail.events import Alert, Event
@@ -395,4 +395,4 @@ class Running:
         except StoreError as error:  # they go by the new ones a little later
             logger.error("claimed letters could not be given back at the reload: %s", error)
         self._compare_keys()
-        return needs_restart(self._started_with, new)
+        return [*needs_restart(self._started_with, new), *counts_anew(old, new)]

@@ -4,7 +4,9 @@ under-send.
 A block is one row in the store: so many units, counted from the last moment at which they may be
 spent. It holds what one second may bear at most, and one unit where the rate is slower. What is
 spent of it counts in the meter's windows at its own moment; what is left when its time is over is
-corrected in the store at leisure. After a restart every row counts as spent.
+corrected in the store at leisure. After a restart every row counts as spent. Rows of a limit that
+was written down stay for a day even where its windows are shorter, so that a longer one that a
+reload brings does not start at nothing.
 """
 
 from __future__ import annotations
@@ -39,11 +41,14 @@ class Aside:
 
     __slots__ = ("_asked", "_blocks", "_changed", "_current", "_span", "_valid", "_wanted", "key")
 
-    def __init__(self, key: str, rates: Sequence[Rate], rows: Iterable[Spent] = ()) -> None:
-        """`rows`: what the store kept; none of it can be spent any more."""
+    def __init__(
+        self, key: str, rates: Sequence[Rate], rows: Iterable[Spent] = (), kept: int = 0
+    ) -> None:
+        """`rows`: what the store kept; none of it can be spent any more. `kept`: milliseconds for
+        which rows stay at least, for a longer window that a reload may bring."""
         self.key = key
         self._blocks = [Block(row.at, row.units, row.units) for row in rows]
-        self._span = _longest(tuple(rates))
+        self._span = max(_longest(tuple(rates)), kept)
         self._current: Block | None = None
         self._asked: Block | None = None
         self._wanted = 0

@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from relay.mail.instant import Instant, millis
+from relay.mail.instant import DAY, Instant, millis
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.shaping.aside import LONGEST, Aside
 from relay.shaping.destination import Destination, Rate, Sum
+from relay.shaping.limit_keys import is_route
 from relay.shaping.settings import WIDEST
 from relay.shaping.windows import BACK, Meter
 
 DIALLED: Final = "connections:"  # and the destination: what a limit of new ones is kept under
+KEPT: Final = DAY  # how long what was sent of a limit is known at least, for a longer one to come
 LOOKED_AT: Final = 500  # meters in one round that are looked at for emptiness
 AHEAD: Final = (
     LONGEST + BACK
@@ -57,21 +59,23 @@ class Counting:
         profile, key = destination.profile, destination.key
         asked = []
         if profile.rates:
-            asked.append(self._of(key, profile.rates, profile.burst, profile.where))
+            asked.append(
+                self._of(key, profile.rates, profile.burst, profile.where, _kept(destination))
+            )
         for limit in self._within(domain):
-            asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where))
+            asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where, KEPT))
         for limit in self._sums:
             if limit.key == "total" or limit.key == f"source:{source}":
-                asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where))
+                asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where, KEPT))
         return asked
 
-    def _of(self, key: str, rates: tuple[Rate, ...], burst: int = 1, where: str = "") -> Counted:
+    def _of(self, key: str, rates: tuple[Rate, ...], burst: int, where: str, kept: int) -> Counted:
         found = self._counted.get(key)
         if found is None or found.meter.rates != rates or found.meter.burst != burst:
             rows = self._kept.pop(key, []) if found is None else found.aside.rows()
             meter = Meter(rates, burst)
             meter.load((row.at, row.units) for row in rows)
-            aside = Aside(key, rates, rows)
+            aside = Aside(key, rates, rows, kept)
             found = self._counted[key] = Counted(key, meter, aside)
         found.where = where
         return found
@@ -79,7 +83,9 @@ class Counting:
     def dialled(self, destination: Destination) -> list[Counted]:
         """The limit of new connections to it, if there is one."""
         rates, where = destination.profile.connection_rates, destination.profile.where
-        return [self._of(f"{DIALLED}{destination.key}", rates, where=where)] if rates else []
+        if not rates:
+            return []
+        return [self._of(f"{DIALLED}{destination.key}", rates, 1, where, _kept(destination))]
 
     def shown(
         self, destination: Destination, domain: str, source: str, now: Instant
@@ -173,6 +179,12 @@ class Counting:
                 moved = [Spent(key, row.at + by, row.units) for row in rows]
                 self._moved += [Spent(key, row.at, 0) for row in rows] + moved
                 self._kept[key] = moved
+
+
+def _kept(destination: Destination) -> int:
+    """Ten thousand sites that nobody wrote a limit for are not worth a day's rows."""
+    is_written = destination.provider is not None or is_route(destination.key)
+    return KEPT if is_written else 0
 
 
 def _tells_no_more(twin: Counted, own: Counted, now: Instant) -> bool:

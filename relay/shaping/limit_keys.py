@@ -27,6 +27,16 @@ def is_sum(key: str) -> bool:
     return key == TOTAL or of(key).startswith(SOURCE)
 
 
+def is_route(key: str) -> bool:
+    """True for a next hop's URL, as a limit's key or a destination's."""
+    return key.startswith(ROUTES)
+
+
+def is_inner(key: str) -> bool:
+    """True for a domain or a site: what is counted beside the destination that it is sent to."""
+    return key != EVERY and not is_sum(key) and not is_route(key)
+
+
 def of(key: str) -> str:
     """A limit's key in the one way in which it is known, however it is written."""
     if key == EVERY or "://" in key:
@@ -41,7 +51,7 @@ def of(key: str) -> str:
 
 def fault(key: str) -> Fault | None:
     """What is wrong with a limit's key, and what to write."""
-    if key in (EVERY, TOTAL) or key.startswith(ROUTES):
+    if key in (EVERY, TOTAL) or is_route(key):
         return None
     name = key.strip().lower()
     if name.startswith(SOURCE):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Final
 
 from pydantic import ValidationError
@@ -241,7 +242,7 @@ class Profiles:
         """What a domain's or a site's own key says: counted under that key wherever the domain's
         MX lead, so that a change of them gives nothing twice."""
         said, where = self._limits[key]
-        if not said.rate or key in self._by_domain:
+        if not said.rate or key in self._by_domain or not limit_keys.is_inner(key):
             return None
         name = key if key.startswith(MX) else f"@{key}"
         return Sum(name, said.rate, said.burst or 1, where)
@@ -251,6 +252,17 @@ class Profiles:
         known once `destination_of` was asked."""
         own, site = self._inner.get(domain), self._of_site.get(domain)
         return () if own is None and site is None else [s for s in (own, site) if s is not None]
+
+    def windows(self) -> Mapping[str, timedelta]:
+        """The longest window of each limit as it is counted: by provider, `@domain`, `mx:` …, and
+        `*` for each destination that has no other."""
+        limits = [*self._inner.values(), *self.sums()]
+        rates = {name: profile.rates for name, profile in self._profiles.items()}
+        routes = (self.route_destination(key) for key in self._limits if limit_keys.is_route(key))
+        rates |= {to.key: to.profile.rates for to in routes}
+        rates |= {limit.key: limit.rates for limit in limits}
+        rates[EVERY] = self._under(()).rates
+        return {key: max(rate.window for rate in own) for key, own in rates.items() if own}
 
     def sums(self) -> tuple[Sum, ...]:
         """The limits over several destinations: `total`, `source:ADDRESS`."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.config import SourceError, load, needs_restart, shipped_classifier
+from relay.config import SourceError, counts_anew, load, needs_restart, shipped_classifier
 from tests.config.files import GOOD, faults, loaded
 from tests.ingress import tls
 
@@ -49,6 +49,24 @@ def test_what_a_reload_cannot_take_is_said(tmp_path: Path) -> None:
     new = loaded(tmp_path, GOOD + "web: {listen: '127.0.0.1:1'}\nlimits: {gmail.com: 1/min}\n")
     assert needs_restart(old, new) == ["web changed: this needs a restart; the old value is kept"]
     assert needs_restart(old, old) == []
+
+
+def test_a_window_that_does_not_know_all_that_was_sent_in_it_is_told_of(tmp_path: Path) -> None:
+    before = "gmail.com: 20/min, a.id: 7/min, b.id: [1/min, 9/7d]"
+    after = "gmail.com: [20/min, 9/day], yahoo.com: 90/2d, a.id: 9/day, b.id: [1/min, 9/9d]"
+    route = GOOD + "routes: {x.id: 'smtp://h:25'}\n"
+    after += ", 'smtp://h:25': 8/h, total: 9/h"
+    old = loaded(tmp_path, f"{route}limits: {{{before}}}\n")
+    new = loaded(tmp_path, f"{route}limits: {{{after}, c.id: 5/h, d.id: 5/min, '*': 9/h}}\n")
+    assert [one.partition("the longest window of ")[2] for one in counts_anew(old, new)] == [
+        "yahoo is new: it counts from what was sent 1d ago on",
+        "smtp://h:25 is new: it counts from now on",
+        "b.id is new: it counts from what was sent 7d ago on",
+        "c.id is new: it counts from now on",
+        "total is new: it counts from now on",
+        "each other destination is new: it counts from now on",
+    ]
+    assert counts_anew(new, old) == counts_anew(old, old) == []
 
 
 def test_shipped_files_are_read_once() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Literal
 
@@ -12,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant, from_iso
+from relay.mail.spent import Spent
 from relay.shaping import hours
-from relay.shaping.destination import Destination, Profile, Rate
+from relay.shaping.destination import Destination, Profile, Rate, Sum
 from relay.shaping.settings import PauseSettings
 from relay.shaping.shaper import Shaper
 from relay.shaping.warmup import Warmup
@@ -207,6 +209,44 @@ def test_nothing_is_admitted_within_a_pause_and_it_always_ends(
                 last = now
     made.resume("gmail", "root", now)
     assert any(admit(made, now + wait) for wait in range(0, 4 * DAY, 10 * MINUTE))
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("key", ["gmail", "kampus.ac.id"])
+def test_a_longer_window_that_a_reload_brings_counts_what_was_sent_before(
+    key: str, is_restarted: bool
+) -> None:
+    short, long = Rate(20, timedelta(minutes=1)), Rate(100, timedelta(days=1))
+
+    def at(*rates: Rate) -> tuple[Destination, Callable[[str], Sequence[Sum]]]:
+        own = Sum("@kampus.ac.id", rates if key != "gmail" else (short,))
+        of_provider = rates if key == "gmail" else (Rate(1000, timedelta(minutes=1)),)
+        to = Destination("gmail", Profile("gmail", rates=of_provider), "gmail")
+        return to, lambda domain: (own,)
+
+    to, within = at(short)
+    made, now = Shaper(PauseSettings(), within, is_ramping=False), NOW
+    disk: dict[tuple[str, Instant], int] = {}
+
+    def sent(until: Instant) -> int:
+        nonlocal now
+        count = 0
+        while now < until:
+            now += 10 * SECOND
+            count += admit(made, now, to, "kampus.ac.id")
+            rows = [row for one in made._counting._counted.values() for row in one.aside.rows()]
+            disk.update({(row.key, row.at): row.units for row in rows})
+            disk.update({(row.key, row.at): row.units for row in made.corrections(now)})
+        return count
+
+    assert sent(NOW + 1000 * SECOND) == 100
+    to, within = at(short, long)
+    if is_restarted:
+        made = Shaper(PauseSettings(), within, is_ramping=False)
+        rows = [Spent(*row, units) for row, units in sorted(disk.items()) if units]
+        made.restore({}, now, rows)
+    made.use(PauseSettings(), within)
+    assert sent(NOW + 6 * HOUR) == 0
 
 
 def test_what_counts_nothing_any_more_is_given_up_here_and_in_the_store() -> None:
