@@ -75,9 +75,10 @@ ENGLISH: Final = Words(
     own=", {own} of them to this address",
     pace="{before}; {pace} from now on",
     most="{pace} an hour at most",
-    no_limit="no limit",
+    no_limit="as many as its connections carry (no limit holds them)",
     next_at="the next one there may go at {at}",
-    through_at="all that are ready will be through by {at}",
+    through_at="all that are ready will be through by {at}, if its connections keep up and nothing"
+    " is refused",
     until_resume="when they will be through nobody knows: it is paused until `resume`",
     heads=("limit", "of", "used", "free", "where"),
 )
@@ -101,9 +102,10 @@ INDONESIAN: Final = Words(
     own=", {own} di antaranya untuk alamat ini",
     pace="{before}; mulai sekarang {pace}",
     most="paling banyak {pace} per jam",
-    no_limit="tanpa batas",
+    no_limit="sebanyak yang dapat dibawa sambungannya (tidak dibatasi)",
     next_at="surat berikutnya ke sana boleh dikirim pada {at}",
-    through_at="semua surat yang siap akan selesai dikirim paling lambat {at}",
+    through_at="semua surat yang siap akan selesai dikirim paling lambat {at}, bila sambungannya"
+    " cukup cepat dan tidak ada yang ditolak",
     until_resume="belum diketahui kapan semuanya selesai dikirim: pengiriman dihentikan sementara"
     " sampai `resume`",
     heads=("batas", "milik", "terpakai", "tersedia", "sumber"),

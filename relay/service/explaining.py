@@ -25,6 +25,7 @@ from relay.shaping.destination import Destination
 from relay.store.base import Backlog, Depth, QueueRow, Selector
 from relay.transports.base import Route
 
+EVERYTHING: Final = "*"
 OWN: Final = 1_000  # of one address' letters are looked at
 UNFINISHED: Final = frozenset(state for state in State if not state.is_final)
 
@@ -189,6 +190,9 @@ class Explainer:
         found = by_the_wall(
             self._shaper.explain(destination, domain, steady, urgency), now - steady
         )
+        found = replace(found, why=found.why or self._full(destination))
+        if self._shaper.is_paused(EVERYTHING, steady):
+            found = self._stopped(found, steady)
         other = self._instead_of(destination) if urgency is Urgency.KRITIS else None
         if other is not None:
             found = replace(found, why=self._by_fallback(destination, other, domain))
@@ -218,7 +222,24 @@ class Explainer:
             return self._by_fallback(route.destination, other, domain)
         us = Identity("", from_domain, sending_domain(sender, self._return_domain()))
         wait = self._shaper.peek(route.destination, domain, 1, self._steady(), 0, urgency, us)
-        return wait.why if wait else ""
+        return wait.why if wait else self._full(route.destination)
+
+    def _stopped(self, found: Explained, steady: Instant) -> Explained:
+        """Where everything is paused, it is."""
+        until = next(
+            (one.paused_until for one in self._shaper.standings(steady) if one.key == EVERYTHING),
+            None,
+        )
+        is_short = until is not None and until < steady + HOUR
+        return replace(found, state="paused", an_hour=found.an_hour if is_short else 0)
+
+    def _full(self, to: Destination) -> str:
+        """What it waits for where all connections are open; empty: for none."""
+        now = self._steady()
+        if not self._shaper.is_full(to, now):
+            return ""
+        n = self._shaper.connections(to, now)
+        return f"{n} connections to {to.key} are open, as many as may be"
 
     def _by_fallback(self, own: Destination, other: Route, domain: str) -> str:
         """Which way it goes, or what it waits for there."""

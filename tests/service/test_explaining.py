@@ -9,7 +9,7 @@ import pytest
 
 from relay.control import ControlError
 from relay.mail.classification import Action, Category, Classification, Scope
-from relay.mail.instant import DAY, HOUR, MINUTE
+from relay.mail.instant import HOUR, MINUTE
 from relay.mail.strike import Cause
 from relay.mail.urgency import Urgency
 from relay.service.explaining import Explainer
@@ -61,34 +61,6 @@ async def test_an_announcement_of_six_thousand_at_twenty_a_minute() -> None:
     site = await made.explain({"recipient": "dinas.example.go.id"}, "siti")
     assert "belong to no one provider" in site["because"]
     assert (site["an_hour"], site["through_at"]) == (None, None)
-
-
-async def test_a_vendors_own_letter_is_not_before_itself_and_its_class_is_taken() -> None:
-    house = House()
-    await house.put(*(f"v{n}@gmail.com" for n in range(60)), urgency=Urgency.MASSAL)
-    await house.put("Vendor@gmail.com", urgency=Urgency.MENDESAK)
-    made = explainer(house)
-    told = await made.explain({"recipient": "vendor@gmail.com"}, "siti")
-    assert (told["class"], told["ahead"], told["own"], told["position"]) == ("mendesak", 1, 1, 2)
-    told = await made.explain({"recipient": "vendor@gmail.com", "class": "massal"}, "siti")
-    assert (told["class"], told["ahead"], told["own"], told["position"]) == ("massal", 61, 1, 62)
-    told = await made.explain({"recipient": "baru@gmail.com"}, "siti")
-    assert (told["class"], told["ahead"], told["own"], told["position"]) == ("massal", 61, 0, 62)
-
-
-async def test_a_full_day_is_no_pause_that_waits_for_resume() -> None:
-    house = House()
-    to = tuple(f"v{n}@gmail.com" for n in range(30))
-    await house.put(*to)
-    now = house.steady()
-    for n in range(1500):
-        at = now - DAY + HOUR // 2 + n * 3100
-        while house.shaper.admit(GMAIL, "gmail.com", 1, at) is SHORT:
-            house.shaper.set_aside(house.shaper.setting_aside(at), at)
-    told = await explainer(house).explain({"recipient": "a@gmail.com"}, "siti")
-    assert told["why"] == "the limit of gmail: 1500/day"
-    assert _at(told["next_at"]) - house.clock.at == HOUR // 2 + 1
-    assert told["through_at"] is not None
 
 
 def _at(moment: str) -> int:
