@@ -103,6 +103,21 @@ def _way(answer: dict[str, Any], words: Words) -> list[str]:
         lines.append(words.learned.format_map(said))
     if answer["not_tried"]:
         lines.append(words.not_tried.format_map(said))
+    return lines + _besides(answer["besides"], words)
+
+
+def _besides(besides: dict[str, Any], words: Words) -> list[str]:
+    """What binds there and is no rate: those have their table."""
+    lines, warmup = [], besides["warmup"]
+    if besides["hours"]:
+        lines.append(words.hours.format_map(besides))
+    if warmup is not None:
+        frozen = words.frozen if warmup["is_frozen"] else ""
+        lines.append(words.warmup.format_map(warmup | {"frozen": frozen}))
+    if besides["messages_per_connection"]:
+        lines.append(words.per_connection.format_map(besides))
+    if besides["connection_rate"]:
+        lines.append(words.dials.format(rates=", ".join(besides["connection_rate"])))
     return lines
 
 

@@ -22,6 +22,11 @@ class Words:
     by_one: str
     by_many: str
     learned: str
+    hours: str
+    warmup: str
+    frozen: str
+    per_connection: str
+    dials: str
     not_tried: str
     now: str
     free_now: str
@@ -61,6 +66,11 @@ ENGLISH: Final = Words(
     by_many="by {hosts}, TLS {tls}, up to {connections} connections; it is {state}",
     learned="learned: {learned_a_minute:.1f} a minute, below {borne_a_minute:.1f} that it bore"
     " before it refused",
+    hours="it is sent to only at {hours}",
+    warmup="warm-up: on sending day {day} {sent} of {a_day} are used{frozen}",
+    frozen=", and it was refused: the next day is no larger",
+    per_connection="at most {messages_per_connection} letters to a connection",
+    dials="at most {rates} new connections",
     not_tried="{not_tried}: see `lpse-relay suppression show`",
     now="now: {why}",
     free_now="now",
@@ -88,6 +98,11 @@ INDONESIAN: Final = Words(
     by_many="lewat {hosts}, TLS {tls}, paling banyak {connections} sambungan; keadaannya: {state}",
     learned="hasil pengamatan: {learned_a_minute:.1f} per menit, di bawah {borne_a_minute:.1f} yang"
     " diterima sebelum menolak",
+    hours="hanya dikirimi pada jam {hours}",
+    warmup="pemanasan alamat: pada hari kirim ke-{day} terpakai {sent} dari {a_day}{frozen}",
+    frozen=", dan ada penolakan: jatah hari berikutnya tidak bertambah",
+    per_connection="paling banyak {messages_per_connection} surat tiap sambungan",
+    dials="paling banyak {rates} sambungan baru",
     not_tried="{not_tried}: lihat `lpse-relay suppression show`",
     now="sekarang: {why}",
     free_now="sekarang",

@@ -21,7 +21,7 @@ from relay.scheduler.deadlines import by_the_wall, through_at
 from relay.service.selecting import mailbox_key
 from relay.service.shapes import moment
 from relay.shaping.base import Bound, Explained, Identity, Shaping
-from relay.shaping.destination import Destination
+from relay.shaping.destination import Destination, Profile
 from relay.store.base import Backlog, Depth, QueueRow, Selector
 from relay.transports.base import Route
 
@@ -61,6 +61,7 @@ def explained(
         "why": found.why,
         "fallback_route": fallback,
         "limits": [_bound(bound) for bound in found.bounds],
+        "besides": _besides(route.destination.profile, found),
         "learned_a_minute": found.learned,
         "borne_a_minute": found.ceiling,
         "connections": found.connections,
@@ -99,6 +100,27 @@ def _because(route: Route, found: Explained) -> str:
     if found.provider is not None:
         return f"all its MX hosts belong to {found.provider}: {hosts}"
     return f"its MX hosts belong to no one provider: {hosts}"
+
+
+def _besides(profile: Profile, found: Explained) -> dict[str, Any]:
+    """What binds there and is no rate; None or empty: no such limit, or not of that class."""
+    ahead = found.warmup
+    warmup = None
+    if ahead is not None:
+        warmup = {
+            "day": ahead.day + 1,
+            "a_day": ahead.plan.of_day(ahead.day),
+            "sent": ahead.sent,
+            "ends_at": moment(ahead.ends_at),
+            "is_frozen": ahead.is_frozen,
+        }
+    return {
+        "hours": None if found.hours is None else str(found.hours),
+        "warmup": warmup,
+        "connections": profile.connections,
+        "connection_rate": [str(rate) for rate in profile.connection_rates],
+        "messages_per_connection": profile.messages_per_connection,
+    }
 
 
 def _bound(bound: Bound) -> dict[str, Any]:

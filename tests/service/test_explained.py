@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from relay.cli.explain import _besides
+from relay.cli.explain_words import ENGLISH
 from relay.mail.instant import DAY, HOUR, from_iso
 from relay.mail.urgency import Urgency
-from relay.service.explaining import Explainer
+from relay.service.explaining import Explainer, explained
 from relay.service.indonesian import in_indonesian
+from relay.shaping import hours
 from relay.shaping.base import SHORT
+from relay.shaping.destination import Destination, Profile, Rate
+from relay.shaping.warmup import Warmup
+from relay.transports.base import Host, Route
 from tests.service.house import GMAIL, SITE, Destinations, House
+from tests.shaping.house import BLOCK
 
 
 def explainer(house: House) -> Explainer:
@@ -72,3 +81,47 @@ async def test_a_full_day_is_no_pause_that_waits_for_resume() -> None:
     assert told["why"] == "the limit of gmail: 1500/day"
     assert from_iso(told["next_at"]) - house.clock.at == HOUR // 2 + 1
     assert told["through_at"] is not None
+
+
+async def test_what_binds_and_is_no_rate_is_told_too() -> None:
+    house = House()
+    plan, night = Warmup(50, 1.4, 90), hours.parse("06:00-22:00 WIB")
+    limit = Profile(
+        "dinas",
+        hours=night,
+        warmup=plan,
+        connections=3,
+        messages_per_connection=7,
+        connection_rates=(Rate(30, timedelta(minutes=1)),),
+    )
+    to = Destination("dinas", limit)
+    route = Route(to, (Host("mx.dinas.go.id", 25),))
+    at = from_iso("2026-01-05T03:00:00Z")
+    assert house.shaper.admit(to, "dinas.go.id", 1, at) is None
+    house.shaper.feedback(to, BLOCK, "550 5.7.1 blocked", at)
+    found = house.shaper.explain(to, "dinas.go.id", at, Urgency.MASSAL)
+    told = explained("a@dinas.go.id", route, found, [], Urgency.MASSAL, at)["besides"]
+    assert told == {
+        "hours": "06:00-22:00 WIB",
+        "warmup": {
+            "day": 1,
+            "a_day": 50,
+            "sent": 1,
+            "ends_at": "2026-01-06T03:00:00.000Z",
+            "is_frozen": True,
+        },
+        "connections": 3,
+        "connection_rate": ["30/min"],
+        "messages_per_connection": 7,
+    }
+    assert _besides(told, ENGLISH) == [
+        "it is sent to only at 06:00-22:00 WIB",
+        "warm-up: on sending day 1 1 of 50 are used, and it was refused: the next day is no larger",
+        "at most 7 letters to a connection",
+        "at most 30/min new connections",
+    ]
+    urgent = house.shaper.explain(to, "dinas.go.id", at, Urgency.KRITIS)
+    told = explained("a@dinas.go.id", route, urgent, [], Urgency.KRITIS, at)["besides"]
+    assert (told["hours"], told["warmup"]) == (None, None)
+    told |= {"messages_per_connection": None, "connection_rate": []}
+    assert _besides(told, ENGLISH) == []
