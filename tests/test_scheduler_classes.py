@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -275,5 +276,34 @@ def test_of_two_connections_one_is_never_massals_in_its_turn() -> None:
             await asyncio.sleep(600)
             assert most == 1
             assert sum(d.urgency is Urgency.MASSAL for _, d in h.transport.written) >= 6
+
+    run(main)
+
+
+def test_the_hours_of_a_domain_at_a_provider_hold_its_letters_and_no_kritis(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(MX, "kampus.ac.id", MX["gmail.com"])
+
+    async def main(clock: VirtualClock) -> None:
+        opens = datetime.fromtimestamp(clock.now() / 1000, UTC) + timedelta(hours=10)  # 3 h, in WIB
+        said = {"hours": f"{opens:%H:%M}-{opens + timedelta(hours=1):%H:%M} WIB"}
+        book = profiles(kampus_ac_id=LimitSettings.model_validate(said))
+        async with house(clock, accept, book=book) as h:
+            for _ in range(5):
+                await h.put("v@kampus.ac.id", urgency=Urgency.MASSAL)
+            await asyncio.sleep(60)
+            assert h.written() == []
+            await h.put("v@gmail.com")
+            await asyncio.sleep(5)
+            assert len(h.written("gmail.com")) == 1
+            begins = clock.now()
+            await h.put("v@kampus.ac.id", urgency=Urgency.KRITIS)
+            h.scheduler.nudge()
+            await asyncio.sleep(60)
+            (written,) = h.written("kampus.ac.id")
+            assert written - begins <= 8 * SECOND
+            await asyncio.sleep(3 * 3600)
+            assert len(h.written("kampus.ac.id")) == 6
 
     run(main)

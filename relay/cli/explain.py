@@ -103,7 +103,8 @@ def _way(answer: dict[str, Any], words: Words) -> list[str]:
         lines.append(words.learned.format_map(said))
     if answer["not_tried"]:
         lines.append(words.not_tried.format_map(said))
-    return lines + _besides(answer["besides"], words)
+    idle = [words.spoken(one) for one in answer["idle"]]
+    return [*lines, *_besides(answer["besides"], words), *idle]
 
 
 def _besides(besides: dict[str, Any], words: Words) -> list[str]:

@@ -158,7 +158,7 @@ class Lanes:
             if wait.domain is None:
                 self._later(lane, wait.until)
                 return False
-            lane.shut_until(first.domain, max(wait.until, now + 1))
+            lane.shut_until(first.domain, max(wait.looked_at(now), now + 1))
         if (lane.shut or only_new) and lane.claiming is None and lane.open_domains(now):
             return True  # what is leased waits for its own limits, or was refused: claim others
         if lane.shut:

@@ -62,6 +62,7 @@ def explained(
         "fallback_route": fallback,
         "limits": [_bound(bound) for bound in found.bounds],
         "besides": _besides(route.destination.profile, found),
+        "idle": list(found.idle),
         "learned_a_minute": found.learned,
         "borne_a_minute": found.ceiling,
         "connections": found.connections,

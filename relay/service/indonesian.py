@@ -63,6 +63,10 @@ _INDONESIAN: Final = tuple(
             r"its MX hosts belong to no one provider: (.*)",
             r"server MX-nya bukan milik satu penyedia: \1",
         ),
+        (
+            r"not in force: (.*) of (\S+) \((.*)\), for its mail goes to (\S+)",
+            r"tidak berlaku: \1 untuk \2 (\3), karena suratnya dikirim ke \4",
+        ),
         # Of what came of an attempt, and of a letter's end; what was said last stands in them.
         (r"its time was over: (.*); last: (.*)", r"waktunya habis: ~1; terakhir: ~2"),
         (r"its time was over; last: (.*)", r"waktunya habis; terakhir: ~1"),
@@ -70,6 +74,10 @@ _INDONESIAN: Final = tuple(
         (r"its time was over", r"waktunya habis"),
         (r"it was held: (.*)", r"surat ini ditahan: ~1"),
         (r"it was held", r"surat ini ditahan"),
+        (
+            r"another letter to this address was told to wait; (.*)",
+            r"surat lain ke alamat ini diminta menunggu; ~1",
+        ),
         (
             r"the address took a letter within 30 days: asked again a day after its refusal; (.*)",
             r"alamat ini menerima surat dalam 30 hari terakhir, jadi dicoba lagi sehari setelah"

@@ -15,12 +15,14 @@ from typing import Final, Literal, Protocol
 
 from relay.mail.classification import Classification
 from relay.mail.events import Event
-from relay.mail.instant import Instant
+from relay.mail.instant import SECOND, Instant
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.shaping.destination import Destination, Rate
 from relay.shaping.hours import Hours
 from relay.shaping.warmup import Ahead
+
+SOON: Final = 5 * SECOND
 
 
 class Reason(StrEnum):
@@ -48,6 +50,11 @@ class Wait:
     domain: str | None = None
     reason: Reason = Reason.LIMIT
     name: str | None = None
+
+    def looked_at(self, now: Instant) -> Instant:
+        """When a domain that waits is asked for again: its hours hold no kritis, and one may come
+        meanwhile."""
+        return min(self.until, now + SOON) if self.reason is Reason.HOURS else self.until
 
 
 class Short(Enum):
@@ -122,6 +129,7 @@ class Explained:
     hours: Hours | None = None  # when that class goes there; None: always
     warmup: Ahead | None = None  # what holds that class besides; None: nothing does
     start: Start | None = None  # None: it has begun long ago
+    idle: tuple[str, ...] = ()  # what is written for the domain and does nothing there
 
 
 @dataclass(frozen=True, slots=True)

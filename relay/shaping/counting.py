@@ -63,7 +63,8 @@ class Counting:
                 self._of(key, profile.rates, profile.burst, profile.where, _kept(destination))
             )
         for limit in self._within(domain):
-            asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where, KEPT))
+            if limit.rates:
+                asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where, KEPT))
         for limit in self._sums:
             if limit.key == "total" or limit.key == f"source:{source}":
                 asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where, KEPT))
@@ -79,6 +80,11 @@ class Counting:
             found = self._counted[key] = Counted(key, meter, aside)
         found.where = where
         return found
+
+    def inside(self, destination: Destination, domain: str) -> list[Sum]:
+        """What is said of that domain or of its site, where the destination is not just that."""
+        own = (f"@{destination.key}", f"mx:{destination.key}")
+        return [limit for limit in self._within(domain) if limit.key not in own]
 
     def dialled(self, destination: Destination) -> list[Counted]:
         """The limit of new connections to it, if there is one."""

@@ -60,12 +60,15 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """A limit over several destinations: all that is sent, or all from one address of ours."""
+    """A limit that is no destination's own: over several (all that is sent, all from one address of
+    ours), or of a domain or site inside whatever it is sent to."""
 
-    key: str  # total, source:203.0.113.7
+    key: str  # total, source:203.0.113.7, @dinas.example.go.id, mx:mx1.example.go.id
     rates: tuple[Rate, ...]
     burst: int = 1
     where: str = ""
+    hours: Hours | None = None  # of a domain or site: when it is sent to, besides
+    idle: tuple[str, ...] = ()  # what it says besides, which only counts at MX hosts of its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ profile), the URL of a route, `total` (all that is sent, as a sum) or `source:AD
 address of ours). `null`, for a key or for one word of it, unsets what the layers below said of it;
 what is shipped stays. Under `providers` it lifts what is shipped, too.
 
-Provider, site and domain lie inside one another. What belongs to the way there (connections, hours,
-pauses) is the outermost's that is known; a rate further in is counted besides, so that each limit
-holds to the letter whatever the others say, and whatever DNS says tomorrow.
+Provider, site and domain lie inside one another. What belongs to the way there (connections,
+warm-up, pauses) is the outermost's that is known; a rate further in is counted besides, and hours
+further in hold besides, so that each holds to the letter whatever the others say, and whatever DNS
+says tomorrow. What a domain says of the way to a provider's MX is idle there, and explained so.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from relay.strict_yaml import Problem, Reader, SourceError, nearest, plain
 
 DEFAULT: Final = "default"
 _SAYS: Final = tuple(LimitSettings.model_fields)
+# What a limit says of the way there: at a provider the provider's own counts.
+_OF_THE_WAY: Final = ("connections", "connection_rate", "messages_per_connection", "warmup")
 _FIELDS: Final = {  # of a profile, where it calls them otherwise
     "pipelining": "is_pipelining",
     "rate": "rates",
@@ -98,15 +101,20 @@ def _plan(said: WarmupSettings | None) -> Warmup | None:
 
 def _lowered(base: Profile, said: LimitSettings) -> Profile:
     """What `*` does to a provider: it may lower, never raise."""
-    extra = tuple(rate for rate in said.rate or () if rate not in base.rates)
     return replace(
         base,
-        rates=base.rates + extra,
+        rates=_both(base.rates, said.rate),
+        burst=min(base.burst, said.burst or base.burst),
+        connection_rates=_both(base.connection_rates, said.connection_rate),
         connections=_least(base.connections, said.connections),
         messages_per_connection=_least(base.messages_per_connection, said.messages_per_connection),
         hours=base.hours or said.hours,
         warmup=base.warmup or _plan(said.warmup),
     )
+
+
+def _both(rates: tuple[Rate, ...], said: tuple[Rate, ...] | None) -> tuple[Rate, ...]:
+    return rates + tuple(rate for rate in said or () if rate not in rates)
 
 
 def _least(one: int | None, other: int | None) -> int | None:
@@ -242,10 +250,13 @@ class Profiles:
         """What a domain's or a site's own key says: counted under that key wherever the domain's
         MX lead, so that a change of them gives nothing twice."""
         said, where = self._limits[key]
-        if not said.rate or key in self._by_domain or not limit_keys.is_inner(key):
+        if key in self._by_domain or not limit_keys.is_inner(key):
             return None
         name = key if key.startswith(MX) else f"@{key}"
-        return Sum(name, said.rate, said.burst or 1, where)
+        idle = tuple(word for word in _OF_THE_WAY if getattr(said, word) is not None)
+        if not (said.rate or said.hours or idle):
+            return None
+        return Sum(name, said.rate or (), said.burst or 1, where, said.hours, idle)
 
     def within(self, domain: str) -> Sequence[Sum]:
         """What a domain's letters meet wherever they go: its own limit, and its site's. A site is

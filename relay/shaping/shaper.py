@@ -130,8 +130,10 @@ class Shaper(Waiting):
         identity: Identity = NOBODY,
     ) -> Wait | None:
         """See Shaping.peek."""
-        wait = self._stopped(destination, now, identity) or self._closed(
-            destination, now, urgency, units + ahead
+        wait = (
+            self._stopped(destination, now, identity)
+            or self._closed(destination, now, urgency, units + ahead)
+            or self._closed_inside(destination, domain, now, urgency)
         )
         if wait is not None:
             return wait
@@ -377,4 +379,6 @@ class Shaper(Waiting):
             now,
             urgency,
         )
-        return replace(told, shut=self._shut(destination, now))
+        inside = self._counting.inside(destination, domain)
+        idle = tuple(telling.idle(one, destination.key) for one in inside if one.idle)
+        return replace(told, shut=self._shut(destination, now), idle=idle)

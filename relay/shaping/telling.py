@@ -11,7 +11,7 @@ from relay.mail.urgency import Urgency
 from relay.shaping import base
 from relay.shaping.base import Bound, Explained, Start, Wait
 from relay.shaping.counting import Counted
-from relay.shaping.destination import Destination, Rate
+from relay.shaping.destination import Destination, Rate, Sum
 from relay.shaping.feedback import RAMP, RAMP_STEP, Mode, Standing
 from relay.shaping.learned import Learned
 from relay.shaping.meaning import Kind
@@ -66,6 +66,12 @@ def blocked(key: str, state: Standing) -> str:
 def frozen(key: str, state: Standing) -> str:
     """Its warm-up stands still."""
     return f"the warm-up at {key} is frozen for this sending day: {state.why}"
+
+
+def idle(limit: Sum, key: str) -> str:
+    """What a limit of a domain says of a way that is not its own."""
+    name, words = limit.key.removeprefix("@"), ", ".join(limit.idle)
+    return f"not in force: {words} of {name} ({limit.where}), for its mail goes to {key}"
 
 
 def standing(

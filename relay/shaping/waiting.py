@@ -106,6 +106,18 @@ class Waiting(Stopping):
                 return Wait(at, why, reason=Reason.WARM_UP)
         return None
 
+    def _closed_inside(
+        self, destination: Destination, domain: str, now: Instant, urgency: Urgency
+    ) -> Wait | None:
+        """The hours of a domain, or of its site, inside what it is sent to."""
+        for limit in self._counting.inside(destination, domain):
+            if limit.hours is not None and urgency is not Urgency.KRITIS:
+                at = limit.hours.open_at(now)
+                if at > now:
+                    why = f"{limit.key.removeprefix('@')} is sent to only at {limit.hours}"
+                    return Wait(at, why, domain, Reason.HOURS)
+        return None
+
     def _learned_wait(
         self, destination: Destination, units: int, now: Instant, ahead: int
     ) -> Wait | None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from relay.cli.explain import _besides
-from relay.cli.explain_words import ENGLISH
+from relay.cli.explain import _besides, _way
+from relay.cli.explain_words import ENGLISH, SPOKEN
 from relay.mail.instant import DAY, HOUR, from_iso
 from relay.mail.urgency import Urgency
+from relay.scheduler.recipients import LIMITED
 from relay.service.explaining import Explainer, explained
 from relay.service.indonesian import in_indonesian
 from relay.shaping import hours
-from relay.shaping.base import SHORT
+from relay.shaping.base import SHORT, Explained
 from relay.shaping.destination import Destination, Profile, Rate
 from relay.shaping.warmup import Warmup
 from relay.transports.base import Host, Route
@@ -125,3 +126,22 @@ async def test_what_binds_and_is_no_rate_is_told_too() -> None:
     assert (told["hours"], told["warmup"]) == (None, None)
     told |= {"messages_per_connection": None, "connection_rate": []}
     assert _besides(told, ENGLISH) == []
+
+
+def test_what_is_not_in_force_has_a_line_in_both_languages() -> None:
+    idle = "not in force: connections, warmup of a.go.id (relay.yaml:2), for its mail goes to gmail"
+    found = Explained("gmail", "gmail", "ok", "", (), None, None, None, None, 2, idle=(idle,))
+    route = Route(GMAIL, (Host("mx", 25),))
+    answer = explained("v@a.go.id", route, found, [], Urgency.MASSAL, 0) | {"not_tried": ""}
+    assert answer["idle"] == [idle]
+    assert _way(answer, ENGLISH)[-1] == idle
+    assert _way(answer, SPOKEN["id"])[-1] == (
+        "tidak berlaku: connections, warmup untuk a.go.id (relay.yaml:2), karena suratnya dikirim"
+        " ke gmail"
+    )
+
+
+def test_a_letter_that_waits_for_its_address_says_so_in_indonesian() -> None:
+    assert in_indonesian(f"{LIMITED}; 450 4.2.1 too quickly") == (
+        "surat lain ke alamat ini diminta menunggu; 450 4.2.1 too quickly"
+    )

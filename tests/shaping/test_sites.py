@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from relay.mail.instant import HOUR, MINUTE, SECOND
+from relay.mail.instant import HOUR, MINUTE, SECOND, from_iso
 from relay.mail.urgency import Urgency
-from relay.shaping.base import SHORT
+from relay.shaping.base import SHORT, Reason
 from relay.shaping.destination import Destination, site_key
 from relay.shaping.profiles import Layer, Profiles
 from relay.shaping.settings import LimitSettings, PauseSettings, limit
@@ -142,10 +142,62 @@ def test_a_domain_that_moves_leaves_its_site_s_limit() -> None:
         assert [limit.key for limit in profiles.within("a.go.id")] == names
 
 
-def test_without_a_rate_a_site_at_a_provider_adds_nothing() -> None:
+def test_without_a_rate_a_site_at_a_provider_is_not_counted() -> None:
     profiles = book({f"mx:{TENANT[0]}": {"connections": 1}})
-    profiles.destination_of("a.go.id", TENANT)
-    assert not profiles.within("a.go.id")
+    to = profiles.destination_of("a.go.id", TENANT)
+    shaper = shaper_of(profiles)
+    assert admitted(shaper, to, "a.go.id", NOW)
+    assert set(shaper._counting._counted) == {"m365"}
+
+
+def test_what_is_said_of_a_way_that_is_a_provider_s_is_told_to_be_idle() -> None:
+    said = {
+        "a.go.id": {
+            "connections": 1,
+            "connection_rate": "1/min",
+            "messages_per_connection": 1,
+            "warmup": {"start": "5/day", "end": "9/day"},
+        },
+        f"mx:{TENANT[0]}": {"rate": "9/min", "connections": 1},
+    }
+    profiles = book(said)
+    shaper = shaper_of(profiles)
+    to = profiles.destination_of("a.go.id", TENANT)
+    assert shaper.explain(to, "a.go.id", NOW, Urgency.TRANSAKSI).idle == (
+        "not in force: connections, connection_rate, messages_per_connection, warmup of a.go.id "
+        "(relay.yaml:2), for its mail goes to m365",
+        f"not in force: connections of mx:{TENANT[0]} (relay.yaml:3), for its mail goes to m365",
+    )
+    own = profiles.destination_of("a.go.id", ONE)
+    assert own.profile.connections == 1
+    assert shaper.explain(own, "a.go.id", NOW, Urgency.TRANSAKSI).idle == ()
+
+
+def test_the_hours_of_a_domain_hold_inside_its_provider_and_never_hold_kritis() -> None:
+    now = from_iso("2026-11-30T13:00:00Z")  # 20:00 WIB
+    profiles = book(
+        {
+            "a.go.id": {"hours": "07:00-15:00 WIB"},
+            f"mx:{TENANT[0]}": {"hours": "06:00-22:00 WIB"},
+        }
+    )
+    to = profiles.destination_of("a.go.id", TENANT)
+    shaper = shaper_of(profiles)
+    wait = shaper.peek(to, "a.go.id", 1, now, urgency=Urgency.MENDESAK)
+    assert wait is not None
+    assert (wait.why, wait.domain) == ("a.go.id is sent to only at 07:00-15:00 WIB", "a.go.id")
+    assert (wait.reason, wait.until) == (Reason.HOURS, now + 11 * HOUR)
+    assert wait.looked_at(now) == now + 5 * SECOND  # a kritis letter may have come
+    assert shaper.peek(to, "a.go.id", 1, now, urgency=Urgency.KRITIS) is None
+    assert shaper.peek(to, "b.go.id", 1, now) is None
+    assert shaper.peek(to, "a.go.id", 1, now + 11 * HOUR) is None
+
+
+def test_every_destination_by_itself_lowers_bursts_and_new_connections_of_providers() -> None:
+    lowered = book({"*": {"burst": 3, "connection_rate": "9/min"}, "yahoo.com": {"burst": 7}})
+    assert lowered.items()["gmail"].burst == 1, "it never raises"
+    assert [str(rate) for rate in lowered.items()["gmail"].connection_rates] == ["9/min"]
+    assert lowered.items()["yahoo"].burst == 7
 
 
 @pytest.mark.parametrize("key", ["a.go.id", f"mx:{TENANT[0]}"])
