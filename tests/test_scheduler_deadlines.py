@@ -32,13 +32,12 @@ MASSAL, KRITIS, MENDESAK = Urgency.MASSAL, Urgency.KRITIS, Urgency.MENDESAK
 
 
 def explained(
-    pace: int | None = None,
+    pace: float | None = None,
     *bounds: tuple[int, timedelta, int],
-    learned: float | None = None,
     next_at: Instant | None = NOW,
 ) -> Explained:
     made = tuple(Bound("gmail", Rate(count, span), "", used, None) for count, span, used in bounds)
-    told = Explained("gmail", "gmail", "ok", "", made, learned, None, next_at, None, 1)
+    told = Explained("gmail", "gmail", "ok", "", made, None, None, next_at, None, 1)
     return replace(told, pace=pace)
 
 
@@ -49,14 +48,14 @@ A_MINUTE, AN_HOUR, A_DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(d
     ("said", "count", "expected"),
     [
         (explained(), 10**6, 0),  # no limit
-        (explained(learned=1e-300), 1, 3650 * DAY),
+        (explained(1e-300), 1, 3650 * DAY),
         (explained(1200), 6000, 5 * HOUR),
         (explained(1200, next_at=NOW + HOUR), 6000, 6 * HOUR),  # a pause comes first
         (explained(1200, next_at=None), 6000, 5 * HOUR),
         (explained(0, next_at=NOW + 2 * HOUR), 6000, 2 * HOUR),  # paused, and no limit known
         (explained(1200, (20, A_MINUTE, 20)), 6000, 5 * HOUR),
         (explained(1080, (20, A_MINUTE, 20)), 5400, 5 * HOUR),  # a tenth is closed to massal
-        (explained(1200, learned=10.0), 6000, 10 * HOUR),  # slower for hours on end
+        (explained(600, (20, A_MINUTE, 20)), 6000, 10 * HOUR),  # slower for hours on end
         # Of 1500 a day none are used: the first 1500 in an hour and a quarter, 4500 in three days.
         (explained(1200, (20, A_MINUTE, 0), (1500, A_DAY, 0)), 6000, 3 * DAY),
         (explained(1200, (20, A_MINUTE, 0), (1500, A_DAY, 0)), 1200, HOUR),
@@ -146,8 +145,7 @@ ENDS = st.none() | st.integers(NOW - HOUR, NOW + DAY)
 @given(
     st.integers(0, 10**5),
     st.integers(0, 10**4),
-    st.none() | st.integers(0, 10**4),
-    st.none() | st.floats(0, 100),
+    st.none() | st.integers(0, 10**4) | st.floats(0, 6000),
     st.lists(
         st.tuples(st.integers(1, 5000), st.sampled_from([A_MINUTE, AN_HOUR, A_DAY]), st.just(7)),
         max_size=3,
@@ -159,14 +157,13 @@ ENDS = st.none() | st.integers(NOW - HOUR, NOW + DAY)
 def test_more_letters_are_never_through_earlier(
     count: int,
     more: int,
-    pace: int | None,
-    learned: float | None,
+    pace: float | None,
     bounds: list[tuple[int, timedelta, int]],
     written: str | None,
     warmup: Ahead | None,
     start: Start | None,
 ) -> None:
-    said = explained(pace, *bounds, learned=learned)
+    said = explained(pace, *bounds)
     opened = None if written is None else hours.parse(written)
     said = replace(said, hours=opened, warmup=warmup, start=start)
     assert NOW <= through_at(said, count, NOW) <= through_at(said, count + more, NOW)

@@ -90,8 +90,6 @@ def _hourly(explained: Explained) -> float | None:
         for bound in explained.bounds
         if millis(bound.rate.window) <= HOUR
     ]
-    if explained.learned is not None:
-        rates.append(explained.learned * 60)
     if explained.pace is not None:
         rates.append(explained.pace)
     return min((rate for rate in rates if rate > 0), default=None)

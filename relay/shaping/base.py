@@ -149,6 +149,7 @@ class Standing:
     last_reply_at: Instant | None
     hours: Hours | None = None
     warmup: Ahead | None = None  # None: there is none, or it is over
+    rate_soon: float | None = None  # at the end of the coming hour, while it comes back; else None
 
 
 class Shaping(Protocol):

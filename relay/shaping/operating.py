@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Final
 
-from relay.mail.instant import Instant
+from relay.mail.instant import SECOND, Instant, millis
 from relay.mail.urgency import Urgency
 from relay.shaping import base, feedback, telling
 from relay.shaping.destination import Destination
@@ -115,6 +115,7 @@ class Operating(Keeping):
             self._open.get(key, 0),
             warmup,
             closed.why if closed else "",
+            max(SECOND, millis(self._pauses.throttle)),
         )
 
 

@@ -12,7 +12,7 @@ from relay.shaping import base
 from relay.shaping.base import Bound, Explained, Start, Wait
 from relay.shaping.counting import Counted
 from relay.shaping.destination import Destination, Rate, Sum
-from relay.shaping.feedback import RAMP, RAMP_STEP, Mode, Standing
+from relay.shaping.feedback import RAMP, RAMP_STEP, STEP_UP, Mode, Standing
 from relay.shaping.learned import Learned
 from relay.shaping.meaning import Kind
 from relay.shaping.warmup import Ahead
@@ -84,13 +84,19 @@ def standing(
     open_now: int,
     warmup: Ahead | None,
     closed: str,
+    step: int,
 ) -> base.Standing:
     """A destination as `providers` shows it. `closed`: what its hours and its warm-up say; a pause
-    says it instead, and a refusal that it is slow after."""
+    says it instead, and a refusal that it is slow after. `step`: milliseconds between two
+    steps in which it comes back."""
     limits = destination.profile.rates if destination else ()
     rate = _lower(a_minute(limits), learned, state)
     if state.mode in (Mode.PAUSED, Mode.PROBING):
         rate = 0.0
+    soon = None
+    if state.mode is Mode.SLOW and rate is not None and not state.is_new:
+        share = min(1.0, state.share + STEP_UP * -(-HOUR // step))
+        soon = _lower(a_minute(limits), learned, replace(state, share=share))
     why = state.why if state.mode is not Mode.OK else ""
     if not (why or closed) and state.is_new and rate is not None:
         closed = slow(key, rate, state)
@@ -109,6 +115,7 @@ def standing(
         state.last_reply_at,
         destination.profile.hours if destination else None,
         warmup,
+        soon,
     )
 
 
@@ -147,9 +154,9 @@ def explained(
         known,
         learned.ceiling() if learned else None,
         wait.until if wait else now,
-        _an_hour(counted, shown, learned, state, now, urgency),
+        _an_hour(counted, shown, learned, now, urgency),
         shown.connections,
-        pace=_pace(counted, shown, known, state, urgency),
+        pace=_pace(counted, shown, known, urgency),
         hours=shown.hours,
         warmup=shown.warmup,
         start=_start(shown, state),
@@ -167,7 +174,6 @@ def _an_hour(
     counted: Sequence[Counted],
     shown: base.Standing,
     learned: Learned | None,
-    state: Standing,
     now: Instant,
     urgency: Urgency,
 ) -> int | None:
@@ -180,13 +186,14 @@ def _an_hour(
     for one in counted:
         for window in one.meter.windows:
             count = _open_to(urgency, window.rate)
-            most.append(_in_an_hour(count, window.span, window.used(now), spans))
+            most.append(_in_an_hour(count, window.span, window.lasting(now + HOUR), spans))
     if learned is not None:
         for track in learned.tracks:
             if track.cap is not None:
-                most.append(_in_an_hour(int(track.cap), track.span, track.count(now), spans))
-    if state.mode is Mode.SLOW and shown.rate_now is not None and not state.is_new:
-        most.append(int(shown.rate_now * 60))
+                lasting = track.lasting(now + HOUR)
+                most.append(_in_an_hour(int(track.cap), track.span, lasting, spans))
+    if shown.rate_soon is not None:
+        most.append(int(shown.rate_soon * 60))
     warm = None if shown.warmup is None else shown.warmup.within(now, now + HOUR)
     return min(most if warm is None else [*most, warm], default=None)
 
@@ -196,17 +203,17 @@ def _open_to(urgency: Urgency, rate: Rate) -> int:
     return rate.count - (closed_to_massal(rate.count) if urgency is Urgency.MASSAL else 0)
 
 
-def _in_an_hour(count: int, span: int, used: int, spans: Sequence[int]) -> int:
+def _in_an_hour(count: int, span: int, lasting: int, spans: Sequence[int]) -> int:
+    """`lasting`: units that count after the hour still; the place of the others is free by then."""
     if span <= HOUR:  # a window that began before counts for less: at most
         return count * min(-(-HOUR // span), sum(-(-length // span) for length in spans))
-    return max(0, count - used)
+    return max(0, count - lasting)
 
 
 def _pace(
     counted: Sequence[Counted],
     shown: base.Standing,
     known: float | None,
-    state: Standing,
     urgency: Urgency,
 ) -> float | None:
     """How many leave in each hour that is open, for hours on end. Longer windows say how many, and
@@ -217,10 +224,9 @@ def _pace(
         for rate in one.meter.rates
         if millis(rate.window) <= HOUR
     ]
-    if known is not None:
-        rates.append(known * 60)
-    if state.mode is Mode.SLOW and shown.rate_now is not None and not state.is_new:
-        rates.append(shown.rate_now * 60)
+    soon = known if shown.rate_soon is None else shown.rate_soon  # which knows what was learned
+    if soon is not None:
+        rates.append(soon * 60)
     return min(rates, default=None)
 
 

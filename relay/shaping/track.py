@@ -93,6 +93,11 @@ class Track:
             del self.slices[:gone]
         return self.total
 
+    def lasting(self, until: Instant) -> int:
+        """How many of the units counted so far count then still."""
+        grain = self.span // SLICES
+        return sum(units for at, units in self.slices if (at + 1) * grain + self.span > until)
+
     def add(self, units: int, now: Instant) -> None:
         """Units written now."""
         self.count(now)

@@ -114,6 +114,15 @@ class Window:
         self._forget(now)
         return self._total
 
+    def lasting(self, until: Instant) -> int:
+        """How many of the units counted so far count then still."""
+        slices, since = self._slices, until - self._width.span
+        return sum(
+            slices[at + UNITS]
+            for at in range(self._first, len(slices), SLICE)
+            if slices[at] >= since
+        )
+
     def has_share(self, units: int, now: Instant) -> bool:
         """True where massal with so many more has no more than what is open to it."""
         self._forget(now)

@@ -187,7 +187,9 @@ def test_explaining_what_was_learned() -> None:
     assert shown.state == "slow"
     assert shown.learned is not None and shown.ceiling is not None
     assert shown.learned < shown.ceiling <= 60
-    assert shown.an_hour is not None and shown.an_hour <= shown.learned * 60 + 1
+    # It is at four fifths, and at the whole of what it bore before the hour is over.
+    assert shown.an_hour == int(shown.learned / 0.8 * 60)
+    assert shown.pace == pytest.approx(shown.learned / 0.8 * 60)
     assert "slow after a refusal" in shown.why or "bore before it refused" in shown.why
     kept = json.loads(json.dumps(dict(made.dirty(now, is_last=True))))
     again = shaper()
@@ -205,3 +207,14 @@ def test_what_a_start_without_history_costs_is_said_apart() -> None:
     # Half a minute each at 1/4, 3/8, 9/16 and 27/32 of it.
     assert shown.start == Start(0.25, int(30 * SECOND * (0.75 + 0.625 + 0.4375 + 0.15625)))
     assert shaper().explain(GMAIL, "gmail.com", NOW, Urgency.TRANSAKSI).start is None
+
+
+def test_what_is_full_now_and_free_within_the_hour_may_go_within_it() -> None:
+    rates = (Rate(100, timedelta(days=1)),)
+    made, to = shaper(), Destination("dinas", Profile("dinas", rates=rates))
+    for n in range(100):
+        assert admit(made, NOW + n * 10 * MINUTE, to, "dinas.go.id")
+    later = NOW + DAY - HOUR + 35 * MINUTE
+    shown = made.explain(to, "dinas.go.id", later, Urgency.KRITIS)
+    assert shown.bounds[0].used == 100
+    assert shown.an_hour == 4  # those of the first half hour are a day old by then
