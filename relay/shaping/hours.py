@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
+from difflib import get_close_matches
 from typing import Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from relay.mail.instant import DAY, MINUTE, Instant
+from relay.strict_yaml import MAX_SUGGESTION_LENGTH
 
 _WRITTEN: Final = re.compile(r"(\d\d?):(\d\d)\s*-\s*(\d\d?):(\d\d)\s+(\S+)")
+_ALMOST: Final = re.compile(
+    r"(\d\d?)(?:[.:,h](\d\d))?\s*(?:-|–|to|until|s/d|sampai)\s*(\d\d?)(?:[.:,h](\d\d))?\s*(\S+)?"
+)
 MIDNIGHT: Final = DAY // MINUTE  # 24:00; as a first minute it is 00:00
 _INDONESIA: Final = {"WIB": 7, "WITA": 8, "WIT": 9}
 
@@ -74,11 +80,22 @@ def parse(text: str) -> Hours:
     """Raises ValueError with a sentence that says what to write."""
     match = _WRITTEN.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"no hours: {text!r} (write 06:00-22:00 Asia/Jakarta)")
+        raise ValueError(f"no hours: {text!r} ({_meant(text)})")
     first, last = (_minute(match[n], match[n + 1], text) for n in (1, 3))
     if first in (last, MIDNIGHT + last):
         raise ValueError(f"{text!r} never opens: the first and the last minute are the same")
     return Hours(first % MIDNIGHT, last % MIDNIGHT, _zone(match[5]), text.strip())
+
+
+def _meant(text: str) -> str:
+    """What to write: the same hours, where they can be seen; the zone is a guess where none is."""
+    match = _ALMOST.fullmatch(text.strip())
+    if match is not None:
+        first, last = (f"{int(match[n]):02}:{match[n + 1] or '00'}" for n in (1, 3))
+        written = f"{first}-{last} {match[5] or 'WIB'}"
+        with suppress(ValueError):
+            return f"did you mean {parse(written)}?"
+    return "write 06:00-22:00 Asia/Jakarta"
 
 
 def _minute(hour: str, minute: str, text: str) -> int:
@@ -94,6 +111,7 @@ def _zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:
-        raise ValueError(
-            f"no time zone {name!r} is known here (write WIB, WITA, WIT, UTC or Asia/Jakarta)"
-        ) from error
+        known = [*_INDONESIA, *available_timezones()]
+        close = get_close_matches(name[:MAX_SUGGESTION_LENGTH], sorted(known), n=1)
+        hint = f"did you mean {close[0]}?" if close else "write WIB, WITA, WIT, UTC or Asia/Jakarta"
+        raise ValueError(f"no time zone {name!r} is known here ({hint})") from error

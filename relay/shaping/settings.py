@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from relay.settings import Duration, Settings
 from relay.shaping import hours
 from relay.shaping.destination import Rate
+from relay.strict_yaml import MAX_SUGGESTION_LENGTH
 
 _RATE: Final = re.compile(r"(\d+)\s*/\s*(s|sec|min|m|h|hour|d|day|(?:\d+(?:s|m|h|d)))")
 _WINDOWS: Final = {
@@ -22,6 +24,22 @@ _WINDOWS: Final = {
     "hour": timedelta(hours=1),
     "d": timedelta(days=1),
     "day": timedelta(days=1),
+}
+_ALMOST: Final = re.compile(r"(\d+)\s*(?:/|per|a)\s*([^\W\d]+)\.?")
+_WORDS: Final = {  # units in full, and in Indonesian
+    "second": "s",
+    "detik": "s",
+    "minute": "min",
+    "mnt": "min",
+    "menit": "min",
+    "hours": "hour",
+    "jam": "hour",
+    "days": "day",
+    "hari": "day",
+    "week": "7d",
+    "minggu": "7d",
+    "month": "30d",
+    "bulan": "30d",
 }
 _SUFFIX: Final = re.compile(r"\.?[\w-]+(\.[\w-]+)*\.?")
 MOST: Final = 10_000_000  # units of a rate: more is a slip of the pen
@@ -35,13 +53,24 @@ def rate(value: object) -> Rate:
         return value
     match = _RATE.fullmatch(value.strip().lower()) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f"not a rate: {value!r} (write 20/min, 300/5m, 1500/day)")
+        raise ValueError(f"not a rate: {value!r} ({_meant(value)})")
     count, unit = int(match[1]), match[2]
     if count == 0:
         raise ValueError("0 is no rate; to stop sending there use `lpse-relay pause`")
     if count > MOST:
         raise ValueError(f"{value!r} is more than {MOST}: to allow any number write no rate")
     return Rate(count, _WINDOWS.get(unit) or _window(int(unit[:-1]), _SPANS[unit[-1]], value))
+
+
+def _meant(value: object) -> str:
+    """What to write instead of what is no rate: the unit that was meant, where one can be seen."""
+    match = _ALMOST.fullmatch(value.strip().lower()) if isinstance(value, str) else None
+    if match is not None:
+        word = match[2]
+        close = get_close_matches(word[:MAX_SUGGESTION_LENGTH], (*_WORDS, *_WINDOWS), n=1)
+        if close:
+            return f"did you mean {match[1]}/{_WORDS.get(close[0], close[0])}?"
+    return "write 20/min, 300/5m, 1500/day"
 
 
 def _window(many: int, unit: str, value: object) -> timedelta:

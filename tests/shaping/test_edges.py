@@ -134,6 +134,28 @@ def test_words_of_rates() -> None:
             rate(wrong)
 
 
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("20/mnt", "did you mean 20/min?"),
+        ("20 / Menit", "did you mean 20/min?"),
+        ("20 per minute", "did you mean 20/min?"),
+        ("9/jam", "did you mean 9/hour?"),
+        ("9/hari.", "did you mean 9/day?"),
+        ("9/hr", "did you mean 9/hour?"),
+        ("9/week", "did you mean 9/7d?"),
+        ("9/months", "did you mean 9/30d?"),
+        ("20/fortnight", "write 20/min, 300/5m, 1500/day"),
+        ("twenty", "write 20/min, 300/5m, 1500/day"),
+        (20, "write 20/min, 300/5m, 1500/day"),
+    ],
+)
+def test_what_was_meant_by_what_is_no_rate(written: object, hint: str) -> None:
+    with pytest.raises(ValueError, match="not a rate") as caught:
+        rate(written)
+    assert str(caught.value) == f"not a rate: {written!r} ({hint})"
+
+
 def test_many_own_sites_are_forgotten_before_they_fill_the_memory() -> None:
     profiles = Profiles([parse("name: default\nrate: 10/min\n", "default.yaml")])
     first = profiles.destination_of("d0.example.id", ("mx0.example.id",))

@@ -48,14 +48,23 @@ def test_it_opens_within_a_day_and_is_open_then(first: int, last: int, now: int)
 @pytest.mark.parametrize(
     ("written", "says"),
     [
-        ("06:00", "no hours: '06:00'"),
+        ("06:00", "no hours: '06:00' .write 06:00-22:00 Asia/Jakarta"),
+        ("22.00-06.00", r"no hours: '22.00-06.00' .did you mean 22:00-06:00 WIB\?"),
+        ("6-22 Asia/Makassar", r"did you mean 06:00-22:00 Asia/Makassar\?"),
+        ("06:00 s/d 22:00 WITA", r"did you mean 06:00-22:00 WITA\?"),
+        ("6.00-22.00 Jakarta", "write 06:00-22:00 Asia/Jakarta"),
+        ("22.00-22.00", "write 06:00-22:00 Asia/Jakarta"),
         ("06:00-06:00 WIB", "never opens"),
         ("24:00-00:00 WIB", "never opens"),
         ("24:00-24:00 WIB", "never opens"),
         ("25:00-26:00 WIB", "25:00 in"),
         ("06:61-07:00 WIB", "06:61 in"),
-        ("06:00-22:00 Asia/Jakrata", "no time zone 'Asia/Jakrata'"),
-        ("06:00-22:00 ../etc", "no time zone"),
+        (
+            "06:00-22:00 Asia/Jakrata",
+            r"zone 'Asia/Jakrata' is known here .did you mean Asia/Jakarta\?",
+        ),
+        ("06:00-22:00 WIBB", r"did you mean WIB\?"),
+        ("06:00-22:00 ../etc", "no time zone '../etc' is known here .write WIB, WITA, WIT, UTC or"),
     ],
 )
 def test_what_cannot_be(written: str, says: str) -> None:
