@@ -307,6 +307,7 @@ def test_a_route_that_is_known_later_is_reckoned_with_later() -> None:
             ((name, detail),) = alerts(h)
             assert name == "deadline_at_risk:example.co.id"
             assert "paused" in detail
+            assert "would be through by" in detail and "if it were resumed now" in detail
 
     run(main)
 

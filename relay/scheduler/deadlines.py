@@ -26,6 +26,7 @@ from relay.store.base import Backlog, Ready
 
 IdentityOf = Callable[[Delivery], Awaitable[Identity]]
 
+EVERYTHING: Final = "*"
 EVERY: Final = SECOND
 SHARE: Final = 20  # a look that took this part of the time until the next may be taken at once
 ROUTED: Final = MINUTE  # a domain whose route is not known by then is not looked at
@@ -56,6 +57,12 @@ def by_the_wall(found: Explained, step: int) -> Explained:
     if warmup is not None and warmup.ends_at is not None:
         warmup = replace(warmup, ends_at=warmup.ends_at + step)
     return replace(found, next_at=next_at, bounds=bounds, shut=shut, warmup=warmup)
+
+
+def is_closed(found: Explained, now: Instant) -> bool:
+    """True where it goes on when somebody says so: no letter an hour, and no time that is named."""
+    is_shut = found.state == "paused" and found.an_hour == 0
+    return is_shut and found.next_at is not None and found.next_at <= now + HOUR
 
 
 def through_at(explained: Explained, count: int, now: Instant) -> Instant:
@@ -134,13 +141,15 @@ def _fitting(explained: Explained, most: int, deadline_at: Instant, now: Instant
     return low
 
 
-def warning(key: str, risk: Risk, others: int, why: str, pace: str) -> str:
-    """The sentence of the alert; `pace`: see :func:`_pace`."""
+def warning(key: str, risk: Risk, others: int, why: str, pace: str, is_shut: bool = False) -> str:
+    """The sentence of the alert; `pace`: see :func:`_pace`; `is_shut`: until somebody opens it."""
+    end = iso(risk.through_at)
+    through = f"would be through by {end} if it were resumed now" if is_shut else ""
     pace = f", {pace}" if pace else ""
     said = (
         f"{risk.late} {risk.urgency.word} letters to {key} will miss their deadline"
         f" {iso(risk.deadline_at)}: {risk.ahead} stand in line until then{pace}, and the last of"
-        f" them will be through by {iso(risk.through_at)}"
+        f" them {through or f'will be through by {end}'}"
     )
     if others:
         said += f"; {others} other deadlines there will be missed too"
@@ -227,6 +236,9 @@ class Deadlines:
             before = [row for row in backlog if row.urgency <= urgency]
             most = max((r for r in before if r.urgency is urgency), key=lambda row: row.count)
             explained = self._parts.shaper.explain(destination, most.domain, steady, urgency)
+            at = explained.next_at or steady  # of a pause by hand: soon, to be asked again
+            if at <= steady + MINUTE and self._parts.shaper.is_paused(EVERYTHING, steady):
+                explained = replace(explained, state="paused", an_hour=0)
             # It is by the steady clock; a deadline is by the wall's.
             explained = by_the_wall(explained, now - steady)
             found = risks(before, explained, now)
@@ -241,7 +253,8 @@ class Deadlines:
         self._told |= {name: risk.late for name, risk in named.items() if risk in new}
         if len(self._told) > MAX_TOLD:
             self._told = {name: n for name, n in self._told.items() if name[2] > now}
-        detail = warning(key, new[0], len(found) - 1, explained.why, _pace(explained))
+        said = (explained.why, _pace(explained), is_closed(explained, now))
+        detail = warning(key, new[0], len(found) - 1, *said)
         self._parts.emit(events.Alert(now, f"deadline_at_risk:{key}", detail))
 
 

@@ -17,7 +17,7 @@ from relay.mail.delivery import Delivery, Failure, State
 from relay.mail.envelope import sending_domain
 from relay.mail.instant import HOUR, Instant, iso
 from relay.mail.urgency import Urgency
-from relay.scheduler.deadlines import by_the_wall, through_at
+from relay.scheduler.deadlines import by_the_wall, is_closed, through_at
 from relay.service.selecting import mailbox_key
 from relay.service.shapes import moment
 from relay.shaping.base import Bound, Explained, Identity, Shaping
@@ -66,7 +66,7 @@ def explained(
         "learned_a_minute": found.learned,
         "borne_a_minute": found.ceiling,
         "connections": found.connections,
-        "next_at": None if _is_closed(found, now) else moment(found.next_at),
+        "next_at": None if is_closed(found, now) else moment(found.next_at),
         "an_hour": found.an_hour,
         "names": [
             {"name": one.name, "until": moment(one.until), "why": one.why} for one in found.shut
@@ -83,15 +83,9 @@ def _through(found: Explained, ahead: int, now: Instant) -> str | None:
     limit."""
     if found.an_hour is None or found.next_at is None:
         return None
-    if _is_closed(found, now):
+    if is_closed(found, now):
         return None
     return iso(through_at(found, ahead, now))
-
-
-def _is_closed(found: Explained, now: Instant) -> bool:
-    """True where it goes on when somebody says so: no letter an hour, and no time that is named."""
-    is_closed = found.state == "paused" and found.an_hour == 0
-    return is_closed and found.next_at is not None and found.next_at <= now + HOUR
 
 
 def _because(route: Route, found: Explained) -> str:
