@@ -88,6 +88,15 @@ def test_the_night_is_no_time_to_send_in(count: int, through: Instant) -> None:
     assert through_at(free, count, EVENING + 3 * HOUR) == EVENING + 10 * HOUR
 
 
+def test_what_is_kept_for_other_classes_is_not_reckoned_with() -> None:
+    shaper = Shaper(PauseSettings(), lambda domain: (), is_ramping=False)
+    to = Destination("gmail", Profile("gmail", rates=(Rate(1500, A_DAY),)), "gmail")
+    massal = shaper.explain(to, "gmail.com", NOW, MASSAL)
+    urgent = shaper.explain(to, "gmail.com", NOW, MENDESAK)
+    assert through_at(massal, 1350, NOW) == through_at(urgent, 1500, NOW) == NOW
+    assert through_at(massal, 4050, NOW) == through_at(urgent, 4500, NOW) == NOW + 2 * DAY
+
+
 def test_a_warm_up_says_how_many_go_on_each_day() -> None:
     plan = Warmup(500, 1.4, 20_000)
     said = replace(explained(1200), warmup=Ahead(plan, 0, 0, None))

@@ -75,9 +75,10 @@ def through_at(explained: Explained, count: int, now: Instant) -> Instant:
         day_at, left = explained.warmup.last(count, opens_at)
         at = max(at, _paced(explained, left, day_at))
     for bound in explained.bounds:
-        over = count - max(0, bound.rate.count - bound.used)
+        most = bound.rate.count - bound.closed
+        over = count - max(0, most - bound.used)
         if millis(bound.rate.window) > HOUR and over > 0:
-            at = max(at, now + over * millis(bound.rate.window) // bound.rate.count)
+            at = max(at, now + over * millis(bound.rate.window) // most)
     return min(at, now + FAR)
 
 

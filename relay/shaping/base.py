@@ -97,6 +97,7 @@ class Bound:
     where: str  # the file, and the line where it is known
     used: int
     free_at: Instant | None
+    closed: int = 0  # of it: units that are kept for other classes
 
 
 @dataclass(frozen=True, slots=True)

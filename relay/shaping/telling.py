@@ -167,7 +167,7 @@ def _bound(one: Counted, rate: Rate, now: Instant, urgency: Urgency) -> Bound:
     window = next(w for w in one.meter.windows if w.rate == rate)
     closed = closed_to_massal(rate.count) if urgency is Urgency.MASSAL else 0
     at = window.free_at(1, one.meter.forward(now), closed)
-    return Bound(one.name, rate, one.where, window.used(now), at if at > now else None)
+    return Bound(one.name, rate, one.where, window.used(now), at if at > now else None, closed)
 
 
 def _an_hour(
