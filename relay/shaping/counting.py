@@ -59,39 +59,49 @@ class Counting:
         profile, key = destination.profile, destination.key
         asked = []
         if profile.rates:
-            asked.append(
-                self._of(key, profile.rates, profile.burst, profile.where, _kept(destination))
-            )
+            asked.append(self._of(key, profile.rates, profile.burst, profile.where, destination))
         for limit in self._within(domain):
             if limit.rates:
-                asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where, KEPT))
+                asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where))
         for limit in self._sums:
             if limit.key == "total" or limit.key == f"source:{source}":
-                asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where, KEPT))
+                asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where))
         return asked
 
-    def _of(self, key: str, rates: tuple[Rate, ...], burst: int, where: str, kept: int) -> Counted:
+    def _of(
+        self,
+        key: str,
+        rates: tuple[Rate, ...],
+        burst: int,
+        where: str,
+        destination: Destination | None = None,
+    ) -> Counted:
+        """`destination`: whose own limit it is; None: it was written for this key alone."""
         found = self._counted.get(key)
         if found is None or found.meter.rates != rates or found.meter.burst != burst:
             rows = self._kept.pop(key, []) if found is None else found.aside.rows()
             meter = Meter(rates, burst)
             meter.load((row.at, row.units) for row in rows)
+            kept = KEPT if destination is None else _kept(destination)
             aside = Aside(key, rates, rows, kept)
             found = self._counted[key] = Counted(key, meter, aside)
         found.where = where
         return found
 
-    def inside(self, destination: Destination, domain: str) -> list[Sum]:
+    def inside(self, destination: Destination, domain: str) -> Sequence[Sum]:
         """What is said of that domain or of its site, where the destination is not just that."""
+        within = self._within(domain)
+        if not within:
+            return within
         own = (f"@{destination.key}", f"mx:{destination.key}")
-        return [limit for limit in self._within(domain) if limit.key not in own]
+        return [limit for limit in within if limit.key not in own]
 
     def dialled(self, destination: Destination) -> list[Counted]:
         """The limit of new connections to it, if there is one."""
         rates, where = destination.profile.connection_rates, destination.profile.where
         if not rates:
             return []
-        return [self._of(f"{DIALLED}{destination.key}", rates, 1, where, _kept(destination))]
+        return [self._of(f"{DIALLED}{destination.key}", rates, 1, where, destination)]
 
     def shown(
         self, destination: Destination, domain: str, source: str, now: Instant

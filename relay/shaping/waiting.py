@@ -110,8 +110,10 @@ class Waiting(Stopping):
         self, destination: Destination, domain: str, now: Instant, urgency: Urgency
     ) -> Wait | None:
         """The hours of a domain, or of its site, inside what it is sent to."""
+        if urgency is Urgency.KRITIS:
+            return None
         for limit in self._counting.inside(destination, domain):
-            if limit.hours is not None and urgency is not Urgency.KRITIS:
+            if limit.hours is not None:
                 at = limit.hours.open_at(now)
                 if at > now:
                     why = f"{limit.key.removeprefix('@')} is sent to only at {limit.hours}"
