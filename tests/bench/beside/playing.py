@@ -24,6 +24,7 @@ from tests.peers.sink import SmtpSink
 ROOT: Final = Path(__file__).resolve().parents[3]
 REST: Final = 0.5  # seconds: what is written after the last delivery belongs to it, too
 PATIENCE: Final = 300.0  # seconds a case may take
+SESSIONS: Final = 4000  # that a sink serves at once where each of many domains is a next hop
 SEARCH: Final = ("search.db",)
 """Rebuilt from the letters at any time, and weighed apart."""
 
@@ -57,8 +58,9 @@ def play(case: Case, side: str, pem: bytes) -> Figures:
         elif case.is_tls_out:
             sink = stack.enter_context(TlsSink())
         else:
-            anywhere = "0.0.0.0" if case.domains > 1 else "127.0.0.1"
-            sink = stack.enter_context(SmtpSink(address=anywhere))
+            # Of itself smtp-sink serves 256 sessions, and lets others wait for its greeting.
+            many = ("-m", str(SESSIONS), "0.0.0.0") if case.domains > 1 else ("127.0.0.1",)
+            sink = stack.enter_context(SmtpSink(*many[:-1], address=many[-1]))
         world = stack.enter_context(running(side, case, sink.port, pem))
         try:
             if case.is_waiting:
