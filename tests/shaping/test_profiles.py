@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,21 @@ def test_every_destination_lowers_what_a_provider_s_own_key_does_not_say() -> No
     profile = Profiles(shipped(), [Layer(limits, {}, "relay.yaml")]).items()["gmail"]
     assert [str(rate) for rate in profile.rates] == ["20/min"]
     assert (profile.connections, profile.messages_per_connection) == (1, 3)
+
+
+def test_the_longest_window_of_each_limit_as_it_is_counted() -> None:
+    """What a reload compares: a longer one is filled from what was kept of the shorter."""
+    route = "smtp://relay.example.net:25"
+    keys = {route: ["5/min", "50/h"], "total": "9/h", "mx:mx.example.go.id": "2/day"}
+    said = {key: LimitSettings.model_validate(limit(value)) for key, value in keys.items()}
+    wanted = limits(gmail_com=["20/min", "1500/day"], vendor_co_id="3/h")
+    found = Profiles(shipped(), [Layer(said | wanted, {}, "relay.yaml")]).windows()
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    assert (found["gmail"], found["total"], found[route]) == (day, hour, hour)
+    assert (found["@vendor.co.id"], found["mx:mx.example.go.id"]) == (hour, day)
+    bare = Profiles(shipped(), [Layer({"gmail.com": None}, {}, "relay.yaml")]).windows()
+    assert "total" not in bare
+    assert found["*"] == bare["*"] == timedelta(minutes=1)
 
 
 def test_the_last_layer_wins_field_by_field_and_null_unsets() -> None:
