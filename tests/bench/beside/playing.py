@@ -57,10 +57,12 @@ def play(case: Case, side: str, pem: bytes) -> Figures:
             sink: SmtpSink | TlsSink = SmtpSink()  # a port that nobody listens on: never entered
         elif case.is_tls_out:
             sink = stack.enter_context(TlsSink())
-        else:
+        elif case.domains > 1:
             # Of itself smtp-sink serves 256 sessions and lets 200 wait: for one host it is enough.
             many = SmtpSink("-m", str(SESSIONS), address="0.0.0.0", backlog=SESSIONS)
-            sink = stack.enter_context(many if case.domains > 1 else SmtpSink())
+            sink = stack.enter_context(many)
+        else:
+            sink = stack.enter_context(SmtpSink())
         world = stack.enter_context(running(side, case, sink.port, pem))
         try:
             if case.is_waiting:
