@@ -8,10 +8,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from relay.lab.virtual_time import VirtualClock, run
 from relay.mail.delivery import Attempt, Delivery, State
 from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant
 from relay.mail.urgency import Urgency
+from relay.scheduler import lanes
 from relay.shaping.profiles import Layer, Profiles
 from relay.shaping.settings import ProviderSettings
 from relay.store.base import Selector
@@ -263,3 +266,22 @@ def test_a_clock_that_is_set_opens_no_limit() -> None:
     passed = run(main)
     assert most_in([round(at) for at in passed], timedelta(minutes=1)) <= 20
     assert len(passed) >= 75
+
+
+def test_what_is_leased_flies_though_no_more_may_be_leased(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More is leased at once than may be held, for more destinations than may fly: each lane that
+    waited for room to fly must get it, else all stand still for ever."""
+    monkeypatch.setattr(lanes, "ALL_FLIGHTS", 10)
+    monkeypatch.setattr(lanes, "ALL_ROWS", 40)
+
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, accept) as h:
+            h.transport.seconds = 1.0
+            await h.put(*(f"v@d{n}.example.co.id" for n in range(120)))
+            await h.put(*(f"w@d{n}.example.co.id" for n in range(120)))
+            began = clock.now()
+            while (await h.states())[State.DELIVERED] < 240:
+                await asyncio.sleep(5)
+                assert clock.now() - began < 10 * MINUTE, await h.states()
+
+    run(main)

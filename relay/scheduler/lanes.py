@@ -57,7 +57,8 @@ class Lanes:
         self._look_up = look_up
         self._fallback = fallback
         self._lanes: dict[str, Lane] = {}
-        self._queued: dict[str, None] = {}  # lanes that found no room, in order
+        self._grounded: dict[str, None] = {}  # lanes that found no room to fly, in order
+        self._hungry: dict[str, None] = {}  # and none to lease more
         self._rows = 0
         self._flights = 0
         self._claims = 0
@@ -137,7 +138,7 @@ class Lanes:
             if len(lane.flying) >= self._parts.shaper.connections(lane.destination, now, urgency):
                 return self._alarms.set_by(lane, AGAIN)  # one of them lands, or one more may fly
             if self._flights >= ALL_FLIGHTS:
-                return self._queue(lane)
+                return self._grounded.update({lane.key: None})
             if self._claim(lane, now) or not self._start_one(lane, now):
                 return None
         return None
@@ -212,21 +213,22 @@ class Lanes:
 
     # --- waiting
 
-    def _queue(self, lane: Lane) -> None:
-        self._queued[lane.key] = None
-
     def _feed(self) -> None:
-        """There may be room: the lanes that queued up, in order."""
-        for _ in range(len(self._queued)):
-            if self._flights >= ALL_FLIGHTS or self._claims >= ALL_CLAIMS:
+        """There may be room. Those that may fly come first, however much is leased: it frees it."""
+        for _ in range(len(self._grounded)):
+            if self._flights >= ALL_FLIGHTS or self.is_halted:
                 return
-            if self._rows >= ALL_ROWS or self.is_halted:
+            self._pump_first(self._grounded)
+        for _ in range(len(self._hungry)):
+            is_full = self._claims >= ALL_CLAIMS or self._rows >= ALL_ROWS
+            if is_full or self._flights >= ALL_FLIGHTS or self.is_halted:
                 return
-            key = next(iter(self._queued))
-            del self._queued[key]
-            lane = self._lanes.get(key)
-            if lane is not None:
-                self.pump(lane)
+            self._pump_first(self._hungry)
+
+    def _pump_first(self, queue: dict[str, None]) -> None:
+        del queue[key := next(iter(queue))]
+        if (lane := self._lanes.get(key)) is not None:
+            self.pump(lane)
 
     def _later(self, lane: Lane, until: Instant) -> None:
         """Pump again at `until`; leases that would wait long go back to the queue."""
@@ -273,7 +275,7 @@ class Lanes:
             self._later(lane, wait.until)
             return True
         if self._rows >= ALL_ROWS or self._claims >= ALL_CLAIMS:
-            self._queue(lane)
+            self._hungry[lane.key] = None
             return lane.first() is None
         wanted = lane.wanted(self._rows >= ALL_ROWS // 2, shaper.is_probing(to, now))
         limit = min(wanted, ALL_ROWS - self._rows)
