@@ -19,9 +19,9 @@ from relay.mail.instant import Instant
 from relay.store.base import Change, Changed, Selector, StoreError
 from relay.store.codec import Row, text
 from relay.store.leasing import announce, for_each
+from relay.store.operation import Transaction
 from relay.store.selection import where
 from relay.store.wishes import Key, mark
-from relay.store.writer import Transaction
 
 T = TypeVar("T")
 PIECE: Final = 2_000  # deliveries to a commit

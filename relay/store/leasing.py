@@ -15,8 +15,8 @@ from relay.store.base import Named, Ready
 from relay.store.besides import LOOKED
 from relay.store.codec import Row
 from relay.store.names import Names
+from relay.store.operation import Joinable, Operation, Transaction
 from relay.store.wishes import Key, marked, obey
-from relay.store.writer import Joinable, Operation, Transaction
 
 _CHUNKS: Final = (64, 32, 16, 8, 4, 2, 1)
 _CANDIDATES: Final = (

@@ -14,8 +14,8 @@ from typing import Final
 from relay.mail import ids
 from relay.mail.instant import Instant
 from relay.store.codec import text
+from relay.store.operation import Transaction
 from relay.store.suppressing import Audited
-from relay.store.writer import Transaction
 
 PIECE: Final = 500  # addresses, or wishes, of one transaction
 _GONE: Final = (

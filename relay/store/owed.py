@@ -9,11 +9,11 @@ from typing import Final
 from relay.mail.instant import Instant
 from relay.store.connections import Readers
 from relay.store.names import Names
+from relay.store.operation import Call, Operation, Transaction
 from relay.store.owing import Owed
 from relay.store.putting import Prepared, write_entries
 from relay.store.reading import SHOWN, shown
 from relay.store.terms import Entry, QueueRow
-from relay.store.writer import Call, Operation, Transaction
 
 # 4: a server took it, and what came back later (kind 1) says that it failed after all.
 _FAILED: Final = """d.n IS NULL AND (i.state BETWEEN 5 AND 7 OR (i.state = 4 AND EXISTS (

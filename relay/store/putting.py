@@ -14,7 +14,7 @@ from relay.store import codec
 from relay.store.base import Entry, Placement, StoreError
 from relay.store.codec import Row
 from relay.store.names import Names
-from relay.store.writer import Joinable, Operation, Transaction
+from relay.store.operation import Joinable, Operation, Transaction
 
 PART: Final = 256 << 10  # a body over this goes in parts, each in a commit of its own
 _CHUNKS: Final = (64, 32, 16, 8, 4, 2, 1)  # rows a statement: few shapes, all stay prepared

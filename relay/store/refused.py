@@ -13,8 +13,9 @@ from typing import Final
 from relay.mail.instant import Instant
 from relay.store import codec
 from relay.store.connections import Readers
+from relay.store.operation import Transaction
 from relay.store.turned_away import RefusedLetter
-from relay.store.writer import Transaction, Writer
+from relay.store.writer import Writer
 
 PART: Final = 256 << 10
 INLINE: Final = 16 << 10  # octets that are deflated in the loop's thread

@@ -21,9 +21,9 @@ from relay.mail.urgency import Urgency
 from relay.store import codec
 from relay.store.changing import audit
 from relay.store.codec import text
+from relay.store.operation import Transaction
 from relay.store.reading import LAST
 from relay.store.reports import LAST_STEP, STEPS, Counted, Failing
-from relay.store.writer import Transaction
 
 T = TypeVar("T")
 PROGRESS: Final = {one: n for n, one in enumerate(Progress)}

@@ -18,7 +18,7 @@ from relay.store.changing import RELEASE, audit
 from relay.store.codec import Row
 from relay.store.leasing import announce, for_each
 from relay.store.names import Names
-from relay.store.writer import Transaction
+from relay.store.operation import Transaction
 
 BACK: Final = frozenset({State.HELD, State.BOUNCED, State.EXPIRED, State.SUPPRESSED})
 AGAIN: Final = DAY  # what a life that is not fixed has left at least

@@ -13,9 +13,9 @@ from relay.store import codec, striking
 from relay.store.changing import audit
 from relay.store.codec import Row, text
 from relay.store.names import Names
+from relay.store.operation import Transaction
 from relay.store.putting import Prepared, write_entries
 from relay.store.returns import KEPT_FOR, MOST_KEPT
-from relay.store.writer import Transaction
 
 KINDS: Final[dict[Kind, int]] = {
     Kind.FAILED: 1,

@@ -14,9 +14,9 @@ from relay.store import codec, striking
 from relay.store.base import Settlement, StoreError
 from relay.store.codec import Row
 from relay.store.names import Names
+from relay.store.operation import Operation, Transaction
 from relay.store.putting import Prepared, write_entries
 from relay.store.wishes import marked, obey
-from relay.store.writer import Operation, Transaction
 
 _END: Final = (
     "UPDATE inbox SET state = ?, category = ?, why = ?, state_at = ?, expires_at ="

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from relay.mail.instant import Instant
 from relay.mail.spent import Spent
 from relay.store.base import Account
-from relay.store.writer import Transaction
+from relay.store.operation import Transaction
 
 
 def mark_read(

@@ -50,6 +50,7 @@ from relay.store.cache import BODIES, LETTERS, Cache
 from relay.store.connections import NAME, Readers
 from relay.store.lock import Lock, locked
 from relay.store.names import Names
+from relay.store.operation import Call, Operation, Transaction
 from relay.store.owed import WritingOwed
 from relay.store.reader import Reading
 from relay.store.refused import WritingRefused
@@ -57,7 +58,7 @@ from relay.store.settling import Settle
 from relay.store.sqlite_reporting import WritingReports
 from relay.store.sqlite_returning import WritingReturns
 from relay.store.sqlite_suppressing import WritingSuppressions
-from relay.store.writer import Call, Operation, Transaction, Writer
+from relay.store.writer import Writer
 
 _INLINE: Final = 16 << 10  # octets that are compressed in the loop's thread
 _LETTER: Final = 1024  # what a Letter weighs besides its head

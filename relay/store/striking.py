@@ -23,9 +23,9 @@ from relay.store.changing import audit
 from relay.store.codec import Row, text
 from relay.store.leasing import for_each
 from relay.store.names import Names
+from relay.store.operation import Transaction
 from relay.store.reading import last_accepted_at
 from relay.store.requeueing import requeue
-from relay.store.writer import Transaction
 
 CAUSES: Final[dict[Cause, int]] = {
     Cause.UNKNOWN: 1,

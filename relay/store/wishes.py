@@ -12,9 +12,9 @@ from typing import Final
 
 from relay.store.base import Change
 from relay.store.codec import text
+from relay.store.operation import Transaction
 from relay.store.selection import where
 from relay.store.terms import Selector
-from relay.store.writer import Transaction
 
 Key = tuple[int, int]
 HOLD: Final = -1

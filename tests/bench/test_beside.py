@@ -185,7 +185,7 @@ def test_a_few_letters_through_each_side(side: str) -> None:
 def test_the_slow_disk_holds_each_sync(tmp_path: Path) -> None:
     """In memory, where a sync is nothing: what there is of it is the library's."""
     try:
-        library = slow_disk.library(tmp_path)
+        preload = slow_disk.built(tmp_path)
     except slow_disk.NoCompiler as missing:
         pytest.skip(str(missing))
     memory = Path("/dev/shm")
@@ -196,7 +196,11 @@ def test_the_slow_disk_holds_each_sync(tmp_path: Path) -> None:
         done = subprocess.run(words, env=env, capture_output=True, check=True, timeout=60)
         return [float(word) for word in done.stdout.split()]
 
-    plain, slow = seconds(), seconds(LD_PRELOAD=str(library))
+    # The least of three: on a busy machine one of them may be held up by others.
+    plain, slow = (
+        list(map(min, zip(*(seconds() for _ in range(3)), strict=True))),
+        seconds(LD_PRELOAD=str(preload)),
+    )
     assert len(plain) == len(slow) == 2
     for quick, held in zip(plain, slow, strict=True):
         assert held - quick >= 20 * slow_disk.MS / 1e3

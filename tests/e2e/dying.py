@@ -14,10 +14,11 @@ from typing import Any, Final
 
 from relay.cli import main
 from relay.store.leasing import Claim
+from relay.store.operation import Joinable, Transaction
 from relay.store.putting import Put, PutPart
 from relay.store.settling import Settle
 from relay.store.sqlite import SqliteStore
-from relay.store.writer import Joinable, Transaction, Writer
+from relay.store.writer import Writer
 
 STEP, _, WHEN = os.environ["KILL_AT"].partition(".")
 KILLED: Final = Path(os.environ["KILLED"])

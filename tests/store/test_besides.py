@@ -11,8 +11,8 @@ from relay.mail.urgency import Urgency
 from relay.store import leasing
 from relay.store.base import Named, StoreError
 from relay.store.besides import Besides
+from relay.store.operation import Transaction
 from relay.store.sqlite import SqliteStore
-from relay.store.writer import Transaction
 from tests.store.contract_named import LPSE, OF_LPSE, ULP, of, others
 from tests.store.contract_terms import DOMAIN, UNTIL, lease
 from tests.store.letters import Post

@@ -19,8 +19,8 @@ from relay.mail.urgency import Urgency
 from relay.store import sqlite
 from relay.store.base import Named, Selector, StateLocked, StoreDead, StoreError
 from relay.store.connections import NAME
+from relay.store.operation import Transaction
 from relay.store.putting import PART
-from relay.store.writer import Transaction
 from tests.store.contract_terms import DOMAIN, NOW, UNTIL, lease
 from tests.store.letters import START, Post, SteppingClock, delivered
 from tests.store.opening import asked, opened, owner

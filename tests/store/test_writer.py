@@ -15,8 +15,9 @@ from relay.mail.classification import Category
 from relay.mail.delivery import Bounced, Delivery, State
 from relay.store import connections, leasing, sqlite, writer
 from relay.store.base import Selector, Settlement, StoreDead, StoreError
+from relay.store.operation import Call, Transaction
 from relay.store.putting import PART
-from relay.store.writer import Transaction, Writer
+from relay.store.writer import Writer
 from tests.store.contract_terms import NOW, lease
 from tests.store.letters import Post, SteppingClock, attempt, delivered
 from tests.store.opening import asked, opened, owner
@@ -258,7 +259,7 @@ async def test_only_what_is_told_to_somebody_waits_for_the_disk(tmp_path: Path) 
         await store.put(Post().entry())
         await store._writer.submit(claim())
         await store._writer.call(told)
-        one_turn = store._writer.submit(claim()), store._writer.submit(writer.Call(told))
+        one_turn = store._writer.submit(claim()), store._writer.submit(Call(told))
         await asyncio.gather(*one_turn)
         await store._writer.submit(claim())
         with pytest.raises(StoreError):

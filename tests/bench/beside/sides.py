@@ -23,7 +23,7 @@ from relay.config.keys import generate
 from relay.control import ControlClient, Unreachable
 from tests.bench.beside.cases import Case, Unknown
 from tests.bench.beside.sasl import Sasl
-from tests.bench.beside.slow_disk import library
+from tests.bench.beside.slow_disk import built
 from tests.bench.beside.source import PASSWORD, USER, domain
 from tests.bench.beside.weighing import Group, Tree, Weight
 from tests.peers.certificates import self_signed
@@ -137,7 +137,7 @@ def _ours(
     (home / "s1.pem").chmod(0o600)
     state = home / "state"
     options = ("--config", str(home / "relay.yaml"), "--state", str(state))
-    slow = {"LD_PRELOAD": str(library(home))} if side == SLOW_DISK else {}
+    slow = {"LD_PRELOAD": str(built(home))} if side == SLOW_DISK else {}
     with (home / "said").open("wb") as said, _entered(group):
         process = subprocess.Popen(
             [str(PROGRAM), "run", *options],

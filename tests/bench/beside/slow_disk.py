@@ -30,7 +30,7 @@ class NoCompiler(RuntimeError):
     """There is nothing here to build the library with."""
 
 
-def library(folder: Path) -> Path:
+def built(folder: Path) -> Path:
     """Build it there, for LD_PRELOAD. Raises NoCompiler, CalledProcessError."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
