@@ -18,6 +18,7 @@ from relay.shaping.destination import Destination
 Turn = tuple[int, bool, int, int, int]
 Entry = tuple[Turn, Delivery]
 APPETITE: Final = 8  # how many a lane leases at first; it doubles while it keeps up
+LANE_ROWS: Final = 200  # the most of it
 LEASE: Final = 3600 * SECOND  # written down for who looks; a lease ends by settle, give back or the
 # next start, never by time, so that nothing flies twice because something took long
 MAX_REFUSED: Final = 1_000  # letters of a lane that are remembered as refused for our sake
@@ -186,8 +187,10 @@ class Lane:
         return min(untried)[1] if untried else first[1]
 
     def wanted(self, is_scarce: bool, is_probing: bool) -> int:
-        """How many to lease at a time; `is_scarce`: room for rows is."""
-        wanted = APPETITE // 4 if is_scarce else self.appetite
+        """How many to lease at a time, a whole transaction at least; `is_scarce`: room for rows
+        is."""
+        each = min(self.destination.profile.recipients_per_transaction, LANE_ROWS)
+        wanted = APPETITE // 4 if is_scarce else max(self.appetite, each)
         return max(wanted, PROBES) if is_probing else wanted
 
     def first_of(self, urgency: Urgency) -> Delivery | None:

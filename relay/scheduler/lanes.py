@@ -22,13 +22,12 @@ from relay.scheduler.fallback import Fallback
 from relay.scheduler.flight import Unwritten
 from relay.scheduler.giving import Giving
 from relay.scheduler.identity import not_of
-from relay.scheduler.lane import APPETITE, LEASE, NONE, Lane, lane_key
+from relay.scheduler.lane import APPETITE, LANE_ROWS, LEASE, NONE, Lane, lane_key
 from relay.scheduler.parts import Parts
 from relay.scheduler.share import is_fresh
 from relay.scheduler.steady import Steady
 from relay.transports.base import Route
 
-LANE_ROWS: Final = 200
 ALL_ROWS: Final = 5_000
 ALL_FLIGHTS: Final = 1_000  # letters under way at once, to all destinations together
 ALL_CLAIMS: Final = 64
