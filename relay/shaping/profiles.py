@@ -184,7 +184,9 @@ class Profiles:
         if said is None:
             if self._limits.pop(name, None) is None:
                 self._idle(layer, key)
-        elif fault := limit_keys.fault(key) or _twice(said.rate) or _of_sum(key, said):
+        elif fault := (
+            limit_keys.fault(key) or _twice(said.rate) or _of_sum(key, said) or _of_hop(key, said)
+        ):
             yield fault
         else:
             below, _ = self._limits.pop(name, (LimitSettings(), ""))
@@ -349,3 +351,11 @@ def _of_sum(key: str, limit: LimitSettings) -> Fault | None:
     if other:
         return f"{key} is a sum over destinations: {other[0]} means nothing there", "rate, burst"
     return None
+
+
+def _of_hop(key: str, limit: LimitSettings) -> Fault | None:
+    """How many recipients go at once is said of a next hop, or of a provider as a whole."""
+    if limit.recipients_per_transaction is None or limit_keys.is_route(key):
+        return None
+    hint = "providers: {NAME: {recipients_per_transaction: …}}, or the URL of a next hop"
+    return f"{key} is no next hop: recipients_per_transaction means nothing there", hint

@@ -142,6 +142,7 @@ class LimitSettings(Settings):
     connections: int | None = Field(default=None, ge=1, le=500)
     connection_rate: Rates = None
     messages_per_connection: int | None = Field(default=None, ge=1, le=10_000)
+    recipients_per_transaction: int | None = Field(default=None, ge=1, le=1_000)  # of a route only
     hours: Opening = None
     warmup: WarmupSettings | None = None
 

@@ -221,6 +221,15 @@ def test_a_route_is_unlimited_unless_named() -> None:
     assert named.route_destination(url).key == url
 
 
+def test_a_route_alone_may_be_limited_in_recipients_a_transaction() -> None:
+    url, said = "smtp://127.0.0.1:2526", LimitSettings(recipients_per_transaction=50)
+    named = Profiles(shipped(), [Layer({url: said}, {})])
+    assert named.route_destination(url).profile.recipients_per_transaction == 50
+    for key in ("gmail.com", "*", "mx:mx.example.go.id", "vendor.co.id"):
+        with pytest.raises(SourceError, match="is no next hop: recipients_per_transaction means"):
+            Profiles(shipped(), [Layer({key: said}, {})])
+
+
 def test_a_profile_is_changed_made_and_removed() -> None:
     said = {
         "gmail": ProviderSettings(connections=5),
