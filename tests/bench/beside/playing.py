@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from tests.bench.beside.cases import Case
-from tests.bench.beside.sides import POSTFIX, TRANSACTION, Running, running
+from tests.bench.beside.sides import POSTFIX, Running, running
 from tests.bench.beside.source import SENDER, Order, Report
 from tests.bench.beside.tls_sink import TlsSink
 from tests.bench.beside.weighing import Peak, used
@@ -55,8 +55,9 @@ def play(case: Case, side: str, pem: bytes) -> Figures:
     with ExitStack() as stack:
         if case.is_waiting:
             sink: SmtpSink | TlsSink = SmtpSink()  # a port that nobody listens on: never entered
-        elif case.is_tls_out:
-            sink = stack.enter_context(TlsSink())
+        elif case.is_tls_out or case.recipients > 1:
+            # However many go in one transaction: smtp-sink counts transactions only.
+            sink = stack.enter_context(TlsSink(is_plain=not case.is_tls_out))
         elif case.domains > 1:
             # Of itself smtp-sink serves 256 sessions and lets 200 wait: for one host it is enough.
             many = SmtpSink("-m", str(SESSIONS), address="0.0.0.0", backlog=SESSIONS)
@@ -67,7 +68,7 @@ def play(case: Case, side: str, pem: bytes) -> Figures:
         try:
             if case.is_waiting:
                 return _weigh_waiting(case, world, side)
-            return Played(case, side, world, sink).figures()
+            return Played(case, world, sink).figures()
         except (Fault, TimeoutError) as error:
             raise Fault(f"{error}; its log ends: {_tail(world.log)}") from None
 
@@ -78,11 +79,10 @@ def _tail(log: Path) -> str:
 
 
 class Played:
-    """A case while it is played; how many transactions the sink must have by now is counted."""
+    """A case while it is played; how many recipients the sink must have by now is counted."""
 
-    def __init__(self, case: Case, side: str, world: Running, sink: SmtpSink | TlsSink) -> None:
+    def __init__(self, case: Case, world: Running, sink: SmtpSink | TlsSink) -> None:
         self._case, self._world, self._sink = case, world, sink
-        self._each = -(-case.recipients // TRANSACTION[side])
         self._due = 0
         self._report = Report(0, 0, 0, [])
         self._delivered = 0.0
@@ -116,7 +116,7 @@ class Played:
         self._report = report = source(case, self._world.port)
         if report.fault or report.accepted != case.letters:
             raise Fault(f"{report.accepted} of {case.letters} letters accepted: {report.fault}")
-        self._due += case.letters * self._each
+        self._due += case.letters * case.recipients
         self._sink.await_messages(self._due, PATIENCE)
         self._delivered = (time.time_ns() - report.began) / 1e9
         return self
@@ -125,7 +125,7 @@ class Played:
         """All that was sent is at the sink, and nothing more. Raises Fault."""
         time.sleep(REST)
         if (taken := self._sink.messages()) != self._due:
-            raise Fault(f"{taken} transactions at the sink, and {self._due} were due")
+            raise Fault(f"{taken} recipients at the sink, and {self._due} were due")
 
 
 def _weigh_waiting(case: Case, world: Running, side: str) -> Figures:

@@ -35,7 +35,9 @@ WORKERS: Final = "ours-workers"
 """The relay with a process of its own for the door: one, since the machine has two cores."""
 SLOW_DISK: Final = "ours-slow-disk"
 """The relay where each fsync takes 2 ms more."""
-ALONE: Final = {OURS: "", WORKERS: "workers: 1\n", SLOW_DISK: ""}
+GROUPED: Final = "ours-grouped"
+"""The relay with up to 50 recipients of a letter in one transaction, as Postfix does of itself."""
+ALONE: Final = {OURS: "", WORKERS: "workers: 1\n", SLOW_DISK: "", GROUPED: ""}
 """What each way to run the relay adds to its configuration."""
 STOCK: Final = {
     "in_flow_delay": "1s",
@@ -47,11 +49,15 @@ TUNED: Final = {"smtp_tls_connection_reuse": "yes"}
 
 POSTFIX: Final = {"postfix": TUNED, "postfix-stock": STOCK}
 SIDES: Final = (OURS, *POSTFIX)
-ASKED_FOR: Final = (WORKERS, SLOW_DISK)  # only where they are named
+ASKED_FOR: Final = (WORKERS, SLOW_DISK, GROUPED)  # only where they are named
 PROGRAM = Path(sys.executable).with_name("lpse-relay")  # --program names another
 START: Final = 60.0  # seconds, on a machine that has other work, too
-TRANSACTION: Final = {**dict.fromkeys(ALONE, 1), "postfix": 50, "postfix-stock": 50}
-"""Recipients that a side puts into one transaction to a next hop; each is its shipped setting."""
+TRANSACTION: Final = {
+    **dict.fromkeys(ALONE, 1),
+    **dict.fromkeys((GROUPED, *POSTFIX), 50),
+}
+"""Recipients that a side puts into one transaction to a next hop; its shipped setting, but for
+`ours-grouped`."""
 
 CONFIG: Final = """\
 hostname: relay.peer.example.net
@@ -68,7 +74,10 @@ web: {{listen: "127.0.0.1:{web}"}}
 metrics: {{listen: "127.0.0.1:{metrics}"}}
 log: {{to: relay.log}}
 """
-LIMIT: Final = "{rate: [600000/min, 10000000/day], connections: 50, messages_per_connection: 1000}"
+LIMIT: Final = (
+    "{{rate: [600000/min, 10000000/day], connections: 50, messages_per_connection: 1000,"
+    " recipients_per_transaction: {each}}}"
+)
 """Of each next hop: it counts and is kept on disk, and does not bind; as many connections as the
 tuned Postfix may open."""
 GUARDED: Final = """\
@@ -131,7 +140,7 @@ def _ours(
 ) -> Iterator[Running]:
     home = Path(tempfile.mkdtemp(prefix="lpse-bench-"))
     door = free_port()
-    text = _configured(home, case, next_hop, door) + ALONE[side]
+    text = _configured(home, side, case, next_hop, door)
     (home / "relay.yaml").write_text(text)
     (home / "s1.pem").write_bytes(pem)
     (home / "s1.pem").chmod(0o600)
@@ -157,21 +166,22 @@ def _ours(
         shutil.rmtree(home)
 
 
-def _configured(home: Path, case: Case, next_hop: int, door: int) -> str:
+def _configured(home: Path, side: str, case: Case, next_hop: int, door: int) -> str:
     """The relay's YAML for a case, its certificate made where it needs one."""
     routes = {"*": f"127.0.0.1:{next_hop}"} if case.domains == 1 else dict(hops(case, next_hop))
+    limit = LIMIT.format(each=TRANSACTION[side])
     text = CONFIG.format(
         door=door,
         tls="starttls" if case.is_auth_in else "off",
         routes="\n".join(f'  "{name}": smtp://{hop}' for name, hop in routes.items()),
-        limits="\n".join(f'  "smtp://{hop}": {LIMIT}' for hop in routes.values()),
+        limits="\n".join(f'  "smtp://{hop}": {limit}' for hop in routes.values()),
         web=free_port(),
         metrics=free_port(),
     )
     if case.is_auth_in:
         self_signed(home, "127.0.0.1")
         text += GUARDED
-    return text
+    return text + ALONE[side]
 
 
 def _await(process: subprocess.Popen[bytes], control: Path, said: Path) -> None:

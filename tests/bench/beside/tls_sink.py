@@ -1,7 +1,7 @@
-"""A sink that takes STARTTLS, as smtp-sink does not; a process of its own that says what it took.
+"""A sink that takes STARTTLS and counts recipients, as smtp-sink does not; a process of its own.
 
-`python -m tests.bench.beside.tls_sink PORT CERTIFICATE KEY COUNTS`: the letters taken so far stand
-in the file COUNTS, as eight octets.
+`python -m tests.bench.beside.tls_sink PORT CERTIFICATE KEY COUNTS [plain]`: the recipients whose
+letter was taken so far stand in the file COUNTS, as eight octets. Plain, it offers no STARTTLS.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ ROOT: Final = Path(__file__).resolve().parents[3]
 class Sink(asyncio.Protocol):
     """One connection: enough of SMTP for a client that pipelines."""
 
-    def __init__(self, context: ssl.SSLContext, counts: mmap.mmap) -> None:
+    def __init__(self, context: ssl.SSLContext, counts: mmap.mmap, is_plain: bool = False) -> None:
         self._context, self._counts = context, counts
         self._held = b""
-        self._is_data = self._is_encrypted = False
+        self._recipients = 0
+        self._is_data = False
+        self._is_encrypted = is_plain  # as good as that
         self._transport: Any = None
         self._task: asyncio.Task[None] | None = None
 
@@ -53,7 +55,7 @@ class Sink(asyncio.Protocol):
                     return
                 self._is_data, self._held = False, rest
                 (taken,) = struct.unpack("<Q", self._counts[:8])
-                self._counts[:8] = struct.pack("<Q", taken + 1)
+                self._counts[:8] = struct.pack("<Q", taken + self._recipients)
                 self._transport.write(b"250 2.0.0 taken\r\n")
                 continue
             line, ended, rest = self._held.partition(b"\r\n")
@@ -63,7 +65,13 @@ class Sink(asyncio.Protocol):
             self._answer(line.upper())
 
     def _answer(self, line: bytes) -> None:
-        if line.startswith(b"EHLO"):
+        if line.startswith(b"RCPT"):
+            self._recipients += 1
+            self._transport.write(b"250 2.1.5 ok\r\n")
+        elif line.startswith(b"MAIL"):
+            self._recipients = 0
+            self._transport.write(b"250 2.1.0 ok\r\n")
+        elif line.startswith(b"EHLO"):
             self._transport.write(EHLO % (b"" if self._is_encrypted else b"250-STARTTLS\r\n"))
         elif line == b"STARTTLS":
             self._transport.write(b"220 2.0.0 go on\r\n")
@@ -87,9 +95,11 @@ class Sink(asyncio.Protocol):
 
 
 class TlsSink:
-    """The sink's process; same shape as peers.sink.SmtpSink. It takes no letter in the clear."""
+    """The sink's process; same shape as peers.sink.SmtpSink. It takes no letter in the clear, save
+    where it is plain; its messages are recipients."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_plain: bool = False) -> None:
+        self._words = ["plain"] if is_plain else []
         self.address = "127.0.0.1"
         self.port = free_port()
         self.home = Path(tempfile.mkdtemp(prefix="tls-sink-"))
@@ -100,6 +110,7 @@ class TlsSink:
         self._counts.write_bytes(bytes(8))
         files = (certificate.certificate_file, certificate.key_file, self._counts)
         words = [sys.executable, "-m", __name__, str(self.port), *map(str, files)]
+        words += self._words
         self._process = subprocess.Popen(words, cwd=ROOT)
         await_greeting(
             *(self.address, self.port),
@@ -121,7 +132,7 @@ class TlsSink:
         self.home.rmdir()
 
     def messages(self) -> int:
-        """The letters taken so far."""
+        """The recipients whose letter was taken so far."""
         (taken,) = struct.unpack("<Q", self._counts.read_bytes())
         return int(taken)
 
@@ -134,20 +145,22 @@ class TlsSink:
             time.sleep(POLL)
 
 
-async def serve(port: int, context: ssl.SSLContext, counts: mmap.mmap) -> None:
+async def serve(port: int, context: ssl.SSLContext, counts: mmap.mmap, is_plain: bool) -> None:
     """Take letters until killed."""
     loop = asyncio.get_running_loop()
-    made = await loop.create_server(lambda: Sink(context, counts), "127.0.0.1", port, backlog=200)
+    made = await loop.create_server(
+        lambda: Sink(context, counts, is_plain), "127.0.0.1", port, backlog=200
+    )
     await made.serve_forever()
 
 
 def main() -> None:
     """The sink's process."""
-    port, certificate, key, counts = sys.argv[1:]
+    port, certificate, key, counts, *more = sys.argv[1:]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     file = os.open(counts, os.O_RDWR)
-    uvloop.run(serve(int(port), context, mmap.mmap(file, 8)))
+    uvloop.run(serve(int(port), context, mmap.mmap(file, 8), "plain" in more))
 
 
 if __name__ == "__main__":
