@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from relay.control import ControlClient, ControlError, Denied, Unknown, Unreachable
+from relay.control import ControlClient, ControlError, Denied, Mismatched, Unknown, Unreachable
 from relay.control.server import ControlServer, _name
 
 
@@ -50,6 +50,10 @@ async def test_a_command_is_answered_with_the_caller_named(tmp_path: Path) -> No
     client = ControlClient(tmp_path / "run" / "c.sock")
     answer = await asyncio.to_thread(client.call, "echo", a=1)
     assert answer["params"] == {"a": 1}
+    with pytest.raises(Mismatched, match=r"of another version .* \(its answer has no 'b'\)"):
+        answer["params"]["b"]
+    with pytest.raises(Mismatched, match="'c'"):
+        (answer | {"d": 1})["c"]
     assert answer["who"]
     assert stat.S_IMODE((tmp_path / "run" / "c.sock").stat().st_mode) == 0o600
     await server.stop()

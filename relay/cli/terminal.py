@@ -124,11 +124,15 @@ class Program(TyperGroup):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Bad usage is said by click on standard error, and here where JSON is wanted."""
+        """Bad usage is said by click on standard error, and here where JSON is wanted. An answer of
+        a relay of another version is no traceback."""
         try:
             return super().invoke(ctx)
         except _USAGE_ERROR as error:
             _error_as_json([error.format_message() if hasattr(error, "format_message") else error])
+            raise
+        except Exception as error:
+            _told_if_mismatched(error)
             raise
 
 
@@ -146,6 +150,14 @@ def fail(message: object, code: int = REFUSED) -> NoReturn:
         typer.secho(f"lpse-relay: {safe(line)}", err=True, fg=typer.colors.RED)
     _error_as_json(lines)
     raise typer.Exit(code)
+
+
+def _told_if_mismatched(error: Exception) -> None:
+    """End with code 1 where the relay that runs does not fit this command."""
+    from relay.control.client import Mismatched  # only now: few commands ask a relay
+
+    if isinstance(error, Mismatched):
+        fail(error, REFUSED)
 
 
 def _error_as_json(lines: Iterable[object]) -> None:

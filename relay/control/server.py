@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from relay.control import Command
-from relay.control.client import LINE_LIMIT, ControlError, Unknown
+from relay.control.client import LINE_LIMIT, PROTOCOL, ControlError, Unknown
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +115,8 @@ def _refused(message: str) -> dict[str, Any]:
 
 
 def _write(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:
-    writer.write(json.dumps(answer, separators=(",", ":")).encode() + b"\n")
+    whole = answer | {"protocol": PROTOCOL}
+    writer.write(json.dumps(whole, separators=(",", ":")).encode() + b"\n")
 
 
 def _peer_uid(connection: socket.socket) -> int:
