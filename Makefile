@@ -113,6 +113,10 @@ bench-spread: $(VENV)/.dev  ## 100,000 letters over 10,000 destinations against 
 	$(BIN)/python -m tests.bench.spread --letters $(or $(LETTERS),100000) \
 		--domains $(or $(DOMAINS),10000) $(BENCH)
 
+.PHONY: marks
+marks: $(VENV)/.dev  ## what the kept results of the benches reach, mark by mark: BENCH=--write renews README
+	$(BIN)/python -m tests.bench.marks $(BENCH)
+
 .PHONY: soak
 soak: $(VENV)/.dev  ## half speed under reloads, pauses, slow and dying peers: MINUTES=30
 	$(BIN)/python -m tests.bench.soak --minutes $(or $(MINUTES),30) $(BENCH)

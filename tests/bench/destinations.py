@@ -15,7 +15,9 @@ store's threads too) from when the first letter to each was written, and nothing
 (of a trickle: from when the first was written); the memory is what the process grew by (PSS,
 after the allocator gave back what is free) from when the letters lay in the store and the routes in
 their cache. `--objects` traces instead what is held at the end, by the room that asked for it; that
-is slow, so the other figures mean nothing then.
+is slow, so the other figures mean nothing then. The marks stand in tests/bench/marks.py; what is
+found goes to results/destinations.json, each case by itself (`--to`), and `--show FILE --markdown`
+is README's table of it. The exit code is 1 where a mark is missed, 2 for a fault.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ import math
 import multiprocessing
 import queue
 import re
+import sys
 import tempfile
 import time
 import tracemalloc
@@ -51,10 +54,11 @@ from relay.shaping.shaper import Shaper
 from relay.store import sqlite
 from relay.store.base import Store
 from relay.transports.base import Host, Job, NotYet, Permits, Route
+from tests.bench import keeping, shown
 from tests.scheduling import shipped_profiles
 from tests.store.letters import Post
 
-MARK: Final = (2.0, 20.0)  # percent of a core, MB: the marks for 10,000 destinations
+WHOLE: Final = 10_000  # destinations that the marks are of
 ROUND: Final = 900.0  # seconds that the first letter to each may take
 MINUTE: Final = 60.0  # of a trickle
 BETWEEN: Final = 5.0  # seconds after a round: none ends as the measuring does, a little late
@@ -271,44 +275,65 @@ def answered(process: BaseProcess, answers: Any, limit: float) -> Any:
                 raise RuntimeError(f"no figures in {limit:g} s") from None
 
 
-def main() -> None:
-    """Print each case as it is found."""
+def main() -> int:
+    """Print each case as it is found; returns the exit code: 1 where a mark is missed, 2 for a
+    fault."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
-    parser.add_argument("--destinations", type=int, default=10_000)
+    parser.add_argument("--destinations", type=int, default=WHOLE)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--objects", action="store_true", help="what holds the memory")
     parser.add_argument("--json", action="store_true")
+    keeping.options(parser)
     asked = parser.parse_args()
     unknown = [case for case in asked.cases if case not in CASES]
     if unknown:
         parser.error(f"{unknown[0]}: no such case; there are {', '.join(CASES)}")
-    context = multiprocessing.get_context("spawn")
+    try:
+        parts = keeping.read(asked.show) if asked.show else _measure(asked)
+    except (RuntimeError, ValueError, OSError) as fault:
+        print(f"bench-destinations: {fault}", file=sys.stderr)
+        return 2
+    return shown.finished("destinations", parts, asked.markdown)
+
+
+def _measure(asked: argparse.Namespace) -> dict[str, Any]:
+    """Each case in a process of its own; returns what was kept. Raises RuntimeError."""
+    to = keeping.place(asked, "destinations", asked.destinations == WHOLE)
+    before, parts = keeping.setting(), {}
     for case in asked.cases or CASES:
-        answers = context.Queue()
-        process = context.Process(
-            target=_run, args=(case, asked.destinations, asked.seconds, asked.objects, answers)
-        )
-        process.start()
-        try:
-            found = answered(process, answers, 1800 + asked.seconds)
-        except RuntimeError as fault:
-            raise SystemExit(f"{case}: {fault}") from None
-        process.join()
+        found = _in_a_process(case, asked)
         if asked.json:
             print(json.dumps(found), flush=True)
-            continue
-        if found["held"]:
+        elif found["held"]:
             rooms = ", ".join(f"{room} {size}" for room, size in found["held"].items() if size)
             print(f"{case:9} {sum(found['held'].values())} B a destination: {rooms}", flush=True)
-            continue
-        print(
-            f"{case:9} {found['cpu_percent']:6.2f} % of a core, {found['grown_mb']:6.1f} MB for"
-            f" {found['destinations']} destinations; {found['letters']} letters left in"
-            f" {found['seconds']} s (marks: {MARK[0]:g} %, {MARK[1]:g} MB)",
-            flush=True,
-        )
+        elif not asked.markdown:
+            print(
+                f"{case:9} {found['cpu_percent']:6.2f} % of a core, {found['grown_mb']:6.1f} MB for"
+                f" {found['destinations']} destinations; {found['letters']} letters left in"
+                f" {found['seconds']} s",
+                flush=True,
+            )
+        if not found["held"]:  # traced, the figures mean nothing
+            parts[case] = keeping.keep(to, {case: found}, before)[case]
+    return parts
+
+
+def _in_a_process(case: str, asked: argparse.Namespace) -> dict[str, Any]:
+    context = multiprocessing.get_context("spawn")
+    answers = context.Queue()
+    process = context.Process(
+        target=_run, args=(case, asked.destinations, asked.seconds, asked.objects, answers)
+    )
+    process.start()
+    try:
+        found: dict[str, Any] = answered(process, answers, 1800 + asked.seconds)
+    except RuntimeError as fault:
+        raise RuntimeError(f"{case}: {fault}") from None
+    process.join()
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

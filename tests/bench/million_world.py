@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import struct
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -123,26 +127,49 @@ def sinking() -> Iterator[tuple[int, Any, Any]]:
         process.join()
 
 
-def sleep(stalled: Any) -> None:
-    """The longest that a process was late which does nothing but sleep, as the relay's pulse."""
-    while True:
-        before = time.monotonic()
-        time.sleep(TICK)
-        stalled.value = max(stalled.value, time.monotonic() - before - TICK)
+SLEEPER: Final = """
+import mmap, os, struct, sys, time
+tick, parent, worst = float(sys.argv[2]), os.getppid(), 0.0
+kept = mmap.mmap(os.open(sys.argv[1], os.O_RDWR), 8)
+while os.getppid() == parent:
+    struct.pack_into("d", kept, 0, worst)
+    before = time.monotonic()
+    time.sleep(tick)
+    worst = max(worst, time.monotonic() - before - tick)
+"""
+
+
+class Sleeper:
+    """A process that does nothing but sleep, as the relay's pulse does."""
+
+    def __init__(self, kept: Path) -> None:
+        """`kept` is the file that it writes to."""
+        self._kept = kept
+
+    @property
+    def value(self) -> float:
+        """The longest that it was late so far, in seconds; below 0 while it is not there."""
+        (worst,) = struct.unpack("d", self._kept.read_bytes())
+        return float(worst)
 
 
 @contextmanager
-def still() -> Iterator[Any]:
-    """Such a process; its value is in seconds."""
-    context = multiprocessing.get_context("spawn")
-    stalled = context.Value("d", 0.0)
-    process = context.Process(target=sleep, args=(stalled,), daemon=True)
-    process.start()
-    try:
-        yield stalled
-    finally:
-        process.kill()
-        process.join()
+def still() -> Iterator[Sleeper]:
+    """Such a process."""
+    with tempfile.NamedTemporaryFile() as kept:
+        kept.write(struct.pack("d", -1.0))
+        kept.flush()
+        words = [sys.executable, "-I", "-S", "-c", SLEEPER, kept.name, str(TICK)]
+        process = subprocess.Popen(words)
+        sleeper = Sleeper(Path(kept.name))
+        try:
+            while sleeper.value < 0:
+                assert process.poll() is None, "the sleeping process has ended"
+                time.sleep(0.01)
+            yield sleeper
+        finally:
+            process.kill()
+            process.wait()
 
 
 def zone() -> Zone:

@@ -27,8 +27,10 @@ import contextlib
 import json
 import os
 import signal
+import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -41,6 +43,8 @@ from relay.lab.dns import NameServer, Zone
 from relay.lab.internet import self_signed as lab_certificate
 from relay.lab.running import Relay
 from relay.mail.dkim import dns_record, load_key
+from tests.bench import keeping, shown
+from tests.bench.million_world import still
 from tests.bench.soak_sides import DYING, QUICK, SLOW, Books, Client, Peer
 from tests.bench.soak_watch import Watch, gauge, pss
 from tests.e2e.site import CONFIG, FAST
@@ -51,6 +55,7 @@ CLIENTS: Final = 4
 PAUSE: Final = 2.0  # seconds of a pause by hand, and of a dying peer's absence
 PATIENCE: Final = 90.0  # seconds for the last letters, and for the calm after them
 SAMPLED: Final = 5.5  # seconds: the gauges are renewed every five
+WHOLE: Final = 30.0  # minutes that the marks are of
 UNHELD: Final = "ingress: {ceiling: 100000000}\n"  # half an hour of this is no usual hour
 EVERY: Final = 0.2  # seconds between two troubles, at least
 TROUBLES: Final = ("reload", "pause_all", "pause_one", "absence", "hangup")  # in turn
@@ -265,22 +270,37 @@ async def soak(
         }
 
 
-def main() -> None:
-    """Soak and print; the exit code says whether all came back."""
+def main() -> int:
+    """Soak and print; returns the exit code: 1 where not all came back or a mark is missed, 2 for a
+    fault of the run itself."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--minutes", type=float, default=WHOLE)
     parser.add_argument("--rate", type=float, help="letters a second, instead of half the speed")
     parser.add_argument("--json", action="store_true")
+    keeping.options(parser)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    try:
+        parts = keeping.read(asked.show) if asked.show else _kept(asked)
+    except (Exception, KeyboardInterrupt):
+        traceback.print_exc()
+        return 2
+    figures = parts["soak"]["figures"]
+    code = shown.finished("soak", parts, asked.markdown)
+    return 1 if figures["faults"] or figures["grown"] else code
+
+
+def _kept(asked: argparse.Namespace) -> dict[str, Any]:
+    to, before = keeping.place(asked, "soak", asked.minutes >= WHOLE), keeping.setting()
+    with tempfile.TemporaryDirectory() as folder, still() as stalled:
         found = asyncio.run(soak(Path(folder), asked.minutes * 60, asked.rate))
+        found |= {"minutes": asked.minutes, "still_ms": round(stalled.value * 1e3, 1)}
     if asked.json:
         print(json.dumps(found))
-    else:
+    elif not asked.markdown:
         for name, value in found.items():
             print(f"{name:18} {value}")
-    raise SystemExit(1 if found["faults"] or found["grown"] else 0)
+    return keeping.keep(to, {"soak": found}, before)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests.bench import keeping
+from tests.bench.beside import __main__ as main
 from tests.bench.beside import playing, plotting, results, sides, slow_disk, tables
 from tests.bench.beside.cases import CASES, Case, Unknown, chosen
 from tests.bench.beside.playing import Fault, Figures, Played, play
@@ -69,11 +71,11 @@ def test_a_picture_is_the_same_for_the_same_figures(tmp_path: Path) -> None:
 def test_a_fault_has_no_figures_and_stands_beside_the_rest(tmp_path: Path) -> None:
     found = [*runs(("ours", 0, 40.0), ("postfix", 0, 10.0)), Run("d", "ours", 0, fault="broken")]
     found.append(Run("d", "postfix", 0, Figures(delivered=3.0)))
-    machine = results.machine(sides.PROGRAM)
+    machine = keeping.machine(sides.PROGRAM)
     assert machine["python"].startswith(platform.python_version())
     kept: dict[str, Any] = {"machine": machine | {"load_after": 0.0}, "is_quick": True}
     kept |= {"when": "2026-11-29T00:00:00Z", "commit": "abc", "peers": "Postfix"}
-    results.write(tmp_path / "r.json", kept | {"runs": [asdict(run) for run in found]})
+    keeping.write(tmp_path / "r.json", kept | {"runs": [asdict(run) for run in found]})
     document, read = results.read(tmp_path / "r.json")
     assert read == found
     table = tables.markdown(document, read)
@@ -82,9 +84,71 @@ def test_a_fault_has_no_figures_and_stands_beside_the_rest(tmp_path: Path) -> No
     assert "| d | postfix | – ÷ 3.00 |" in table
     assert "×4.00" in tables.text(read)
     assert f", {machine['cores']} cores," in table
+    assert "\n\n2026-11-29, abc; " in table
     (tmp_path / "other.json").write_text('{"runs": [{}]}')
     with pytest.raises(ValueError, match=r"other\.json is no file of this bench"):
         results.read(tmp_path / "other.json")
+
+
+def stamp(commit: str, load: float = 0.0) -> dict[str, Any]:
+    of = {
+        "cpu": "x",
+        "cores": 2,
+        "memory_gb": 1,
+        "kernel": "6",
+        "python": "3",
+        "filesystem": "ext4",
+    }
+    of |= {"fsync_ms": 0.1, "load": load}
+    return {"commit": commit, "peers": "Postfix 3", "machine": of}
+
+
+def test_one_case_is_played_again_and_the_others_stay_with_their_commit() -> None:
+    old = [Run(case, "ours", 0, Figures(delivered=1.0)) for case in ("1-many", "50-many")]
+    first = results.document(old, False, stamp("abc"), {"ours": {"is_signed": True}})
+    assert results.others(first, ["50-many"], "def") == {"1-many": "abc"}
+    assert results.others(first, ["50-many"], "abc") == {}
+    assert results.others(first, ["1-many", "50-many"], "def") == {}
+    new = [Run("50-many", "ours", n, Figures(delivered=2.0)) for n in range(2)]
+    both = results.document(new, False, stamp("def"), {"postfix": {}}, (first, old))
+    assert [run["case"] for run in both["runs"]] == ["1-many", "50-many", "50-many"]
+    assert {case: of["commit"] for case, of in both["played"].items()} == {
+        "1-many": "abc",
+        "50-many": "def",
+    }
+    assert both["medians"]["50-many"]["ours"]["delivered"] == 2.0
+    assert set(both["proofs"]) == {"ours", "postfix"}
+    said = tables.caption(both).split("\n\n")
+    assert said[0].startswith("1-many: ") and ", abc; " in said[0] and "of 1," in said[0]
+    assert said[1].startswith("50-many: ") and ", def; " in said[1] and "of 2," in said[1]
+
+
+def test_a_file_of_another_commit_is_not_overwritten_unasked(tmp_path: Path) -> None:
+    cases = {case.name: case for case in CASES}
+    old = [Run(case, "ours", 0, Figures(delivered=1.0)) for case in ("1-many", "50-many")]
+    file = tmp_path / "beside.json"
+    assert main._kept(file, [cases["50-many"]], "def", False) is None
+    keeping.write(file, results.document(old, False, stamp("abc"), {}))
+    with pytest.raises(ValueError, match=r"another commit than def: 1-many \(abc\): --mixed"):
+        main._kept(file, [cases["50-many"]], "def", False)
+    kept = main._kept(file, [cases["50-many"]], "def", True)
+    assert kept is not None and kept[1] == old
+
+
+def test_what_the_marks_judge_of_the_runs() -> None:
+    found = [
+        Run("50-many", "ours", 0, Figures(delivered=40.0, stall=9.0, still=1.0)),
+        Run("50-many", "postfix", 0, Figures(delivered=10.0)),
+        Run("50-many", "ours-slow-disk", 0, Figures(delivered=30.0, stall=12.0, still=2.0)),
+        Run("waiting", "ours", 0, Figures(room=6195.2)),
+    ]
+    told = results.figures(found)
+    assert told["beside", "50-many", "delivered ÷ postfix"] == 4.0
+    assert told["beside", "50-many", "delivered, ours-slow-disk ÷ ours"] == 0.75
+    assert (told["beside", "worst", "stall"], told["beside", "worst", "still"]) == (12.0, 2.0)
+    assert told["beside", "waiting", "room ÷ postfix"] == 0.5
+    found.append(Run("waiting", "postfix", 0, Figures(room=24780.8)))
+    assert results.figures(found)["beside", "waiting", "room ÷ postfix"] == 0.25
 
 
 def test_cases_and_sides_are_chosen_by_name() -> None:
@@ -185,6 +249,7 @@ def test_a_few_letters_through_each_side(side: str) -> None:
     assert figures.accepted and figures.delivered and figures.cpu and figures.memory
     assert figures.p50 and figures.p99 and figures.p50 <= figures.p99
     assert figures.room is None
+    assert (figures.stall is None) == (figures.still is None) == (side == "postfix")
 
 
 def test_the_slow_disk_holds_each_sync(tmp_path: Path) -> None:

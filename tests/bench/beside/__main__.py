@@ -2,8 +2,9 @@
 
 Each case is played on each side in turn, and all of it again (`--repeat`); each play starts the
 side anew on an empty queue, and counts at the sink what was sent. A fault in one is told and the
-rest goes on; the exit code is then 1. What was found is written down after each play, so that a
-run that is cut short has what it played.
+rest goes on. What was found is written down after each play, so that a run that is cut short has
+what it played; the cases that are not played stay in the file, where they are of the same commit,
+or with `--mixed`. The exit code is 1 where a mark is missed, 2 for a fault of the run itself.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from tests.bench import keeping, marks
 from tests.bench.beside import plotting, results, sides, tables
 from tests.bench.beside.cases import Case, Unknown, chosen
 from tests.bench.beside.playing import play
@@ -23,7 +25,7 @@ from tests.bench.beside.proving import prove, unproved
 from tests.bench.beside.results import Run
 from tests.peers.roots import available
 
-RESULTS = Path(__file__).resolve().parent.parent / "results"
+IN_MEMORY: Final = {"tmpfs", "ramfs"}
 
 
 def played(cases: Sequence[Case], names: Sequence[str], repeat: int, pem: bytes) -> Iterator[Run]:
@@ -41,7 +43,7 @@ def _one(case: Case, side: str, repetition: int, pem: bytes) -> Run:
     except Exception as error:
         run = Run(case.name, side, repetition, fault=f"{type(error).__name__}: {error}")
     shown = run.fault or ", ".join(
-        f"{tables.HEADS[name]} {tables.number(value)}"
+        f"{tables.HEADS[name]} {keeping.number(value)}"
         for name in results.FIGURES
         if (value := getattr(run.figures, name)) is not None
     )
@@ -60,7 +62,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="few cases, a few seconds each")
     parser.add_argument("--repeat", type=int, help="default 5; quick: 1")
-    parser.add_argument("--out", type=Path, help="the results as JSON")
+    parser.add_argument("--to", "--out", type=Path, help="the results as JSON")
+    parser.add_argument("--mixed", action="store_true", help="keep cases of other commits")
+    parser.add_argument("--fresh", action="store_true", help="forget what the file has")
     parser.add_argument("--markdown", action="store_true", help="the table for a README")
     parser.add_argument("--plot", type=Path, help="an SVG: ours to Postfix, case by case")
     parser.add_argument("--show", type=Path, help="measure nothing, show these results")
@@ -90,23 +94,46 @@ def main() -> int:
         return 2
     sides.PROGRAM = asked.program.absolute()
     before = results.setting(sides.PROGRAM)
-    if before["machine"]["filesystem"] in results.IN_MEMORY:
+    out = asked.to or keeping.RESULTS / f"beside{'-quick' if asked.quick else ''}.json"
+    try:
+        kept = None if asked.fresh else _kept(out, cases, before["commit"], asked.mixed)
+    except (ValueError, OSError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    if before["machine"]["filesystem"] in IN_MEMORY:
         where = tempfile.gettempdir()
         print(f"bench: {where} is in memory, no fsync costs there: set TMPDIR", file=sys.stderr)
         return 2
     pem = sides.key()
     proofs = prove(names, pem)
-    out = asked.out or RESULTS / f"beside{'-quick' if asked.quick else ''}.json"
     runs: list[Run] = []
     for run in played(cases, names, asked.repeat or (1 if asked.quick else 5), pem):
         runs.append(run)
-        found = results.document(runs, asked.quick, before) | {"proofs": proofs}
-        results.write(out, found)
-    show(found, runs, asked.markdown)
+        keeping.write(out, results.document(runs, asked.quick, before, proofs, kept))
+    found, every = results.read(out)
+    show(found, every, asked.markdown)
     if asked.plot:
-        plotting.draw(asked.plot, runs)
+        plotting.draw(asked.plot, every)
     print(f"written to {out}", file=sys.stderr)
-    return 1 if unproved(proofs) or any(run.fault for run in runs) else 0
+    is_at_fault = unproved(proofs) or any(run.fault for run in runs)
+    return 2 if is_at_fault else marks.code(results.figures(runs), "beside")
+
+
+def _kept(
+    out: Path, cases: Sequence[Case], commit: str, is_mixed: bool
+) -> tuple[dict[str, Any], list[Run]] | None:
+    """What the file has already. Raises ValueError where that is of other code, OSError."""
+    if not out.exists():
+        return None
+    document, runs = results.read(out)
+    others = results.others(document, [case.name for case in cases], commit)
+    if others and not is_mixed:
+        told = ", ".join(f"{case} ({of})" for case, of in others.items())
+        raise ValueError(
+            f"{out} has cases of another commit than {commit}: {told}: --mixed keeps them,"
+            " --fresh forgets them, another --to keeps both"
+        )
+    return document, runs
 
 
 def _shown(asked: argparse.Namespace) -> int:
@@ -115,7 +142,7 @@ def _shown(asked: argparse.Namespace) -> int:
     show(found, runs, asked.markdown)
     if asked.plot:
         plotting.draw(asked.plot, runs)
-    return 0
+    return marks.code(results.figures(runs), "beside")
 
 
 def show(found: dict[str, Any], runs: Sequence[Run], is_markdown: bool) -> None:
@@ -123,6 +150,7 @@ def show(found: dict[str, Any], runs: Sequence[Run], is_markdown: bool) -> None:
     print(tables.markdown(found, runs) if is_markdown else tables.text(runs))
     if not is_markdown:
         print(f"\n{tables.caption(found)}")
+        marks.told(results.figures(runs), "beside")
     for said in unproved(found.get("proofs", {})):
         print(f"not proved: {said}")
     for run in runs:

@@ -18,6 +18,7 @@ from tests.bench.beside.sides import POSTFIX, Running, running
 from tests.bench.beside.source import SENDER, Order, Report
 from tests.bench.beside.tls_sink import TlsSink
 from tests.bench.beside.weighing import Peak, used
+from tests.bench.stalls import Stalls
 from tests.peers.roots import Peer
 from tests.peers.sink import SmtpSink
 
@@ -38,7 +39,8 @@ class Figures:
     """What one case cost one side, once. None: not measured in this case.
 
     `accepted` and `delivered` are recipients a second, `cpu` seconds for 1,000 of them, `p50` and
-    `p99` ms from the dot to the 250, `memory` MB (PSS), `room` octets a queued letter on disk.
+    `p99` ms from the dot to the 250, `memory` MB (PSS), `room` octets a queued letter on disk;
+    `stall` ms, the longest that our loop was late, and `still` that of a process that only sleeps.
     """
 
     accepted: float | None = None
@@ -48,6 +50,8 @@ class Figures:
     p99: float | None = None
     memory: float | None = None
     room: float | None = None
+    stall: float | None = None
+    still: float | None = None
 
 
 def play(case: Case, side: str, pem: bytes) -> Figures:
@@ -89,6 +93,13 @@ class Played:
 
     def figures(self) -> Figures:
         """Warm up, measure, time the 250s. Raises Fault, TimeoutError."""
+        if not self._world.metrics:
+            return self._measured()
+        with Stalls(self._world.metrics) as seen:
+            found = self._measured()
+        return replace(found, stall=round(seen.ms, 1), still=round(seen.still_ms, 1))
+
+    def _measured(self) -> Figures:
         case, weight = self._case, self._world.weight
         source = timed if case.needs_our_source else _smtp_source
         self.send(replace(case, letters=case.warming), source)

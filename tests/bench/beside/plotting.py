@@ -9,16 +9,13 @@ from typing import Any, Final
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from tests.bench import marks
 from tests.bench.beside.results import Run, ratio
 
 THEIRS: Final = "postfix"
 PANELS: Final = {
     "delivered": "delivered a second: longer is better",
     "cpu": "CPU a letter: shorter is better",
-}
-MARKS: Final[dict[str, dict[str, float]]] = {
-    "delivered": {"10-many": 4.0, "50-many": 4.0, "10-one": 3.0, "50-one": 3.0},
-    "cpu": {"10-many": 0.2, "50-many": 0.2, "10-one": 0.25, "50-one": 0.25},
 }
 COLOURS: Final = {"delivered": "#2f7d4f", "cpu": "#35618f"}
 
@@ -43,8 +40,8 @@ def _panel(axes: Any, name: str, cases: Sequence[str], found: dict[str, float | 
     for n, value in bars:
         axes.annotate(f" {value:.2f}", (value, n), va="center", fontsize=8)
     for n, case in enumerate(cases):
-        if (mark := MARKS[name].get(case)) is not None:
-            axes.plot([mark, mark], [n - 0.4, n + 0.4], color="#b3382c", linewidth=2)
+        if (mark := marks.of("beside", case, f"{name} ÷ {THEIRS}")) is not None:
+            axes.plot([mark.bound] * 2, [n - 0.4, n + 0.4], color="#b3382c", linewidth=2)
     axes.axvline(1.0, color="black", linewidth=0.8)
     axes.set_title(PANELS[name], fontsize=10)
     axes.set_xlabel("× (red: the mark)")

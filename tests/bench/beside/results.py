@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
-import subprocess
-import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from tests.bench import keeping
+from tests.bench.beside.cases import CASES
 from tests.bench.beside.playing import Figures
-from tests.bench.beside.sides import OURS
+from tests.bench.beside.sides import OURS, SLOW_DISK
+from tests.bench.marks import STOCK_ROOM
 from tests.peers.roots import Peer
 
 FIGURES: Final = tuple(one.name for one in fields(Figures))
-ROOT: Final = Path(__file__).resolve().parents[3]
-IN_MEMORY: Final = {"tmpfs", "ramfs"}
+ORDER: Final = {case.name: n for n, case in enumerate(CASES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,71 +42,18 @@ def median(runs: Sequence[Run], case: str, side: str, figure: str) -> float | No
     return statistics.median(found) if found else None
 
 
-def ratio(runs: Sequence[Run], case: str, side: str, figure: str) -> float | None:
-    """Ours to the side's: the median of the ratios of each repetition, in which both ran one after
-    the other; None where no repetition has both."""
+def ratio(runs: Sequence[Run], case: str, side: str, figure: str, of: str = OURS) -> float | None:
+    """Ours (or another's) to the side's: the median of the ratios of each repetition, in which both
+    ran one after the other; None where no repetition has both."""
     by_side = {
         (run.side, run.repetition): getattr(run.figures, figure) for run in runs if run.case == case
     }
     ratios = [
         value / theirs
         for (name, repetition), value in by_side.items()
-        if name == OURS and value is not None and (theirs := by_side.get((side, repetition)))
+        if name == of and value is not None and (theirs := by_side.get((side, repetition)))
     ]
     return statistics.median(ratios) if ratios else None
-
-
-def machine(program: Path) -> dict[str, Any]:
-    """What the figures depend on; `program` is the installed relay."""
-    cpus = Path("/proc/cpuinfo").read_text().split("model name")
-    folder = Path(tempfile.gettempdir())
-    return {
-        "cpu": cpus[1].split("\n")[0].strip(" \t:") if len(cpus) > 1 else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
-        "kernel": platform.release(),
-        "python": python(program),
-        "filesystem": filesystem(folder),
-        "fsync_ms": fsync(folder),
-        "load": os.getloadavg()[0],
-    }
-
-
-BUILD: Final = """
-import platform, sysconfig
-told = sysconfig.get_config_var("CONFIG_ARGS") or ""
-plain = "" if "--enable-optimizations" in told else ", built without --enable-optimizations"
-print(platform.python_version() + plain)
-"""
-
-
-def python(program: Path) -> str:
-    """The Python that a relay is installed for, and whether its build was a fast one."""
-    words = [str(program.with_name("python")), "-I", "-c", BUILD]
-    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def filesystem(folder: Path) -> str:
-    """The kind of file system that a folder lies on."""
-    best = ("", "?")
-    for line in Path("/proc/mounts").read_text().splitlines():
-        _, at, kind, *_ = line.split()
-        if folder.resolve().is_relative_to(at) and len(at) >= len(best[0]):
-            best = (at, kind)
-    return best[1]
-
-
-def fsync(folder: Path, times: int = 100) -> float:
-    """The median of an appended 4 KiB block's fdatasync, in ms."""
-    took = []
-    with tempfile.NamedTemporaryFile(dir=folder) as file:
-        for _ in range(times):
-            file.write(bytes(4096))
-            file.flush()
-            began = time.perf_counter()
-            os.fdatasync(file.fileno())
-            took.append(time.perf_counter() - began)
-    return round(1000 * statistics.median(took), 3)
 
 
 def peers() -> str:
@@ -120,27 +63,34 @@ def peers() -> str:
     return f"Postfix {said[0].strip()}, {said[1].strip()}"
 
 
-def commit() -> str:
-    """What was measured."""
-    words = ["git", "describe", "--always", "--dirty"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
 def setting(program: Path) -> dict[str, Any]:
     """What is the same for a whole run; asked before it, since its own results change the tree."""
-    return {"commit": commit(), "peers": peers(), "machine": machine(program)}
+    return {"peers": peers(), **keeping.setting(program)}
 
 
-def document(runs: Sequence[Run], is_quick: bool, before: dict[str, Any]) -> dict[str, Any]:
-    """All of it, with the medians and ratios that the tables show."""
+def document(
+    runs: Sequence[Run],
+    is_quick: bool,
+    before: dict[str, Any],
+    proofs: dict[str, Any],
+    kept: tuple[dict[str, Any], Sequence[Run]] | None = None,
+) -> dict[str, Any]:
+    """All of it, with the medians and ratios that the tables show; the cases of `kept` that were
+    not played now stay, and `played` says of which commit and day each case is."""
+    stamp = {**keeping.stamped(before), "is_quick": is_quick}
+    played = {run.case: stamp for run in runs}
+    if kept is not None:
+        document, others = kept
+        others = [run for run in others if run.case not in played]
+        stamps = stamps_of(document)
+        played = {run.case: stamps[run.case] for run in others} | played
+        runs = sorted([*others, *runs], key=lambda run: ORDER.get(run.case, len(ORDER)))
+        proofs = document.get("proofs", {}) | proofs
     cases = list(dict.fromkeys(run.case for run in runs))
     sides = list(dict.fromkeys(run.side for run in runs))
     return {
-        "when": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "is_quick": is_quick,
-        **before,
-        "machine": before["machine"] | {"load_after": os.getloadavg()[0]},
+        **stamp,
+        "played": {case: played[case] for case in cases},
         "medians": {
             case: {
                 side: {name: median(runs, case, side, name) for name in FIGURES} for side in sides
@@ -156,15 +106,46 @@ def document(runs: Sequence[Run], is_quick: bool, before: dict[str, Any]) -> dic
             for case in cases
         },
         "runs": [asdict(run) for run in runs],
+        "proofs": proofs,
     }
 
 
-def write(path: Path, found: dict[str, Any]) -> None:
-    """The whole file, at once or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    draft.replace(path)
+def stamps_of(document: dict[str, Any]) -> dict[str, Any]:
+    """Case → when, by which commit and on which machine it was played."""
+    names = ("when", "commit", "peers", "machine", "is_quick")
+    whole = {name: document[name] for name in names}
+    stamps: dict[str, Any] = {run["case"]: whole for run in document["runs"]}
+    stamps.update(document.get("played", {}))
+    return stamps
+
+
+def others(document: dict[str, Any], cases: Sequence[str], commit: str) -> dict[str, str]:
+    """The cases of a file that are not among these and are of another commit, and of which."""
+    stamps = stamps_of(document)
+    return {
+        case: of["commit"]
+        for case, of in stamps.items()
+        if case not in cases and of["commit"] != commit
+    }
+
+
+def figures(runs: Sequence[Run]) -> dict[tuple[str, str, str], float]:
+    """The figures that marks.py judges: ours to Postfix, the slow disk to none, the stalls."""
+    found: dict[tuple[str, str, str], float | None] = {}
+    for case in dict.fromkeys(run.case for run in runs):
+        for name in FIGURES:
+            found["beside", case, f"{name} ÷ postfix"] = ratio(runs, case, "postfix", name)
+        slow = ratio(runs, case, OURS, "delivered", of=SLOW_DISK)
+        found["beside", case, f"delivered, {SLOW_DISK} ÷ ours"] = slow
+        if (room := median(runs, case, OURS, "room")) is not None:
+            key = ("beside", case, "room ÷ postfix")
+            found[key] = found[key] or room / STOCK_ROOM
+    stalled = [run.figures for run in runs if run.figures.stall is not None]
+    if stalled:
+        worst = max(stalled, key=lambda one: one.stall or 0.0)
+        found["beside", "worst", "stall"] = worst.stall
+        found["beside", "worst", "still"] = worst.still
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def read(path: Path) -> tuple[dict[str, Any], list[Run]]:

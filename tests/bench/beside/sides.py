@@ -10,17 +10,17 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from relay.config.keys import generate
 from relay.control import ControlClient, Unreachable
+from tests.bench import keeping
 from tests.bench.beside.cases import Case, Unknown
 from tests.bench.beside.sasl import Sasl
 from tests.bench.beside.slow_disk import built
@@ -50,7 +50,7 @@ TUNED: Final = {"smtp_tls_connection_reuse": "yes"}
 POSTFIX: Final = {"postfix": TUNED, "postfix-stock": STOCK}
 SIDES: Final = (OURS, *POSTFIX)
 ASKED_FOR: Final = (WORKERS, SLOW_DISK, GROUPED)  # only where they are named
-PROGRAM = Path(sys.executable).with_name("lpse-relay")  # --program names another
+PROGRAM = keeping.PROGRAM  # --program names another
 START: Final = 60.0  # seconds, on a machine that has other work, too
 TRANSACTION: Final = {
     **dict.fromkeys(ALONE, 1),
@@ -89,12 +89,14 @@ auth: {enabled: true}
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A side that takes mail: its door, what weighs it, and where its queue lies."""
+    """A side that takes mail: its door, what weighs it, and where its queue lies; `metrics` of the
+    relay only, as host:port."""
 
     port: int
     weight: Weight
     queue: Path
     log: Path
+    metrics: str = ""
 
 
 def known(names: list[str]) -> list[str]:
@@ -155,12 +157,13 @@ def _ours(
             env=os.environ | slow,
         )
     try:
-        _await(process, state / "run" / "control.sock", home / "said")
+        about = _await(process, state / "run" / "control.sock", home / "said")
         if case.is_auth_in:
             (home / "password").write_text(PASSWORD)
             words = ("users", "add", USER, "--password-file", str(home / "password"))
             subprocess.run([str(PROGRAM), *words, *options], check=True, capture_output=True)
-        yield Running(door, group or Tree([process.pid]), state, home / "relay.log")
+        weight = group or Tree([process.pid])
+        yield Running(door, weight, state, home / "relay.log", about["metrics"])
     finally:
         _stop(process)
         shutil.rmtree(home)
@@ -184,17 +187,15 @@ def _configured(home: Path, side: str, case: Case, next_hop: int, door: int) -> 
     return text + ALONE[side]
 
 
-def _await(process: subprocess.Popen[bytes], control: Path, said: Path) -> None:
+def _await(process: subprocess.Popen[bytes], control: Path, said: Path) -> dict[str, Any]:
     until = time.monotonic() + START
     while True:
         try:
-            ControlClient(control).call("status")
+            return ControlClient(control).call("status")
         except Unreachable:
             if process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"the relay did not start: {said.read_text()[-2000:]}") from None
             time.sleep(POLL)
-        else:
-            return
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

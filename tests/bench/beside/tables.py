@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from tests.bench import keeping
 from tests.bench.beside.cases import CASES
-from tests.bench.beside.results import Run, median, ratio
-from tests.bench.beside.sides import OURS
+from tests.bench.beside.results import Run, median, ratio, stamps_of
+from tests.bench.beside.sides import OURS, POSTFIX
+from tests.bench.keeping import number
 
 HEADS: Final = {
     "accepted": "accepted/s",
@@ -17,16 +19,10 @@ HEADS: Final = {
     "p99": "p99, ms",
     "memory": "memory, MB",
     "room": "octets on disk a queued letter",
+    "stall": "longest stall, ms",
+    "still": "only sleeping, ms",
 }
-
-
-def number(value: float | None) -> str:
-    """Three digits that count."""
-    if value is None:
-        return "–"
-    if value >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.2f}" if value < 10 else f"{value:.1f}"
+OWN: Final = ("stall", "still")  # of the relay alone: there is none of another side
 
 
 def rows(runs: Sequence[Run]) -> list[list[str]]:
@@ -37,7 +33,7 @@ def rows(runs: Sequence[Run]) -> list[list[str]]:
         cells = [says.get(case, case), side]
         for name in HEADS:
             cell = number(median(runs, case, side, name))
-            times = None if side == OURS else ratio(runs, case, side, name)
+            times = None if side == OURS or name in OWN else ratio(runs, case, side, name)
             cells.append(cell if times is None else f"{cell} (×{number(times)})")
         made.append(cells)
     return made
@@ -57,9 +53,7 @@ def markdown(found: dict[str, Any], runs: Sequence[Run]) -> str:
     """For a README: ours ÷ theirs, a row for each case and other side, the machine named."""
     shown = [name for name in HEADS if any(getattr(run.figures, name) is not None for run in runs)]
     heads = ["case", "against", *(HEADS[name] for name in shown)]
-    lines = [heads, ["---"] * len(heads), *_pairs(runs, shown)]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in lines)
-    return f"{table}\n\n{caption(found)}"
+    return f"{keeping.table([heads, *_pairs(runs, shown)])}\n\n{caption(found)}"
 
 
 def _pairs(runs: Sequence[Run], shown: Sequence[str]) -> list[list[str]]:
@@ -69,7 +63,10 @@ def _pairs(runs: Sequence[Run], shown: Sequence[str]) -> list[list[str]]:
         cells = [says.get(case, case), side]
         for name in shown:
             ours, theirs = (median(runs, case, one, name) for one in (OURS, side))
-            times = ratio(runs, case, side, name)
+            if name in OWN and side in POSTFIX:
+                cells.append("" if ours is None else number(ours))
+                continue
+            times = None if name in OWN else ratio(runs, case, side, name)
             both = "" if ours is theirs is None else f"{number(ours)} ÷ {number(theirs)}"
             cells.append(both if times is None else f"{both} = {number(times)} ×")
         made.append(cells)
@@ -77,13 +74,16 @@ def _pairs(runs: Sequence[Run], shown: Sequence[str]) -> list[list[str]]:
 
 
 def caption(found: dict[str, Any]) -> str:
-    """Where and how it was measured, in one paragraph."""
-    of = found["machine"]
-    many = 1 + max((run["repetition"] for run in found["runs"]), default=0)
-    return (
-        f"{found['when'][:10]}, {found['commit']}; {of['cpu']}, {of['cores']} cores,"
-        f" {of['memory_gb']} GB, {of['filesystem']} (an fdatasync {of['fsync_ms']} ms), Linux"
-        f" {of['kernel']}, Python {of['python']}; {found['peers']}. Medians of {many},"
-        f" and the ratio pair by pair. The load of the machine was {of['load']:.1f} before"
-        f" and {of['load_after']:.1f} after{', quick sizes' if found['is_quick'] else ''}."
-    )
+    """Where, when and how it was measured, in one paragraph; cases of one play together."""
+    repeats: dict[str, int] = {}
+    for run in found["runs"]:
+        repeats[run["case"]] = max(repeats.get(run["case"], 0), run["repetition"] + 1)
+    plays: dict[str, list[str]] = {}
+    for case, stamp in stamps_of(found).items():
+        quick = " Quick sizes." if stamp["is_quick"] else ""
+        many = f"Medians of {repeats[case]}, and the ratio pair by pair."
+        said = f"{keeping.caption(stamp)} {stamp['peers']}. {many}{quick}"
+        plays.setdefault(said, []).append(case)
+    if len(plays) == 1:
+        return next(iter(plays))
+    return "\n\n".join(f"{', '.join(cases)}: {said}" for said, cases in plays.items())
