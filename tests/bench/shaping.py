@@ -1,9 +1,10 @@
 """Score the shaping: python -m tests.bench.shaping [--draws 3] [--models gmail,yahoo] [--sides …].
 
-Six models × four variants × seeded draws, each with two oracles; ours and the baselines, and, asked
-for, the wrong shapers. Quick by default; `--draws 200` is the whole of it, for a night. What was
-played is kept in the file of `--to` once a minute; called again, it goes on where it stopped, and
-`--merge A.json B.json` puts files of several draws or sides together without playing anything.
+Six models × four variants × seeded draws, and a warm-up at one of them, each with two oracles; ours
+and the baselines, and, asked for, the wrong shapers. Quick by default; `--draws 200` is the whole
+of it, for a night. What was played is kept in the file of `--to` once a minute; called again, it
+goes on where it stopped, and `--merge A.json B.json` puts files of several draws or sides together
+without playing anything.
 
 Exit code 1 where ours misses a mark, where a baseline is better and the row cannot say at what
 cost, or where a wrong shaper passes everything.
@@ -25,7 +26,7 @@ from typing import Any
 from relay.clock import SystemClock
 from relay.lab.quotas import MODELS, VARIANTS
 from relay.lab.rehearsing.baselines import BASELINES
-from relay.lab.rehearsing.cases import HOURLY, HOURS, LETTERS, Case
+from relay.lab.rehearsing.cases import HOURLY, HOURS, LETTERS, WARM_UP, WARMED, Case, case_of
 from relay.lab.rehearsing.playing import staged, tried
 from relay.lab.rehearsing.sides import OURS, Side
 from relay.lab.rehearsing.wrong import WRONG
@@ -44,6 +45,7 @@ SIDES: dict[str, tuple[Side, ...]] = {
     "all": (OURS, *BASELINES, *WRONG),
 }
 QUICK = 3
+ALL_VARIANTS = (*VARIANTS, WARM_UP)
 KEPT_EVERY = 60.0  # seconds between two writings of what was played
 Work = tuple[Case, tuple[str, ...]]  # a draw, and the sides that are to be tried in it
 Judgement = list[str]
@@ -75,10 +77,13 @@ def _quiet() -> None:
 def wanted(options: argparse.Namespace, done: Sequence[Line]) -> Iterator[Work]:
     """What is still to be played, a seed after the other."""
     known = {line.key for line in done}
+    sizes = (options.letters, options.hourly, options.hours)
     for seed in range(options.first, options.first + options.draws):
         for variant in options.variants:
             for model in options.models:
-                case = Case(model, variant, seed, options.letters, options.hourly, options.hours)
+                if variant == WARM_UP and model != WARMED:
+                    continue
+                case = case_of(model, variant, seed, *sizes)
                 names = tuple(
                     side.name
                     for side in SIDES[options.sides]
@@ -106,7 +111,12 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--draws", type=int, default=QUICK, help="of each; 200 is the whole of it")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--models", type=_list(MODELS), default=list(MODELS))
-    parser.add_argument("--variants", type=_list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument(
+        "--variants",
+        type=_list(ALL_VARIANTS),
+        default=list(ALL_VARIANTS),
+        help=f"{WARM_UP} is of {WARMED} alone",
+    )
     parser.add_argument("--sides", choices=list(SIDES), default="baselines")
     parser.add_argument("--letters", type=int, default=LETTERS)
     parser.add_argument("--hourly", type=int, default=HOURLY)
@@ -118,7 +128,10 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--mixed", action="store_true", help="merge what different code played")
     parser.add_argument("--markdown", action="store_true", help="print the table of the README")
     parser.add_argument("--plot", type=Path, help="an SVG of the speeds")
-    return parser.parse_args(arguments)
+    found = parser.parse_args(arguments)
+    if set(found.variants) == {WARM_UP} and WARMED not in found.models:
+        parser.error(f"{WARM_UP} is a row of {WARMED}")
+    return found
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -38,7 +38,13 @@ class Arrival:
 
 
 def arrivals(
-    vendors: Sequence[str], letters: int, hourly: int, start: Instant, length: int, seed: int
+    vendors: Sequence[str],
+    letters: int,
+    hourly: int,
+    start: Instant,
+    length: int,
+    seed: int,
+    most_invited: int = INVITED,
 ) -> list[Arrival]:
     """All letters of a run in the order in which they come; `vendors` are addresses."""
     rng = random.Random(f"arrivals {seed}")  # noqa: S311 - no secret
@@ -50,7 +56,7 @@ def arrivals(
     for hour in range(length // HOUR):
         begins = start + hour * HOUR + (BURST if hour == 0 else 0)
         room = start + (hour + 1) * HOUR - begins
-        invited = min(INVITED, hourly)
+        invited = min(most_invited, hourly)
         at, busy = begins + rng.randrange(room), rng.choice(vendors)
         made += [Arrival(at, busy, Urgency.MENDESAK) for _ in range(invited)]
         for urgency in rng.choices(classes, weights, k=hourly - invited):

@@ -1,8 +1,9 @@
 """Marks: what a side must reach in a draw of its kind, and whether it did.
 
 The kinds: *within* the quota throughout; *soft* replies only; *short* penalties of some minutes;
-*long* ones, or a quota that falls. Speed is asked of a draw only where the oracle itself needs a
-day: else beginning slowly is all that is seen. The rest is asked of every draw.
+*long* ones, or a quota that falls; and a *warm-up*, whose arithmetic says when all are through:
+the oracle keeps to it as to the limits. Speed is asked of a draw only where the oracle itself needs
+a day: else beginning slowly is all that is seen. The rest is asked of every draw.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from typing import Final, Protocol
 
 from relay.lab.rehearsing.cases import Case, is_within
 from relay.lab.rehearsing.scoring import Progress, Score, ratio, second_half
-from relay.mail.instant import HOUR
+from relay.mail.instant import DAY, HOUR
 
 SHORT_RUN: Final = 24 * HOUR
 TENTH: Final = 0.8  # of the mark: what the tenth percentile must reach
 THROTTLED: Final = (10, 0.01)  # replies, or that share of the recipients tried
 BOUNCED_BY_LIES: Final = 30
+UNHELD: Final = 2  # days of a warm-up on which no limit holds it; of later ones G tells
+URGENT_WAIT: Final = 300.0  # seconds: what a limit may cost, where a warm-up would cost hours
 _SOFT: Final = ("outlook", "go.id", "small")
 # Microsoft 365 says 15 minutes, but a day with a refusal forgoes the next day's growth: whoever has
 # to learn the quota by a refusal pays a day for it, and so does the causal oracle (0.54 to 0.70 of
@@ -36,6 +39,7 @@ class Kind(StrEnum):
     SOFT = "b"
     SHORT = "c"
     LONG = "d"
+    WARMING = "w"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ MARKS: Final = {
     Kind.SOFT: Mark(0.85),
     Kind.SHORT: Mark(0.75, 0.85),
     Kind.LONG: Mark(0.80, is_causal=True),
+    Kind.WARMING: Mark(0.95),
 }
 
 
@@ -126,7 +131,9 @@ class Verdict:
 
 
 def kind_of(case: Case) -> Kind:
-    """Which of the four a draw is."""
+    """Which of them a draw is."""
+    if case.is_warming:
+        return Kind.WARMING
     if is_within(case.run()):
         return Kind.WITHIN
     if case.variant in _FALLING or case.model in _LONG:
@@ -152,11 +159,12 @@ def judged(stage: Stage, score: Score) -> Verdict:
         faults.append(f"{score.suppressed} addresses suppressed by a lie")
     if score.false_dead_bounced > BOUNCED_BY_LIES:
         faults.append(f"{score.false_dead_bounced} bounced by a lie")
-    return Verdict(stage, score, speed, later, (*faults, *_blocked(stage.kind, score)))
+    faults += _blocked(stage.kind, score)
+    return Verdict(stage, score, speed, later, (*faults, *_unplanned(score)))
 
 
 def _blocked(kind: Kind, score: Score) -> list[str]:
-    if kind is Kind.WITHIN:
+    if kind in (Kind.WITHIN, Kind.WARMING):
         said = [(score.throttled, "throttled"), (score.blocked, "blocks")]
         return [f"{count} {word} within the quota" for count, word in said if count]
     if kind is Kind.SHORT:
@@ -164,6 +172,24 @@ def _blocked(kind: Kind, score: Score) -> list[str]:
         if first > 3 or any(count > 1 for count in later):
             return [f"blocked {'+'.join(map(str, score.blocks))} times a day"]
     return []
+
+
+def _unplanned(score: Score) -> list[str]:
+    """Where a warm-up was not kept to: too many on a day, too few while the announcement waited,
+    urgent letters held by it."""
+    found = []
+    for n, day in enumerate(score.days, 1):
+        if day.over:
+            found.append(f"a limit was exceeded by {day.over} on sending day {n} of a warm-up")
+    ended = score.announced[-1] if score.announced else 0
+    begun = [day.began_at for day in score.days]
+    full = [day for day in score.days if day.began_at + DAY <= begun[0] + ended]
+    for n, day in enumerate(full[:UNHELD], 1):
+        if day.written < day.allowed:
+            found.append(f"{day.written} of {day.allowed} on sending day {n} of a warm-up")
+    if score.days and score.kritis_wait > URGENT_WAIT:
+        found.append(f"a kritis letter waited {score.kritis_wait:.0f} s in a warm-up")
+    return found
 
 
 def tenth(values: Sequence[float]) -> float:

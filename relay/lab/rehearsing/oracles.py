@@ -23,6 +23,7 @@ from relay.lab.quotas.drawn import Drawn
 from relay.lab.rehearsing.arrivals import Arrival
 from relay.lab.rehearsing.dialling import ENCRYPTING, GREETING, OUR_IP
 from relay.lab.rehearsing.scoring import SHARE, Progress
+from relay.lab.rehearsing.warming import Days
 from relay.lab.rehearsing.world import SENDER, Run
 from relay.mail.delivery import FailureKind
 from relay.mail.instant import HOUR, MINUTE, SECOND, Instant, millis
@@ -78,6 +79,7 @@ class Queue:
     shut_until: Instant = 0
     session: tuple[str, int, int] | None = None  # host, number, carried
     busy: list[Instant] = field(default_factory=list)  # until when each connection is
+    days: Days | None = None  # of its warm-up
     carried: int = 0
 
 
@@ -115,9 +117,10 @@ class _Oracle:
             Cap(rate.count, millis(rate.window), closed_to_massal(rate.count))
             for rate in destination.profile.rates
         ]
-        return self._queues.setdefault(
-            destination.key, Queue(provider, tuple(caps), destination.profile)
-        )
+        plan = destination.profile.warmup
+        days = None if plan is None else Days(plan)
+        made = Queue(provider, tuple(caps), destination.profile, days=days)
+        return self._queues.setdefault(destination.key, made)
 
     def progress(self) -> Progress:
         """Step from moment to moment, the earliest destination first."""
@@ -179,6 +182,8 @@ class _Oracle:
         at = _connection_at(queue, is_massal, now)
         for cap in queue.limits:
             at = max(at, _room(queue.sent, cap.count - cap.closed * is_massal, cap.span, now))
+        if queue.days is not None:
+            at = max(at, queue.days.free_at(letter.arrival.urgency, now))
         if at > now:
             return at
         for quota in self._quotas(queue, letter, now):
@@ -244,6 +249,8 @@ class _Oracle:
         signer = SENDER.rpartition("@")[2]
         tried = Try(OUR_IP, host, number, carried, SENDER, arrival.recipient, signer, message_id)
         queue.sent.append(now)
+        if queue.days is not None:
+            queue.days.add(arrival.urgency, now)
         for step in (provider.mail, provider.rcpt, provider.end):
             answer = step(tried, now)
             if answer is not None:

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from relay.lab.quotas.base import Entry, Kind, Provider
-from relay.lab.rehearsing.world import Outcome
+from relay.lab.rehearsing.warming import SendingDay, days_of
+from relay.lab.rehearsing.world import Outcome, Run
 from relay.mail.delivery import FailureKind, State
 from relay.mail.instant import DAY, Instant, millis
 from relay.mail.urgency import Urgency
+from relay.shaping.destination import Destination
 
 SHARE: Final = 0.95
 # That an address is dead or full, or a letter refused for itself, is what a bounce may rest on.
@@ -81,6 +83,7 @@ class Score:
     expired: int
     held: int
     kritis_wait: float  # seconds to the first attempt: the longest but one in a hundred
+    days: tuple[SendingDay, ...] = ()  # of a warm-up
 
     @property
     def blocked(self) -> int:
@@ -135,6 +138,7 @@ def score(outcome: Outcome) -> Score:
         expired=states.count(State.EXPIRED),
         held=states.count(State.HELD),
         kritis_wait=_kritis(outcome, seen),
+        days=tuple(_days(outcome)),
     )
 
 
@@ -171,13 +175,7 @@ def _taken(
 
 def _over(outcome: Outcome) -> int:
     """By how many at most any window held more than it may."""
-    run, rates = outcome.run, {}
-    for provider in run.providers:
-        for domain in provider.domains:
-            hosts = provider.hosts(domain, run.start)
-            if not isinstance(hosts, FailureKind):
-                destination = run.book.destination_of(domain, hosts)
-                rates[destination.key] = destination.profile.rates
+    rates = {to.key: to.profile.rates for to in _destinations(outcome.run)}
     return max(
         (
             _most_in(outcome.written.get(key, []), millis(rate.window)) - rate.count
@@ -186,6 +184,23 @@ def _over(outcome: Outcome) -> int:
         ),
         default=0,
     )
+
+
+def _destinations(run: Run) -> Iterable[Destination]:
+    for provider in run.providers:
+        for domain in provider.domains:
+            hosts = provider.hosts(domain, run.start)
+            if not isinstance(hosts, FailureKind):
+                yield run.book.destination_of(domain, hosts)
+
+
+def _days(outcome: Outcome) -> Iterable[SendingDay]:
+    """The sending days of all that are warmed up."""
+    plans = {to.key: to.profile.warmup for to in _destinations(outcome.run)}
+    for key, plan in plans.items():
+        if plan is not None:
+            written = outcome.written.get(key, [])
+            yield from days_of(plan, zip(written, outcome.classes.get(key, []), strict=True))
 
 
 def _most_in(times: list[Instant], span: int) -> int:

@@ -20,6 +20,7 @@ from relay.mail import reply as replies
 from relay.mail.delivery import Attempt, Delivery, Failure, FailureKind
 from relay.mail.instant import Instant
 from relay.mail.reply import EnhancedCode, Reply, Stage
+from relay.mail.urgency import Urgency
 from relay.shaping.destination import Destination
 from relay.transports.base import Host, Job, NotYet, Permits
 
@@ -44,6 +45,7 @@ class QuotaTransport:
         self._busy: dict[str, set[Session]] = {}
         self._disconnected: dict[Session, Callable[[], None]] = {}
         self.written: dict[str, list[Instant]] = {}  # when RCPTs were, by destination
+        self.classes: dict[str, list[Urgency]] = {}  # of the same ones
 
     async def deliver(self, job: Job, permits: Permits) -> Sequence[Attempt] | NotYet:
         """See Transport.deliver."""
@@ -194,6 +196,7 @@ class QuotaTransport:
             return None
         at, key = self._clock.now(), job.route.destination.key
         self.written.setdefault(key, []).extend([at] * units)
+        self.classes.setdefault(key, []).extend([job.deliveries[0].urgency] * units)
         if answer is not None:
             await self._told(session, Stage.MAIL, answer)
             return [_result(answer, Stage.MAIL)] * units

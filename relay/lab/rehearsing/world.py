@@ -75,6 +75,7 @@ class Outcome:
     letters: dict[str, Arrival] = field(default_factory=dict)
     ends: dict[str, Delivery] = field(default_factory=dict)
     written: dict[str, list[Instant]] = field(default_factory=dict)  # RCPTs, by destination
+    classes: dict[str, list[Urgency]] = field(default_factory=dict)  # theirs, in the same order
     pauses: int = 0
 
 
@@ -201,6 +202,7 @@ class World:
         await transport.close()
         for key, times in transport.written.items():
             self._outcome.written.setdefault(key, []).extend(times)
+            self._outcome.classes.setdefault(key, []).extend(transport.classes[key])
 
     def _emit(self, event: Event) -> None:
         self._pauses += isinstance(event, Paused)

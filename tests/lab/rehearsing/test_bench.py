@@ -111,6 +111,28 @@ def test_it_goes_on_where_it_stopped() -> None:
     assert OURS.name not in work[0][1] and OURS.name in work[1][1]
 
 
+def test_the_row_of_a_warm_up_is_one_models_and_can_be_asked_for_alone() -> None:
+    def rows_of(*arguments: str) -> list[tuple[str, str]]:
+        asked = options(["--draws", "1", *arguments])
+        return [(case.model, case.variant) for case, _ in wanted(asked, [])]
+
+    assert ("gmail", "warm-up") in rows_of() and len(rows_of()) == 6 * 4 + 1
+    assert rows_of("--variants", "warm-up") == [("gmail", "warm-up")]
+    with pytest.raises(SystemExit):
+        rows_of("--variants", "warm-up", "--models", "yahoo")
+
+
+def test_a_warm_up_is_a_row_of_the_table_and_of_the_json() -> None:
+    line = replace(GOOD, variant="warm-up", kind=Kind.WARMING, throttled=0, blocks=(0,), speed=1.0)
+    found = rows(_draws(line))
+    assert judgement(found) == []
+    assert tables.text(found)[1].startswith("gmail warm-up (w)")
+    assert tables.markdown(found)[2].startswith("| gmail warm-up (w) | 0.95 |")
+    assert tables.shapes(found)[0]["case"] == "gmail warm-up (w)"
+    slow = rows(_draws(replace(line, speed=0.9)))
+    assert judgement(slow) == ["ours misses in gmail warm-up (w): G 0.90 < 0.95"]
+
+
 def test_a_small_draw_is_played_and_written_down() -> None:
     case = Case("yahoo", "steady", 1, 60, 12, 3)
     (line,) = play((case, (OURS.name,)))
