@@ -80,9 +80,10 @@ bench: $(VENV)/.dev peers  ## the relay beside Postfix + OpenDKIM; QUICK=1, CASE
 	$(BIN)/python -m tests.bench.beside $(if $(QUICK),--quick) --cases "$(CASES)" --sides "$(SIDES)" $(BENCH)
 
 .PHONY: bench-parts
-bench-parts: $(VENV)/.dev  ## what the store and the client cost on this machine
+bench-parts: $(VENV)/.dev  ## what the store, the client, a permit and a reply cost here
 	$(BIN)/python -m tests.bench.store
 	$(BIN)/python -m tests.bench.client
+	$(BIN)/python -m tests.bench.permits
 
 .PHONY: bench-profile
 bench-profile: $(VENV)/.dev  ## where the CPU of the relay's main thread goes, by room: LETTERS=3000

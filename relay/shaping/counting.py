@@ -88,13 +88,16 @@ class Counting:
         found.where = where
         return found
 
+    def of(self, domain: str) -> Sequence[Sum]:
+        """What is said of that domain or of its site, wherever it is sent to."""
+        return self._within(domain)
+
     def inside(self, destination: Destination, domain: str) -> Sequence[Sum]:
         """What is said of that domain or of its site, where the destination is not just that."""
         within = self._within(domain)
         if not within:
             return within
-        own = (f"@{destination.key}", f"mx:{destination.key}")
-        return [limit for limit in within if limit.key not in own]
+        return [limit for limit in within if is_inside(limit, destination)]
 
     def dialled(self, destination: Destination) -> list[Counted]:
         """The limit of new connections to it, if there is one."""
@@ -195,6 +198,11 @@ class Counting:
                 moved = [Spent(key, row.at + by, row.units) for row in rows]
                 self._moved += [Spent(key, row.at, 0) for row in rows] + moved
                 self._kept[key] = moved
+
+
+def is_inside(limit: Sum, destination: Destination) -> bool:
+    """False where the destination is just the domain or the site that the limit was written for."""
+    return limit.key not in (f"@{destination.key}", f"mx:{destination.key}")
 
 
 def _kept(destination: Destination) -> int:

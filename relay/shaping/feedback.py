@@ -304,9 +304,11 @@ def tick(state: Standing, now: Instant, settings: PauseSettings, connections: in
 def wrote(state: Standing, now: Instant) -> None:
     """A letter went to a destination that ramps up: it grows with what it is given, and what it is
     given in silence teaches nothing."""
-    if state.mode is Mode.SLOW and state.carried <= FEW:
+    if state.mode is not Mode.SLOW:
+        return
+    if state.carried <= FEW:
         state.carried += 1
-    if not (state.mode is Mode.SLOW and state.is_new):
+    if not state.is_new:
         return
     if not state.step_at:
         state.step_at = now + RAMP_STEP

@@ -26,7 +26,7 @@ from relay.shaping.operating import UNLIMITED, closing
 from relay.shaping.reacting import Reacting
 from relay.shaping.reactions import Reaction
 from relay.shaping.settings import PauseSettings
-from relay.shaping.waiting import Waiting, named_keys
+from relay.shaping.waiting import Waiting, full, named_keys
 
 
 class Shaper(Waiting):
@@ -130,27 +130,11 @@ class Shaper(Waiting):
         identity: Identity = NOBODY,
     ) -> Wait | None:
         """See Shaping.peek."""
-        wait = (
-            self._stopped(destination, now, identity)
-            or self._closed(destination, now, urgency, units + ahead)
-            or self._closed_inside(destination, domain, now, urgency)
-        )
+        wait = self._besides(destination, domain, units, now, ahead, urgency, identity)
         if wait is not None:
             return wait
-        key = destination.key
-        wait = self._learned_wait(destination, units, now, ahead) or self._reacting.wait(
-            key, domain, now, ahead
-        )
-        if wait is not None:
-            return wait
-        for one in self._counting.asked(destination, domain, identity.ip or self._source):
-            at = one.meter.free_at(units, now, ahead, urgency)
-            if at > now:
-                limit = one.meter.binding(units + ahead, now, urgency)
-                own = domain if one.name.startswith(("@", "mx:")) else None
-                name = key if one.name == key else one.name.removeprefix("@")
-                return Wait(at, f"the limit of {name}: {limit or one.meter.rates[0]}", own)
-        return None
+        asked = self._counting.asked(destination, domain, identity.ip or self._source)
+        return full(asked, destination.key, domain, units, now, ahead, urgency)
 
     def admit(
         self,
@@ -162,10 +146,13 @@ class Shaper(Waiting):
         identity: Identity = NOBODY,
     ) -> Wait | Short | None:
         """See Shaping.admit."""
-        wait = self.peek(destination, domain, units, now, 0, urgency, identity)
+        wait = self._besides(destination, domain, units, now, 0, urgency, identity)
         if wait is not None:
             return wait
         asked = self._counting.asked(destination, domain, identity.ip or self._source)
+        wait = full(asked, destination.key, domain, units, now, 0, urgency)
+        if wait is not None:
+            return wait
         if self._counting.are_short(asked, units, now):
             return SHORT
         self._counting.spend(asked, units, now, urgency)

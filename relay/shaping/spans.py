@@ -2,6 +2,7 @@
 
 Most destinations get a few letters a day, and there may be ten thousand of them. Their letters are
 kept one by one, and their spans are made of these when they are asked for; `fold` gives them up.
+Where they are many, those of one second reach the spans together, since no span tells them apart.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
 
-from relay.mail.instant import DAY, HOUR, MINUTE, Instant
+from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant
 from relay.shaping.track import BELOW, SLICES, Ceiling, Track
 
 SPANS: Final = (MINUTE, 4 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY)
@@ -36,7 +37,7 @@ def shared(*parts: Any) -> tuple[Any, ...]:
 class Spans:
     """All spans of one destination, and their ceilings."""
 
-    __slots__ = ("_ceilings", "_first", "_scale", "_tracks", "flow_since")
+    __slots__ = ("_ceilings", "_first", "_scale", "_told_at", "_tracks", "_untold", "flow_since")
 
     def __init__(self, scale: float = 1.0) -> None:
         """`scale`: of all times here, for a laboratory whose pauses are short."""
@@ -44,12 +45,17 @@ class Spans:
         self._tracks: tuple[Track, ...] = ()  # empty: as the next two have it
         # All there ever was: units (0: a refusal was over), moment, units …; None: it is too much
         self._first: tuple[int, ...] | None = ()
+        self._untold = 0  # units that the spans were not told of yet, and when the last was written
+        self._told_at: Instant = 0
         self._ceilings: tuple[tuple[int, Ceiling], ...] = ()  # of the spans that ever had one
         self.flow_since: Instant | None = None  # what was written since the last refusal began then
 
     @property
     def tracks(self) -> tuple[Track, ...]:
         """The spans; made when they are needed."""
+        if self._untold:
+            units, self._untold = self._untold, 0
+            _tell(self._tracks, units, self._told_at)
         if not self._tracks:
             self._tracks = tuple(Track(self._length(n), least) for n, least in enumerate(LEAST))
             first = self._first or ()
@@ -65,7 +71,7 @@ class Spans:
     def fold(self) -> None:
         """Give the spans up where they can be made again."""
         if self._tracks and self._first is not None:
-            ceilings = ((n, track.ceiling) for n, track in enumerate(self._tracks))
+            ceilings = ((n, track.ceiling) for n, track in enumerate(self.tracks))
             self._ceilings = shared(*((n, one) for n, one in ceilings if one.is_any))
             self._tracks = ()
 
@@ -82,9 +88,21 @@ class Spans:
     def _note(self, units: int, now: Instant) -> None:
         is_many = self._first is None or len(self._first) == 2 * FIRST
         if self._tracks or self._ceilings or is_many:
-            _tell(self.tracks, units, now)
+            self._tell_of(units, now)
         if self._first is not None:
             self._first = None if is_many else (*self._first, units, now)
+
+    def _tell_of(self, units: int, now: Instant) -> None:
+        """Now, or with what follows in the same second: the grains and parts of all spans are whole
+        seconds, unless they were scaled."""
+        if self._untold and self._told_at // SECOND != now // SECOND:
+            _tell(self._tracks, self._untold, self._told_at)
+            self._untold = 0
+        if units and self._tracks and self._scale == 1.0:
+            self._untold += units
+            self._told_at = now
+        else:
+            _tell(self.tracks, units, now)
 
     def room_at(self, units: int, share: float, now: Instant) -> Instant:
         """When so many more fit below all ceilings."""

@@ -28,8 +28,10 @@ class Peaks:
             while self.parts[0][0] < part - 1:
                 self.record = max(self.record, self.parts.pop(0)[1])
 
-    def note(self, count: int) -> None:
-        """So many are counted now."""
+    def note(self, part: int, count: int) -> None:
+        """So many are counted in that part."""
+        if not self.parts or self.parts[-1][0] < part:
+            self.turn(part)
         last = self.parts[-1]
         if last[1] < count:
             last[1] = count
@@ -100,20 +102,22 @@ class Track:
 
     def add(self, units: int, now: Instant) -> None:
         """Units written now."""
-        self.count(now)
-        at = now // (self.span // SLICES)
-        if self.slices and self.slices[-1][0] >= at:
-            self.slices[-1][1] += units
+        slices, span = self.slices, self.span
+        grain = span // SLICES
+        if slices and (slices[0][0] + 1) * grain + span <= now:
+            self.count(now)
+        at = now // grain
+        if slices and slices[-1][0] >= at:
+            slices[-1][1] += units
         else:
-            self.slices.append([at, units])
-        self.total += units
-        part = now * PARTS // self.span
-        for peaks in (self.ever, self.lately):
-            peaks.turn(part)
-            peaks.note(self.total)
-        if self.high < self.total:
-            self.high = self.total
-        if self.cap is not None and self.total >= PRESSED * BELOW * self.cap:
+            slices.append([at, units])
+        total = self.total = self.total + units
+        part = now * PARTS // span
+        self.ever.note(part, total)
+        self.lately.note(part, total)
+        if self.high < total:
+            self.high = total
+        if self.cap is not None and total >= PRESSED * BELOW * self.cap:
             self.is_pressed = True
 
     def renew(self, now: Instant) -> None:

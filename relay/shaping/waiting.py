@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
@@ -11,6 +11,7 @@ from relay.mail.instant import MINUTE, SECOND, Instant
 from relay.mail.urgency import Urgency
 from relay.shaping import feedback, telling
 from relay.shaping.base import NOBODY, URGENT, Identity, Reason, Wait
+from relay.shaping.counting import Counted, is_inside
 from relay.shaping.destination import Destination
 from relay.shaping.feedback import Mode, Standing
 from relay.shaping.operating import UNLIMITED
@@ -23,6 +24,27 @@ class Waiting(Stopping):
     """Asked before any unit is spent; spends nothing."""
 
     _next: dict[str, float]  # where a learned pace lets the next unit go
+
+    def _besides(
+        self,
+        destination: Destination,
+        domain: str,
+        units: int,
+        now: Instant,
+        ahead: int,
+        urgency: Urgency,
+        identity: Identity,
+    ) -> Wait | None:
+        """What says no besides the limits."""
+        wait = (
+            self._stopped(destination, now, identity)
+            or self._closed(destination, now, urgency, units + ahead)
+            or self._closed_inside(destination, domain, now, urgency)
+        )
+        if wait is not None:
+            return wait
+        wait = self._learned_wait(destination, units, now, ahead)
+        return wait or self._reacting.wait(destination.key, domain, now, ahead)
 
     def _stopped(
         self, destination: Destination, now: Instant, identity: Identity = NOBODY
@@ -112,8 +134,8 @@ class Waiting(Stopping):
         """The hours of a domain, or of its site, inside what it is sent to."""
         if urgency is Urgency.KRITIS:
             return None
-        for limit in self._counting.inside(destination, domain):
-            if limit.hours is not None:
+        for limit in self._counting.of(domain):
+            if limit.hours is not None and is_inside(limit, destination):
                 at = limit.hours.open_at(now)
                 if at > now:
                     why = f"{limit.key.removeprefix('@')} is sent to only at {limit.hours}"
@@ -209,3 +231,23 @@ class Waiting(Stopping):
 def named_keys(key: str, identity: Identity) -> list[str]:
     """The states of whom of us a destination may have named."""
     return [f"{key}|{name}" for name in identity.names]
+
+
+def full(
+    asked: Sequence[Counted],
+    key: str,
+    domain: str,
+    units: int,
+    now: Instant,
+    ahead: int,
+    urgency: Urgency,
+) -> Wait | None:
+    """The first of the limits that has no room."""
+    for one in asked:
+        at = one.meter.free_at(units, now, ahead, urgency)
+        if at > now:
+            limit = one.meter.binding(units + ahead, now, urgency)
+            own = domain if one.name.startswith(("@", "mx:")) else None
+            name = key if one.name == key else one.name.removeprefix("@")
+            return Wait(at, f"the limit of {name}: {limit or one.meter.rates[0]}", own)
+    return None

@@ -37,9 +37,13 @@ FROM: Final = 5  # limits from which on at least one is
 TURN: Final = 9  # units of the other classes for which massal gets one of the closed tenth
 
 
+SURE: Final = 64  # units at most that are known to fit before the windows are looked at again
+
+
 SLICE: Final = 4  # numbers to a slice, and where in it these are; its latest moment is the first
 UNITS, FIRST, MASSAL = range(1, SLICE)
 _NONE: Final = array("q")
+MASSAL_CLASS: Final = Urgency.MASSAL  # asked for with each letter: a name is found sooner
 
 
 def closed_to_massal(count: int) -> int:
@@ -114,6 +118,10 @@ class Window:
         self._forget(now)
         return self._total
 
+    def room(self, now: Instant) -> int:
+        """How many more fit now."""
+        return self._width.rate.count - self.used(now)
+
     def lasting(self, until: Instant) -> int:
         """How many of the units counted so far count then still."""
         slices, since = self._slices, until - self._width.span
@@ -132,17 +140,53 @@ class Window:
         """Count units written now, so many of them massal. What was set aside before a restart may
         stand a moment ahead: these stand there, too."""
         self._total += units
-        self._massal += massal
         slices = self._slices
         last = len(slices) - SLICE
+        if massal:
+            self._massal += massal
         if last >= self._first and now - slices[last + FIRST] <= self._width.grain:
-            slices[last] = max(now, slices[last])
+            if now > slices[last]:
+                slices[last] = now
             slices[last + UNITS] += units
-            slices[last + MASSAL] += massal
+            if massal:
+                slices[last + MASSAL] += massal
         elif last >= 0:
             slices.extend((now, units, now, massal))
         else:  # the first fits exactly: of most slow limits there never is a second
             self._slices = array("q", (now, units, now, massal))
+
+    def add_all(self, rows: Sequence[int]) -> None:
+        """Count what was written since the last time: slices of one moment each, oldest first."""
+        slices = self._slices
+        last = len(slices) - SLICE
+        is_later = last < self._first or slices[last + FIRST] < rows[0]
+        if self._width.grain or not is_later:
+            self._join(rows)
+            return
+        if last < 0:
+            self._slices = array("q", rows)
+        else:
+            slices.extend(rows)
+        self._total += sum(rows[UNITS::SLICE])
+        self._massal += sum(rows[MASSAL::SLICE])
+
+    def _join(self, rows: Sequence[int]) -> None:
+        """The same, where several of them may be one slice."""
+        at, end, grain = 0, len(rows), self._width.grain
+        while at < end:
+            last = len(self._slices) - SLICE
+            first = self._slices[last + FIRST] if last >= self._first else rows[at]
+            if rows[at] - first > grain:
+                first = rows[at]
+            next_at, units, massal = at, 0, 0
+            while next_at < end and rows[next_at] - first <= grain:
+                units += rows[next_at + UNITS]
+                massal += rows[next_at + MASSAL]
+                next_at += SLICE
+            self.add(units, rows[at], massal)
+            slices = self._slices
+            slices[-SLICE] = max(slices[-SLICE], rows[next_at - SLICE])
+            at = next_at
 
     def take_back(self, units: int, at: Instant) -> None:
         """Units counted at `at` whose RCPT was never written. What is forgotten already stays."""
@@ -212,21 +256,36 @@ class Meter:
     `burst` units may go back to back; the windows hold them all the same.
     """
 
-    __slots__ = ("_latest", "_massal_at", "_next_at", "_pace", "_passed", "rates", "windows")
+    __slots__ = (
+        *("_latest", "_massal_at", "_next_at", "_open", "_pace", "_passed", "_room", "_untold"),
+        *("_windows", "rates"),
+    )
 
     def __init__(self, rates: Sequence[Rate], burst: int = 1) -> None:
         """Without rates everything fits."""
         self.rates = tuple(rates)
-        self.windows = tuple(Window(rate) for rate in rates)
+        self._windows = tuple(Window(rate) for rate in rates)
+        self._untold: list[int] | None = None  # slices that the windows were not told of yet
         self._pace = _pace(self.rates, burst)
         self._next_at = self._massal_at = 0.0
         self._latest: Instant = 0
         self._passed = 0  # units of other classes since the last massal one
+        # So many fit for sure, and so many beside what is kept for others: time only adds to it.
+        self._room = self._open = 0
 
     @property
     def burst(self) -> int:
         """How many may go back to back."""
         return self._pace.burst
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """Its windows, which know all that was written by now."""
+        if self._untold:
+            rows, self._untold = self._untold, None
+            for window in self._windows:
+                window.add_all(rows)
+        return self._windows
 
     def is_empty(self, now: Instant) -> bool:
         """True where nothing is counted any more, so that a new meter would say the same."""
@@ -238,12 +297,11 @@ class Meter:
         self, units: int, now: Instant, ahead: int = 0, urgency: Urgency = Urgency.TRANSAKSI
     ) -> Instant:
         """When so many units may be written, after `ahead` others; `now` or earlier: at once."""
-        told, now = now, self.forward(now)
-        at = now
-        is_massal = urgency is Urgency.MASSAL and not self._has_turn(units, ahead, now)
-        for window in self.windows:
-            closed = window.closed if is_massal else 0
-            at = max(at, window.free_at(units + ahead, now, closed))
+        told = now
+        at = now = self.forward(now)
+        is_massal = urgency is MASSAL_CLASS and not self._has_turn(units, ahead, now)
+        if units + ahead > (self._open if is_massal else self._room):
+            at = self._looked_at(units + ahead, now, is_massal)
         next_at = max(self._next_at, self._massal_at) if is_massal else self._next_at
         if ahead:
             next_at = max(next_at, float(now)) + ahead * self._pace.interval
@@ -251,10 +309,20 @@ class Meter:
             at = int(next_at - self._pace.slack) + 1
         return at if at > now else told
 
+    def _looked_at(self, units: int, now: Instant, is_massal: bool) -> Instant:
+        """When so many more fit into all windows; and how many are sure to, from now on."""
+        at, room, within = now, SURE, SURE
+        for window in self.windows:
+            at = max(at, window.free_at(units, now, window.closed if is_massal else 0))
+            left = window.room(now)
+            room, within = min(room, left), min(within, left - window.closed)
+        self._room, self._open = room, within
+        return at
+
     def binding(self, units: int, now: Instant, urgency: Urgency) -> Rate | None:
         """The limit that is full now, if one is; None where only the spacing says wait."""
         now = self.forward(now)
-        is_massal = urgency is Urgency.MASSAL and not self._has_turn(units, 0, now)
+        is_massal = urgency is MASSAL_CLASS and not self._has_turn(units, 0, now)
         full = [
             (window.free_at(units, now, window.closed if is_massal else 0), window.rate)
             for window in self.windows
@@ -265,14 +333,34 @@ class Meter:
     def add(self, units: int, now: Instant, urgency: Urgency = Urgency.TRANSAKSI) -> Instant:
         """Count units written now; returns the time they stand under, for :meth:`take_back`."""
         now = self._latest = self.forward(now)
-        is_massal = urgency is Urgency.MASSAL
-        for window in self.windows:
-            window.add(units, now, units if is_massal else 0)
-        self._next_at = max(self._next_at, float(now)) + units * self._pace.interval
-        self._passed = 0 if is_massal else self._passed + units
-        if is_massal:
+        self._room -= units
+        self._open -= units
+        if self._next_at < now:
+            self._next_at = float(now)
+        self._next_at += units * self._pace.interval
+        if urgency is MASSAL_CLASS:
+            self._tell(units, now, units)
+            self._passed = 0
             self._massal_at = max(self._massal_at, float(now)) + units * self._pace.massal
+        else:
+            self._tell(units, now, 0)
+            self._passed += units
         return now
+
+    def _tell(self, units: int, now: Instant, massal: int) -> None:
+        """Nobody looks at the windows while units are sure to fit: they are told of many at once.
+        Of a slow limit none are."""
+        rows = self._untold
+        if self._room <= 0:
+            for window in self.windows:
+                window.add(units, now, massal)
+        elif not rows:
+            self._untold = [now, units, now, massal]
+        elif rows[-SLICE] == now:
+            rows[UNITS - SLICE] += units
+            rows[MASSAL - SLICE] += massal
+        else:
+            rows += (now, units, now, massal)
 
     def _has_turn(self, units: int, ahead: int, now: Instant) -> bool:
         """True where so many massal units may go although a tenth is closed to them."""
@@ -287,6 +375,8 @@ class Meter:
 
     def forward(self, now: Instant) -> Instant:
         """The time that counts: it never goes back; after a great step everything else does."""
+        if now >= self._latest:
+            return now
         if now < self._latest - BACK:
             by = now - self._latest
             for window in self.windows:
@@ -294,10 +384,11 @@ class Meter:
             self._next_at += by
             self._massal_at += by
             self._latest = now
-        return max(now, self._latest)
+        return self._latest
 
     def load(self, rows: Iterable[tuple[Instant, int]]) -> None:
         """Count what was spent before a restart: moments and units, oldest first."""
+        self._room = self._open = 0
         for at, units in rows:
             for window in self.windows:
                 window.add(units, at)

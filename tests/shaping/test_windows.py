@@ -323,3 +323,39 @@ def test_a_massal_unit_that_comes_back_is_no_massal_any_more() -> None:
     meter.forward(T0 - DAY)  # the clock was set back: what is counted moves with it
     assert not meter.windows[0].has_share(21, T0 - DAY)
     assert meter.windows[0].has_share(90, T0 + HOUR + 1)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4_000), st.integers(1, 3), st.sampled_from(list(Urgency))),
+        max_size=150,
+    ),
+    st.sampled_from((rate(70, MINUTE), rate(3000, MINUTE), rate(9, SECOND))),
+)
+def test_windows_that_are_told_of_many_at_once_say_the_same(
+    steps: list[tuple[int, int, Urgency]], shortest: Rate
+) -> None:
+    """One is looked at after each letter, the other only when it must be."""
+    rates = (shortest, rate(5000, DAY))
+    looked_at, other, now = Meter(rates), Meter(rates), T0
+    for after, units, urgency in steps:
+        now += after
+        found = {meter.free_at(units, now, 0, urgency) for meter in (looked_at, other)}
+        assert len(found) == 1
+        for meter in (looked_at, other):
+            meter.add(units, now, urgency)
+        assert looked_at.windows
+    used = [[w.used(now) for w in meter.windows] for meter in (looked_at, other)]
+    assert used[0] == used[1]
+    assert looked_at.windows[0].free_at(1, now) == other.windows[0].free_at(1, now)
+    later = [w.lasting(now + 7_000) for w in looked_at.windows]
+    assert later == [w.lasting(now + 7_000) for w in other.windows]
+
+
+def test_what_stands_a_moment_ahead_after_a_restart_is_told_there() -> None:
+    meter = Meter((rate(100, MINUTE),))
+    meter.load([(T0 + 2_000, 5)])
+    assert meter.free_at(1, T0) == T0
+    meter.add(1, T0)
+    meter.add(1, T0)  # of one moment: one slice
+    assert meter.windows[0].used(T0 + 1) == 7 and len(meter.windows[0]) == 1
