@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
+from typing import TYPE_CHECKING
 
-from relay.replies import load
-from relay.replies.classify import Classifier
+if TYPE_CHECKING:
+    from relay.replies.classify import Classifier
 
 
 def texts(package: str, folder: str) -> dict[str, str]:
@@ -34,4 +35,6 @@ def profile_texts() -> dict[str, str]:
 @cache
 def shipped_classifier() -> Classifier:
     """The classifier without any rule of a site."""
+    from relay.replies import load  # RE2 and all rules: a command that lists asks for none
+
     return load(rule_texts())

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from relay.config import source
 from relay.config.mending import mended
 from relay.config.places import NOT_OURS, read_text
 from relay.config.settings import RelaySettings, SiteSettings
 from relay.config.shipped import rule_texts, shipped_classifier
-from relay.replies import load as load_rules
-from relay.replies.classify import Classifier
 from relay.settings import Settings
 from relay.strict_yaml import Fields, Node, Problem, SourceError
+
+if TYPE_CHECKING:
+    from relay.replies.classify import Classifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,11 @@ def _site_files(folder: Path, problems: list[Problem]) -> list[Path]:
 
 def classifier_of(rules: Mapping[str, str]) -> Classifier:
     """The shipped rules with the site's own before them. Raises SourceError."""
-    return load_rules({**rule_texts(), **rules}) if rules else shipped_classifier()
+    if not rules:
+        return shipped_classifier()
+    from relay.replies import load  # see shipped_classifier
+
+    return load({**rule_texts(), **rules})
 
 
 def site_classifier(file: Path) -> Classifier:

@@ -10,7 +10,7 @@ from relay.config import profiles_of, read_all
 from relay.mail import ids
 from relay.mail.late import Late
 from relay.mail.strike import Ref
-from relay.service import listing, shapes, suppressing
+from relay.service import listing, shapes
 from relay.service.listing import OTHER
 from relay.service.selecting import mailbox_key, selector
 from relay.store.base import StoreError
@@ -76,6 +76,8 @@ async def suppression_ls(
     file: Path, state_dir: Path, wanted: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """`suppression ls` without a relay, whole. Raises ValueError, SourceError."""
+    from relay.service import suppressing  # the other commands need none of it
+
     settings, now = read_all(file).settings.suppression, SystemClock().now()
     store = await opened(state_dir)
     try:
@@ -92,6 +94,8 @@ async def suppression_ls(
 
 async def suppression_show(file: Path, state_dir: Path, given: str) -> dict[str, Any]:
     """`suppression show` without a relay. Raises SourceError."""
+    from relay.service import suppressing
+
     settings, now = read_all(file).settings.suppression, SystemClock().now()
     store = await opened(state_dir)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from relay.mail import ids, misspelt
 from relay.mail.classification import Category
@@ -11,8 +11,10 @@ from relay.mail.delivery import Attempt, State
 from relay.mail.instant import Instant, iso
 from relay.mail.late import Kept, Kind, Late
 from relay.mail.urgency import Urgency
-from relay.shaping.base import Standing
 from relay.store.base import Depth, InboxRow, QueueRow
+
+if TYPE_CHECKING:  # what lists letters at rest needs no shaping
+    from relay.shaping.base import Standing
 
 ProviderOf = Callable[[str], str | None]  # domain → label; None where it is not known yet
 # Domain, class, sender, From domain → what binds now; empty: nothing.

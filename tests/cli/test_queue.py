@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from relay.control import ControlClient, Denied
@@ -357,3 +360,22 @@ def test_a_broken_file_does_not_keep_an_operator_from_the_relay(site: Site, rela
     assert site.run("queue", "ls", "--state", str(site.state)).code == 0
     paused = site.run("pause", "--all", "--reason", "x", "--state", str(site.state))
     assert paused.code == 0
+
+
+AT_REST = """
+import sys
+from relay.cli import queue
+from relay.config import limits, written
+from relay.service import offline
+wrong = {"re2", "relay.replies", "relay.shaping.shaper", "relay.shaping.base", "relay.mail.events"}
+wrong |= {"relay.service.suppressing", "relay.scheduler", "cryptography", "rich", "aiosmtpd"}
+print(*sorted(wrong & set(sys.modules)))
+"""
+
+
+def test_a_listing_at_rest_loads_no_more_than_it_needs() -> None:
+    """A third of a second of a command is its imports."""
+    done = subprocess.run(
+        [sys.executable, "-c", AT_REST], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == []
