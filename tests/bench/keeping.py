@@ -23,6 +23,10 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 RESULTS: Final = Path(__file__).resolve().parent / "results"
 PROGRAM: Final = Path(sys.executable).with_name("lpse-relay")
+MEASURED: Final = (
+    *("relay", "requirements", "pyproject.toml", "tests/bench"),
+    *(":(exclude)tests/bench/results", ":(exclude)tests/bench/test_*"),
+)
 BUILD: Final = """
 import platform, sysconfig
 told = sysconfig.get_config_var("CONFIG_ARGS") or ""
@@ -80,11 +84,14 @@ def fsync(folder: Path, times: int = 100) -> float:
     return round(1000 * statistics.median(took), 3)
 
 
-def commit() -> str:
-    """What was measured."""
-    words = ["git", "describe", "--always", "--dirty"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
-    return done.stdout.strip()
+def commit(root: Path = ROOT) -> str:
+    """What was measured: the last commit that changed the relay or its benches. Neither results nor
+    what is written of them make it another one."""
+    words = ["git", "log", "-1", "--format=%h", "--", *MEASURED]
+    last = subprocess.run(words, cwd=root, capture_output=True, text=True).stdout.strip()
+    words = ["git", "diff", "--quiet", "HEAD", "--", *MEASURED]
+    is_dirty = subprocess.run(words, cwd=root, capture_output=True).returncode == 1
+    return f"{last}-dirty" if is_dirty else last
 
 
 def setting(program: Path = PROGRAM, folder: Path | None = None) -> dict[str, Any]:
@@ -166,9 +173,11 @@ def captions(parts: Mapping[str, Any]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Three digits that count."""
+    """Three digits that count; a count is told whole."""
     if value is None:
         return "–"
+    if isinstance(value, int):
+        return f"{value:,}"
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"

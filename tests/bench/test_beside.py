@@ -58,6 +58,17 @@ def test_ratios_are_taken_pair_by_pair() -> None:
     assert results.ratio(found, "c", "postfix-stock", "delivered") is None
 
 
+def test_grouped_stands_against_postfix_and_others_against_ours() -> None:
+    found = runs(("ours", 0, 10.0), ("postfix", 0, 40.0), ("ours-grouped", 0, 20.0))
+    found += runs(("ours-workers", 0, 5.0))
+    found.append(Run("c", "ours", 1, Figures(stall=7.0)))
+    document = results.document(found, False, stamp("abc"), {})
+    table = tables.markdown(document, found)
+    assert "| c | postfix | 10.0 ÷ 40.0 = 0.25 × | 7.00 |" in table
+    assert "| c, 50 a transaction (ours-grouped) | postfix | 20.0 ÷ 40.0 = 0.50 × |  |" in table
+    assert "| c | ours-workers | 10.0 ÷ 5.00 = 2.00 × | 7.00 ÷ – |" in table
+
+
 def test_a_picture_is_the_same_for_the_same_figures(tmp_path: Path) -> None:
     found = runs(("ours", 0, 40.0), ("postfix", 0, 10.0), ("ours", 1, 30.0))
     found.append(Run("broken", "ours", 0, fault="no figures"))

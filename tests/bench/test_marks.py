@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +130,31 @@ def test_a_small_run_goes_to_a_file_of_its_own() -> None:
     assert keeping.place(asked, "spread", True).name == "spread.json"
     assert keeping.place(asked, "spread", False).name == "spread-quick.json"
     assert keeping.place(argparse.Namespace(to=Path("x.json")), "spread", True) == Path("x.json")
+
+
+def test_a_commit_is_the_last_one_that_changed_what_is_measured(tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        given = ("git", "-c", "user.name=x", "-c", "user.email=x@example.net", *words)
+        done = subprocess.run(given, cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    def kept(name: str, text: str) -> str:
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        git("add", name)
+        git("commit", "-q", "-m", "x")
+        return git("log", "-1", "--format=%h")
+
+    git("init", "-q")
+    last = kept("relay/a.py", "1")
+    kept("README.md", "table")
+    results = "tests/bench/results/beside.json"
+    kept(results, "{}")
+    kept("tests/bench/test_a.py", "1")
+    assert keeping.commit(tmp_path) == last
+    (tmp_path / results).write_text("{1}")
+    assert keeping.commit(tmp_path) == last
+    (tmp_path / "relay/a.py").write_text("2")
+    assert keeping.commit(tmp_path) == f"{last}-dirty"
+    assert keeping.commit(tmp_path.parent) == ""

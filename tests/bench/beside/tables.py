@@ -8,7 +8,7 @@ from typing import Any, Final
 from tests.bench import keeping
 from tests.bench.beside.cases import CASES
 from tests.bench.beside.results import Run, median, ratio, stamps_of
-from tests.bench.beside.sides import OURS, POSTFIX
+from tests.bench.beside.sides import GROUPED, OURS, POSTFIX
 from tests.bench.keeping import number
 
 HEADS: Final = {
@@ -22,6 +22,7 @@ HEADS: Final = {
     "stall": "longest stall, ms",
     "still": "only sleeping, ms",
 }
+THEIRS: Final = "postfix"
 OWN: Final = ("stall", "still")  # of the relay alone: there is none of another side
 
 
@@ -57,20 +58,27 @@ def markdown(found: dict[str, Any], runs: Sequence[Run]) -> str:
 
 
 def _pairs(runs: Sequence[Run], shown: Sequence[str]) -> list[list[str]]:
+    """Ours against each side; grouped as Postfix groups it is against Postfix itself."""
     says = {case.name: case.says for case in CASES}
     made = []
     for case, side in dict.fromkeys((run.case, run.side) for run in runs if run.side != OURS):
-        cells = [says.get(case, case), side]
-        for name in shown:
-            ours, theirs = (median(runs, case, one, name) for one in (OURS, side))
-            if name in OWN and side in POSTFIX:
-                cells.append("" if ours is None else number(ours))
-                continue
-            times = None if name in OWN else ratio(runs, case, side, name)
-            both = "" if ours is theirs is None else f"{number(ours)} ÷ {number(theirs)}"
-            cells.append(both if times is None else f"{both} = {number(times)} ×")
-        made.append(cells)
+        of, what = OURS, says.get(case, case)
+        if side == GROUPED:
+            of, side, what = GROUPED, THEIRS, f"{what}, 50 a transaction ({GROUPED})"
+        made.append([what, side, *(_cell(runs, case, (of, side), name) for name in shown)])
     return made
+
+
+def _cell(runs: Sequence[Run], case: str, sides: tuple[str, str], name: str) -> str:
+    """One figure of ours, of theirs, and the ratio."""
+    ours, theirs = (median(runs, case, one, name) for one in sides)
+    if ours is None and theirs is None:
+        return ""
+    if name in OWN and sides[1] in POSTFIX:
+        return number(ours)
+    times = None if name in OWN else ratio(runs, case, sides[1], name, of=sides[0])
+    both = f"{number(ours)} ÷ {number(theirs)}"
+    return both if times is None else f"{both} = {number(times)} ×"
 
 
 def caption(found: dict[str, Any]) -> str:
