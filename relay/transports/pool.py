@@ -2,6 +2,9 @@
 
 Decide, then do: the bookkeeping is synchronous and finished before any goodbye is waited for, so
 no session is ever given to two letters. A session that dies while idle is dropped without a word.
+There are never more than MOST_IDLE of all destinations together: the one idle for the longest goes.
+An announcement to ten thousand domains would else hold ten thousand connections, nearly all of them
+to hosts for which nothing is left.
 """
 
 from __future__ import annotations
@@ -10,9 +13,12 @@ import asyncio
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from relay.transports.base import Host, Route, TlsPolicy
 from relay.transports.session import Session
+
+MOST_IDLE: Final = 256  # of all destinations together; each is a descriptor here and at its host
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +46,14 @@ class Footing:
 class Pool:
     """Sessions, idle and busy. All methods but `hang_up`, `close`, `make_room` are synchronous."""
 
-    def __init__(self, idle_seconds: float) -> None:
+    def __init__(self, idle_seconds: float, most_idle: int = MOST_IDLE) -> None:
         self._idle_seconds = idle_seconds
+        self._most_idle = most_idle
         # Of each footing the one used last is taken first: the others may then time out.
-        self._idle: dict[Footing, OrderedDict[Session, asyncio.TimerHandle]] = {}
+        self._idle: dict[Footing, OrderedDict[Session, None]] = {}
+        # All of them, that idle for the longest first, and until when (the loop's time).
+        self._order: OrderedDict[Session, tuple[Footing, float]] = OrderedDict()
+        self._timer: asyncio.TimerHandle | None = None  # for the first, or for one before it
         self._busy: dict[str, set[Session]] = defaultdict(set)
         self._leaving: dict[str, set[asyncio.Task[None]]] = defaultdict(set)
         self._is_closed = False
@@ -51,10 +61,8 @@ class Pool:
     def take(self, footing: Footing) -> Session | None:
         """An idle session that still stands, now busy; None where there is none."""
         while (sessions := self._idle.get(footing)) is not None:
-            session, timer = sessions.popitem()
-            timer.cancel()
-            if not sessions:
-                del self._idle[footing]
+            session = next(reversed(sessions))
+            self._no_more_idle(session)
             if session.still_stands:
                 self._busy[footing.destination].add(session)
                 return session
@@ -72,9 +80,7 @@ class Pool:
             return
         self._no_more_busy(footing, session)
         if may_stay and not session.is_last and not self._is_closed:
-            loop = asyncio.get_running_loop()
-            timer = loop.call_later(self._idle_seconds, self._late, footing, session)
-            self._idle.setdefault(footing, OrderedDict())[session] = timer
+            self._keep(footing, session)
         else:
             self._goodbye(footing.destination, session)
 
@@ -93,10 +99,8 @@ class Pool:
             return True
         for footing, sessions in self._idle.items():
             if footing.destination == destination:
-                session, timer = sessions.popitem(last=False)
-                timer.cancel()
-                if not sessions:
-                    del self._idle[footing]
+                session = next(iter(sessions))
+                self._no_more_idle(session)
                 await asyncio.shield(self._goodbye(destination, session))
                 return True
         return False
@@ -108,6 +112,8 @@ class Pool:
     async def close(self) -> None:
         """Hang up everywhere and for good; busy sessions end after their letter."""
         self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
         await self._hang_up(lambda key: True)
 
     def count(self, destination: str) -> tuple[int, int]:
@@ -121,8 +127,8 @@ class Pool:
                 for session in busy:
                     session.is_last = True
         for footing in [f for f in self._idle if is_meant(f.destination)]:
-            for session, timer in self._idle.pop(footing).items():
-                timer.cancel()
+            for session in list(self._idle[footing]):
+                self._no_more_idle(session)
                 self._goodbye(footing.destination, session)
         meant = [t for key, tasks in self._leaving.items() if is_meant(key) for t in tasks]
         if meant:
@@ -134,12 +140,39 @@ class Pool:
         if not busy:
             del self._busy[footing.destination]
 
-    def _late(self, footing: Footing, session: Session) -> None:
+    def _keep(self, footing: Footing, session: Session) -> None:
+        """It is idle from now on; where there are too many, another one goes."""
+        until = asyncio.get_running_loop().time() + self._idle_seconds
+        self._idle.setdefault(footing, OrderedDict())[session] = None
+        self._order[session] = footing, until
+        if len(self._order) > self._most_idle:
+            oldest = next(iter(self._order))
+            self._goodbye(self._no_more_idle(oldest).destination, oldest)
+        if self._timer is None:
+            self._wind()
+
+    def _no_more_idle(self, session: Session) -> Footing:
+        footing, _ = self._order.pop(session)
         sessions = self._idle[footing]
         del sessions[session]
         if not sessions:
             del self._idle[footing]
-        self._goodbye(footing.destination, session)
+        return footing
+
+    def _wind(self) -> None:
+        """One timer serves them all: a session that is taken before its time costs none."""
+        self._timer = None
+        if self._order:
+            _, until = next(iter(self._order.values()))
+            self._timer = asyncio.get_running_loop().call_at(until, self._late, until)
+
+    def _late(self, at: float) -> None:
+        """Goodbye to those that were idle for long enough."""
+        now = max(at, asyncio.get_running_loop().time())
+        late = [one for one, (_, until) in self._order.items() if until <= now]
+        for session in late:
+            self._goodbye(self._no_more_idle(session).destination, session)
+        self._wind()
 
     def _goodbye(self, destination: str, session: Session) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(_leave(session))

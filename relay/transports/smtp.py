@@ -34,7 +34,7 @@ from relay.transports.commands import Addressee, Parcel
 from relay.transports.departure import DepartureError, Departures
 from relay.transports.dialling import Dialler, Unreached
 from relay.transports.memo import Memo
-from relay.transports.pool import Footing, Pool
+from relay.transports.pool import MOST_IDLE, Footing, Pool
 from relay.transports.session import Session
 from relay.transports.transaction import Carried, Result
 from relay.transports.turn import LoopTurn
@@ -72,15 +72,17 @@ class SmtpTransport:
         idle_seconds: float,
         source: str | None = None,
         per_connection: PerConnection = shipped_per_connection,
+        most_idle: int = MOST_IDLE,
     ) -> None:
-        """``per_connection``: letters that a session to a destination may carry, None: any."""
+        """``per_connection``: letters that a session to a destination may carry, None: any.
+        ``most_idle``: sessions kept open for the next letter, to all destinations together."""
         self._dialler = dialler
         self._departures = departures
         self._bodies = bodies
         self._clock = clock
         self._source = source
         self._per_connection = per_connection
-        self._pool = Pool(idle_seconds)
+        self._pool = Pool(idle_seconds, most_idle)
         self._dialling = LoopTurn(DIALLED_AT_ONCE)
         self._dropped_once = Memo(clock, STEP_BY_STEP)
         self._one_by_one = Memo(clock, STEP_BY_STEP)

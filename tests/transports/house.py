@@ -138,6 +138,7 @@ class House:
         frontier: Frontier | None = None,
         helo: str = "relay.lpse.example.go.id",
         source: str | None = None,
+        most_idle: int = 10,
     ) -> None:
         self.addresses: dict[str, Sequence[str] | Failure] = {}
         self.bodies = {7: BODY}
@@ -163,6 +164,7 @@ class House:
             deadlines.idle,
             source,
             per_connection=lambda destination: per_connection,
+            most_idle=most_idle,
         )
 
     async def _addresses(self, host: str, is_route: bool) -> Sequence[str] | Failure:

@@ -131,6 +131,37 @@ async def test_an_idle_session_is_hung_up_after_a_while() -> None:
         assert house.transport.sessions("example") == (0, 0)
 
 
+async def test_sessions_that_fall_idle_later_are_hung_up_later() -> None:
+    async with Peer(ONE) as peer, Peer(TWO) as other:
+        house = House(brief(idle=0.02))
+        elsewhere = to(other, destination=replace(to().destination, key="other"))
+        for route in (to(peer), elsewhere, elsewhere):
+            assert (await house.attempt(job(route))).is_accepted
+        await peer.until(lambda: "QUIT" in peer.commands)
+        await other.until(lambda: "QUIT" in other.commands)
+        assert len(other.heard) == 1
+        assert house.transport._pool._timer is None
+        await house.close()
+
+
+async def test_of_too_many_idle_sessions_the_one_idle_for_the_longest_goes() -> None:
+    async with Peer(ONE) as first, Peer(TWO) as second, Peer(ONE) as third:
+        house = House(most_idle=2)
+        routes = [
+            to(peer, destination=replace(to().destination, key=str(n)))
+            for n, peer in enumerate((first, second, third))
+        ]
+        for route in routes:
+            assert (await house.attempt(job(route))).is_accepted
+        await first.until(lambda: "QUIT" in first.commands)
+        assert [house.transport.sessions(str(n)) for n in range(3)] == [(0, 0), (1, 0), (1, 0)]
+        assert house.permits.open <= 3
+        assert (await house.attempt(job(routes[1]))).is_accepted  # kept, and used again
+        await house.close()
+        assert [len(peer.heard) for peer in (first, second, third)] == [1, 1, 1]
+    assert house.permits.open == 0
+
+
 async def test_hang_up_ends_the_idle_sessions_of_a_destination() -> None:
     async with Peer(ONE) as peer, Peer(TWO) as other:
         house = House()
