@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from relay.clock import Clock
 from relay.mail.delivery import State
 from relay.observe.metrics import Metrics
+from relay.observe.others import Others
 from relay.observe.pulse import Pulse
 from relay.observe.snapshot import Depth, DomainDepth, Readings, Snapshot, Standing
 
 EVERY: Final = 5.0  # seconds; /metrics is never older than three of these
-AT_ONCE: Final = 250  # domains that are asked after before others have their turn
+AT_ONCE: Final = 250  # domains or destinations that are asked after before others have their turn
 _ROWS_EVERY: Final = 12  # samples, where counting all inbox rows is slow: it may be a scan
 _REASONS_EVERY: Final = 3  # samples, where asking for the reasons is slow
+_STANDINGS_EVERY: Final = 3  # samples, where there are thousands of destinations
 _SLOW: Final = 0.02  # seconds
 
 ReasonOf = Callable[[str, State, int], str]
@@ -30,7 +32,7 @@ class Sampler:
     def __init__(
         self,
         readings: Readings,
-        standings: Callable[[], Sequence[Standing]],
+        standings: Callable[[], Iterable[Standing]],
         provider_of: Callable[[str], str | None],
         metrics: Metrics,
         clock: Clock,
@@ -39,7 +41,8 @@ class Sampler:
         reason_of: ReasonOf = lambda domain, state, count: "",
         workers: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`readings` is the store; `provider_of` maps a domain to a name, None where unknown;
+        """`readings` is the store; `standings` makes each one as it is come to; `provider_of` maps
+        a domain to a name, None where unknown;
         `reason_of` says in a word of a closed list what so many of a domain in a state wait for."""
         self._readings = readings
         self._standings = standings
@@ -53,6 +56,8 @@ class Sampler:
         self._reasons: dict[tuple[str, State], str] = {}
         self._asking = 0.0  # seconds that it took in this sample
         self._keep_reasons = 0  # samples for which they are still good
+        self._shown: tuple[Standing, ...] = ()
+        self._keep_shown = 0  # samples for which these are still good
         self._skip = 0  # samples until the inbox rows are counted again
         self._inbox_rows = 0
 
@@ -70,10 +75,11 @@ class Sampler:
         now = self._clock.now()
         await self._count_rows()
         depths = await self._depths()
+        standings = await self._all_standings()
         self._metrics.snapshot = Snapshot(
             now,
             depths,
-            tuple(self._standings()),
+            standings,
             self._readings.wal_bytes(),
             self._readings.free_bytes()[0],
             self._inbox_rows,
@@ -92,6 +98,28 @@ class Sampler:
         begun = self._clock.monotonic()
         self._inbox_rows = await self._readings.inbox_rows()
         self._skip = _ROWS_EVERY - 1 if self._clock.monotonic() - begun > _SLOW else 0
+
+    async def _all_standings(self) -> tuple[Standing, ...]:
+        """Each provider's, and the others' as one, a few at a time."""
+        if self._keep_shown > 0:
+            self._keep_shown -= 1
+            return self._shown
+        shown: list[Standing] = []
+        others, took = Others(), 0.0
+        begun = self._clock.monotonic()
+        for n, one in enumerate(self._standings(), 1):
+            if one.provider is None:
+                others.add(one)
+            else:
+                shown.append(one)
+            if n % AT_ONCE == 0:
+                took += self._clock.monotonic() - begun
+                await asyncio.sleep(0)
+                begun = self._clock.monotonic()
+        took += self._clock.monotonic() - begun
+        self._keep_shown = _STANDINGS_EVERY - 1 if took > _SLOW else 0
+        self._shown = (*shown, others) if others.is_any else tuple(shown)
+        return self._shown
 
     async def _depths(self) -> tuple[Depth, ...]:
         """By provider: thousands of domains become a handful of sums, a few at a time."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -238,6 +238,11 @@ class Road:
         """Of all destinations, by the moment that shaping goes by: asked by a clock that was set
         forward it would forget its counts, and end its pauses."""
         return self.shaper.standings(self.scheduler.steady.now())
+
+    def each_standing(self) -> Iterator[Standing]:
+        """The same, each made when it is come to: of ten thousand one step takes no half second."""
+        for key in self.shaper.shown_keys():
+            yield self.shaper.shown(key, self.scheduler.steady.now())
 
     async def confirm(self, checking: Awaitable[list[str]], emit: Emit) -> None:
         """Our own check's faults: with one provider that says so too everything stops."""

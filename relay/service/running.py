@@ -125,7 +125,7 @@ class Running:
         self._pulse = Pulse(self._store.beat, self._clock, self._notify.watchdog)
         self._sampler = Sampler(
             self._store,
-            self._road.standings,
+            self._road.each_standing,
             self._road.directory.provider_of,
             self._metrics,
             self._clock,

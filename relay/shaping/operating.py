@@ -84,9 +84,13 @@ class Operating(Keeping):
 
     def standings(self, now: Instant) -> list[base.Standing]:
         """See Shaping.standings."""
+        return [self.shown(key, now) for key in self.shown_keys()]
+
+    def shown_keys(self) -> list[str]:
+        """The keys of all destinations that have a state worth showing."""
         keys = set(self._known)
         keys |= {k for k, s in self._states.items() if s.mode is not Mode.OK or self._named(k)}
-        return [self._shown(key, now) for key in sorted(keys)]
+        return sorted(keys)
 
     def _named(self, key: str) -> str | None:
         """A provider's name by its key alone: it may be paused before any letter went there."""
@@ -94,7 +98,8 @@ class Operating(Keeping):
             return telling.ALL
         return key if key in self._providers else None
 
-    def _shown(self, key: str, now: Instant) -> base.Standing:
+    def shown(self, key: str, now: Instant) -> base.Standing:
+        """One of them; see Shaping.standings."""
         destination = self._known.get(key)
         if destination is not None:
             self._tick(destination, now)

@@ -358,7 +358,7 @@ class Shaper(Waiting):
         """See Shaping.explain."""
         wait = self.peek(destination, domain, 1, now, 0, urgency)
         told = telling.explained(
-            self._shown(destination.key, now),
+            self.shown(destination.key, now),
             self._counting.shown(destination, domain, self._source, now),
             self._learned.get(destination.key),
             self._states.get(destination.key, Standing()),

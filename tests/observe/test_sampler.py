@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
 from relay.mail.delivery import State
 from relay.observe.pulse import Pulse
 from relay.observe.sampler import Sampler
+from relay.shaping.base import Standing
+from relay.shaping.destination import Rate
 from relay.store.base import Depth
 from tests.observe.examples import NOW, HandClock
-from tests.observe.figures import Readings, new_metrics, scraped
+from tests.observe.figures import (
+    PER_DAY,
+    PER_MINUTE,
+    Readings,
+    new_metrics,
+    scraped,
+    standing,
+)
 
 
 async def test_rows_are_counted_each_time_while_that_is_quick() -> None:
@@ -114,6 +125,54 @@ async def test_domains_become_providers_and_slow_rows_are_counted_seldom() -> No
         ("gmail", State.READY, 6, NOW - 99_000),
         (None, State.WAITING, 2, NOW - 5),
     }
+
+
+async def test_destinations_without_a_provider_are_one_in_the_snapshot() -> None:
+    metrics = new_metrics()
+    found = [
+        standing("gmail", "ok", (PER_DAY,), 3.0),
+        standing(None, "paused", (PER_MINUTE, PER_DAY), 10.0),
+        standing(None, "ok", (Rate(5, timedelta(minutes=1)),), 5.0),
+        standing(None, "ok"),
+    ]
+    sampler = Sampler(Readings([]), lambda: found, lambda one: None, metrics, HandClock())
+    await sampler.sample()
+    assert [one.provider for one in metrics.snapshot.standings] == ["gmail", None]
+    shown, other = scraped(metrics), ("provider", "other")
+    assert shown["lpse_rate_limit", (other, ("window", "min"))] == 5
+    assert shown["lpse_rate_limit", (other, ("window", "day"))] == 1500
+    assert shown["lpse_rate_now", (other,)] == 15
+    assert shown["lpse_provider_paused", (other,)] == 1
+    assert shown["lpse_connections_open", (other,)] == 3
+    del found[1:]
+    await sampler.sample()
+    assert [one.provider for one in metrics.snapshot.standings] == ["gmail"]
+
+
+async def test_thousands_of_standings_leave_turns_to_others_and_are_made_seldom() -> None:
+    clock, metrics, made, turns = HandClock(), new_metrics(), 0, 0
+
+    def standings() -> Iterator[Standing]:
+        nonlocal made
+        for _ in range(600):
+            made += 1
+            clock.at += made % 5 == 0
+            yield standing(None)
+
+    async def other_work() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    sampler = Sampler(Readings([]), standings, lambda one: None, metrics, clock)
+    task = asyncio.create_task(other_work())
+    await sampler.sample()
+    task.cancel()
+    assert (made, turns) == (600, 2)
+    for _ in range(3):
+        await sampler.sample()
+    assert made == 2 * 600
 
 
 async def test_a_failed_sample_leaves_the_last_one(caplog: pytest.LogCaptureFixture) -> None:
