@@ -12,6 +12,8 @@ from typing import Final
 END: Final = b".\r\n"  # what follows the stuffed content, which ends with CRLF
 BEGINNING: Final = 64 * 1024  # octets that are kept of content over the limit
 _TERMINATOR: Final = b"\r\n.\r\n"
+_LARGE: Final = 4 * 1024  # octets of a piece that is kept as it is; smaller ones are joined first
+_JOINED: Final = 64 * 1024
 
 
 class DataScanner:
@@ -31,7 +33,8 @@ class DataScanner:
         self.bare_cr = 0
         self.bare_lf = 0
         self._limit = limit
-        self._content = bytearray()
+        self._content: list[bytes] = []
+        self._small = bytearray()  # what comes after it, in pieces too small to be kept each
         # The last octets while they could begin the terminator. The CRLF that the data
         # begins after stands here first, and is left out of the content again.
         self._held = b"\r\n"
@@ -47,32 +50,35 @@ class DataScanner:
         if self.finished:
             raise ValueError("the end of data was found already")
         data = self._held + piece
-        end = data.find(_TERMINATOR)
+        # One octet is sought many times as fast as three, and base64 has no dot at all.
+        dotted = data.find(b"\r\n.") if b"." in data else -1
+        end = data.find(_TERMINATOR, dotted) if dotted >= 0 else -1
         if end >= 0:
             self.finished = True
             self.rest = data[end + 5 :]
             self._held = b""
-            self._release(data[: end + 2])
+            self._release(data[: end + 2], dotted < end)
             return
         held = next(k for k in (4, 3, 2, 1, 0) if data.endswith(_TERMINATOR[:k]))
         self._held = _TERMINATOR[:held]
-        self._release(data[: len(data) - held])
+        self._release(data[: len(data) - held], dotted >= 0)
 
     def content(self) -> bytes:
         """The content so far, un-stuffed; whole once ``finished``; empty if ``is_over``."""
-        return bytes(self._content)
+        self._join()
+        return self._content[0] if len(self._content) == 1 else b"".join(self._content)
 
     def take(self) -> bytes:
         """As :meth:`content`, handed over: the scanner keeps nothing of it."""
-        content = bytes(self._content)
-        self._content.clear()
+        content = self.content()
+        self._content = []
         return content
 
-    def _release(self, raw: bytes) -> None:
+    def _release(self, raw: bytes, is_dotted: bool) -> None:
         # A release never ends with CR (that would be held), so no CRLF is cut in two here.
         if not raw:
             return
-        data = raw.replace(b"\r\n.", b"\r\n")[self._skip :]
+        data = (raw.replace(b"\r\n.", b"\r\n") if is_dotted else raw)[self._skip :]
         self._skip = 0
         pairs = data.count(b"\r\n")
         self.bare_lf += data.count(b"\n") - pairs
@@ -82,11 +88,36 @@ class DataScanner:
         self.size += len(data)
         if self._limit is not None and self.size > self._limit:
             if not self.is_over:
-                self.beginning = bytes((self._content + data[:BEGINNING])[:BEGINNING])
+                self._keep(data)
+                self.beginning = self._first(BEGINNING)
             self.is_over = True
-            self._content.clear()
+            self._content = []
         else:
-            self._content += data
+            self._keep(data)
+
+    def _keep(self, data: bytes) -> None:
+        """Large pieces as they are, so that all of them are copied but once, in the end; small ones
+        together, since each costs more than its octets."""
+        if len(data) < _LARGE:
+            self._small += data
+            if len(self._small) < _JOINED:
+                return
+            data = b""
+        self._join()
+        if data:
+            self._content.append(data)
+
+    def _join(self) -> None:
+        if self._small:
+            self._content.append(bytes(self._small))
+            self._small.clear()
+
+    def _first(self, most: int) -> bytes:
+        self._join()
+        first = bytearray()
+        for piece in self._content:
+            first += piece[: most - len(first)]
+        return bytes(first)
 
 
 def normalise_newlines(raw: bytes) -> tuple[bytes, bool]:

@@ -44,7 +44,8 @@ class Outgoing:
         for content in (self._head + b"\r\n", self._body):
             for piece in _pieces(content):
                 self._hash.update(piece)
-                stuffed = piece.replace(b"\r\n.", b"\r\n..")
+                # base64 has no dot, and one octet is sought many times as fast as three.
+                stuffed = piece.replace(b"\r\n.", b"\r\n..") if b"." in piece else piece
                 is_dotted = previous == b"\r\n" and piece.startswith(b".")
                 yield b"." + stuffed if is_dotted else stuffed
                 previous = piece[-2:]

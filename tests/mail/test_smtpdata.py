@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import cycle
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.mail.smtpdata import DataScanner, normalise_newlines, stuff, wire
+from relay.mail.smtpdata import BEGINNING, END, DataScanner, normalise_newlines, stuff, wire
 
 OCTETS = st.lists(
     st.sampled_from([b"\r\n", b"\r", b"\n", b".", b"..", b"a", b"\0", b"\xff", b"bc"]), max_size=30
@@ -138,3 +139,28 @@ def test_of_content_over_the_limit_the_beginning_stays(step: int) -> None:
     assert scanner.beginning == content[: 64 * 1024]
     small = scan(b"x" * 98 + b"\r\n.\r\n", limit=100)
     assert small.beginning == b""
+
+
+@pytest.mark.parametrize("sizes", [(1,), (4095, 4096, 1), (5000,), (1, 70_000)])
+def test_pieces_small_and_large_are_put_together_in_their_order(sizes: tuple[int, ...]) -> None:
+    content = b"".join(b"%d lines\r\n" % n for n in range(15_000))
+    raw, scanner, at = content + END, DataScanner(), 0
+    for size in cycle(sizes):
+        if scanner.finished:
+            break
+        scanner.feed(raw[at : at + size])
+        at += size
+    assert scanner.content() == content
+    assert scanner.take() == content
+    assert scanner.take() == b""
+
+
+def test_the_beginning_that_stays_is_of_all_pieces_in_their_order() -> None:
+    content = b"".join(b"%d lines\r\n" % n for n in range(15_000))
+    scanner, at = DataScanner(limit=100_000), 0
+    for size in cycle((4000, 9000)):
+        if at >= len(content):
+            break
+        scanner.feed(content[at : at + size])
+        at += size
+    assert scanner.is_over and scanner.beginning == content[:BEGINNING]
