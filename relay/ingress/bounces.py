@@ -23,6 +23,7 @@ from relay.clock import Clock
 from relay.filters.base import Alerts, Transaction
 from relay.ingress import answers
 from relay.ingress.answers import Refused, answer
+from relay.ingress.content import Received
 from relay.ingress.handler import Handler, Visit
 from relay.ingress.listening import Listener
 from relay.ingress.noting import Arrival, Full, Noting
@@ -134,12 +135,13 @@ class ReturnHandler(Handler):
         return recipient.address is not None and recipient.address.domain.name == self.path.domain
 
     async def _taken(
-        self, visit: Visit, transaction: Transaction, scanner: DataScanner, octets: bytes
+        self, visit: Visit, transaction: Transaction, scanner: DataScanner, received: Received
     ) -> Reply:
         if scanner.is_over:
             raise Refused(answers.TOO_BIG, "too_big")
         if scanner.bare_newlines:
             raise Refused(answers.BARE_NEWLINE, "bare_newline")
+        octets = received.octets
         read = partial(report_reading.read, octets, not transaction.sender)
         loop = asyncio.get_running_loop()
         sender, client = transaction.sender, visit.source.ip

@@ -24,7 +24,8 @@ class HeadTooBig(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A letter as it came in. `raw`: its octets as received, where the door changed the body."""
+    """A letter as it came in. `raw`: its octets as received, where the door changed the body;
+    `front`: what stood before the body, where it did not."""
 
     headers: Headers
     body: bytes
@@ -32,6 +33,7 @@ class Arrived:
     sha256: bytes
     is_8bit: bool
     raw: bytes | None = None
+    front: bytes = b""
 
     def content(self, headers: Headers, private: tuple[str, ...]) -> Content:
         """What is stored, with the headers as the filters left them. What is kept of the octets
@@ -46,6 +48,28 @@ class Arrived:
             is_8bit=self.is_8bit,
             needs_utf8=not head.isascii(),
         )
+
+
+class Received:
+    """The octets as received of a letter that is being taken, since a refused one may be kept.
+    There is one copy of them: once the letter is taken apart it is its parts."""
+
+    def __init__(self, octets: bytes) -> None:
+        self._octets: bytes | None = octets
+        self._arrived: Arrived | None = None
+
+    @property
+    def octets(self) -> bytes:
+        """All of them."""
+        if self._octets is not None or self._arrived is None:
+            return self._octets or b""
+        return self._arrived.front + self._arrived.body
+
+    def became(self, arrived: Arrived) -> None:
+        """It is taken apart."""
+        size = len(arrived.front) + len(arrived.body)
+        if arrived.raw is None and size == len(self.octets):  # else a newline was added to its end
+            self._arrived, self._octets = arrived, None
 
 
 def without(letter: bytes, private: tuple[str, ...]) -> bytes:
@@ -79,6 +103,7 @@ def arrive(octets: bytes, is_smtputf8: bool = False, has_bare: bool = True) -> A
         sha256=sha256,
         is_8bit=made.is_8bit,
         raw=octets if is_mended or made.is_body_changed else None,
+        front=letter[: len(letter) - len(body)],
     )
 
 

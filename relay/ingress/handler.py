@@ -18,7 +18,7 @@ from relay.filters.base import Alerts, Transaction
 from relay.filters.headers import PRIVATE
 from relay.ingress import answers, placing, trace, turned_away
 from relay.ingress.answers import Refused
-from relay.ingress.content import Arrived, HeadTooBig, arrive
+from relay.ingress.content import Arrived, HeadTooBig, Received, arrive
 from relay.ingress.disk import Disk
 from relay.ingress.intake import Behind
 from relay.ingress.policy import Policy
@@ -131,28 +131,29 @@ class Handler:
         transaction = visit.transaction
         if transaction is None:
             return answers.MAIL_FIRST
-        octets = scanner.beginning or scanner.take()
+        received = Received(scanner.beginning or scanner.take())
         try:
-            return await self._taken(visit, transaction, scanner, octets)
+            return await self._taken(visit, transaction, scanner, received)
         except Refused as refused:
             reply, reason, detail = refused.reply, refused.reason, ""
         except Exception as error:
             self.fault("a letter could not be taken", error)
             reply, reason, detail = answers.TEMPORARY, "fault", type(error).__name__
         if self.keeps_refused and visit.source.may_relay:
-            settings = visit.policy.refused
+            settings, octets = visit.policy.refused, received.octets
             await turned_away.keep(
                 self._intake, self.alerts, settings, transaction, scanner, octets, reply, reason
             )
         return self.refuse(visit, "eod", reply, reason, detail, transaction.sender)
 
     async def _taken(
-        self, visit: Visit, transaction: Transaction, scanner: DataScanner, octets: bytes
+        self, visit: Visit, transaction: Transaction, scanner: DataScanner, received: Received
     ) -> Reply:
         policy = visit.policy
         _check(scanner, policy, visit.source)
         terms = (transaction.options.is_smtputf8, scanner.bare_newlines > 0)
-        arrived = await self._arrived(octets, *terms)
+        arrived = await self._arrived(received.octets, *terms)
+        received.became(arrived)
         transaction.now = self._clock.now()
         transaction.headers = arrived.headers
         transaction.content = arrived.content(arrived.headers, PRIVATE)

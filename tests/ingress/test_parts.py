@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from relay.ingress import syntax, trace
 from relay.ingress.answers import Refused
 from relay.ingress.ceiling import WINDOW, Ceiling
-from relay.ingress.content import HeadTooBig, arrive, without
+from relay.ingress.content import HeadTooBig, Received, arrive, without
 from relay.ingress.life import expires_at
 from relay.ingress.memory import Memory
 from relay.ingress.placing import unique
@@ -241,6 +241,27 @@ def test_whatever_comes_leaves_as_lines(octets: bytes) -> None:
     assert whole.isascii()
     if arrived.raw is not None:
         assert without(arrived.raw, ("x",)) == octets
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        b"Subject: a\r\n\r\nisi\r\n",
+        b"Subject: a\r\n\r\nno newline at its end",
+        b"Subject: a\r\n",
+        b"\r\nno header\r\n",
+        b"no header, no blank line\r\n",
+        b"Subject: \xc3\xa9\r\n\r\nisi\r\n",
+        b"Subject: a\r\n\r\n\xc3\xa9\r\n",
+        b"Subject: a\n\nbare\n",
+    ],
+)
+def test_what_was_received_stays_octet_for_octet_as_its_parts(octets: bytes) -> None:
+    received = Received(octets)
+    assert received.octets == octets
+    received.became(arrive(octets))
+    assert received.octets == octets
 
 
 def test_newlines_at_the_seams_of_pieces() -> None:
