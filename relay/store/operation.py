@@ -34,7 +34,7 @@ class Operation(Generic[T]):
 
     octets: int = 0
     needs_sync: bool = True
-    """False where nobody is told of it and the next start makes up for its loss."""
+    """False where nobody is told of it before a later commit, or the next start makes up for it."""
 
     def run(self, transaction: Transaction) -> T:
         """Do it. What it raises reaches its caller; StoreError and sqlite3.Error are expected."""

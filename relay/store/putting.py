@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import zlib
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,9 +16,10 @@ from relay.store import codec
 from relay.store.base import Entry, Placement, StoreError
 from relay.store.codec import Row
 from relay.store.names import Names
-from relay.store.operation import Joinable, Operation, Transaction
+from relay.store.operation import Joinable, Transaction
 
-PART: Final = 256 << 10  # a body over this goes in parts, each in a commit of its own
+PART: Final = 256 << 10  # a body over this goes in parts, in commits before its own
+AT_ONCE: Final = 4  # parts of a letter that are handed in together: 1 MiB
 _CHUNKS: Final = (64, 32, 16, 8, 4, 2, 1)  # rows a statement: few shapes, all stay prepared
 _READY: Final = 0
 
@@ -56,16 +59,40 @@ class Prepared:
     attempts: tuple[Row, ...]
 
 
-def parts_of(entry: Entry, squeezed: bytes | None) -> list[tuple[int, bytes]]:
-    """The parts to be written before the entry: (number, octets); empty for a small one."""
-    body = entry.message.content.body
-    parts: list[tuple[int, bytes]] = []
+def parts_of(entry: Entry, squeezed: bytes | None) -> list[tuple[int, memoryview]]:
+    """The parts to be written before the entry: (number, octets); empty for a small one. They are
+    views: nothing is copied."""
+    body = memoryview(entry.message.content.body)
+    parts: list[tuple[int, memoryview]] = []
     if len(body) > PART:
         parts = [(i, body[at : at + PART]) for i, at in enumerate(range(0, len(body), PART))]
     if squeezed is not None and len(squeezed) > PART:
-        starts = range(0, len(squeezed), PART)
-        parts += [(-1 - i, squeezed[at : at + PART]) for i, at in enumerate(starts)]
+        starts, packed = range(0, len(squeezed), PART), memoryview(squeezed)
+        parts += [(-1 - i, packed[at : at + PART]) for i, at in enumerate(starts)]
     return parts
+
+
+async def put_parts(
+    submit: Callable[[PutPart], asyncio.Future[None]],
+    message_id: int,
+    parts: Sequence[tuple[int, memoryview]],
+) -> None:
+    """Write them, a few on their way at a time: others' commits need not wait for all of a large
+    letter, nor each of its parts for the loop's next turn. Raises StoreError."""
+    under_way: deque[asyncio.Future[None]] = deque()
+    for part, octets in parts:
+        if len(under_way) == AT_ONCE:
+            await under_way.popleft()
+        under_way.append(submit(PutPart(message_id, part, octets)))
+        under_way[-1].add_done_callback(_seen)
+    while under_way:
+        await under_way.popleft()
+
+
+def _seen(future: asyncio.Future[None]) -> None:
+    """Where one part has failed nobody asks what became of those behind it."""
+    if not future.cancelled():
+        future.exception()
 
 
 def squeeze(received: bytes) -> bytes:
@@ -209,18 +236,29 @@ class Put(Joinable[None]):
         return [None] * len(operations)
 
 
-class PutPart(Operation[None]):
-    """One part of a large body, before its letter; the first one notes that it was begun."""
+class PutPart(Joinable[None]):
+    """One part of a large body, before its letter; the first one notes that it was begun. Many go
+    into one statement: each takes the interpreter's lock anew, which the loop has most of the time.
 
-    def __init__(self, body_id: int, part: int, octets: bytes) -> None:
+    Nobody is told of it, and what a power cut would take of it belongs to a letter that nobody was
+    told of either: the letter's own commit, which comes after all its parts, syncs them along.
+    """
+
+    needs_sync = False
+
+    def __init__(self, body_id: int, part: int, octets: memoryview) -> None:
         self._row = (body_id, part, octets)
         self.octets = len(octets)
 
-    def run(self, transaction: Transaction) -> None:
-        """See Operation.run."""
+    @classmethod
+    def run_all(cls, transaction: Transaction, operations: Sequence[PutPart]) -> Sequence[None]:
+        """See Joinable.run_all."""
+        rows = [one._row for one in operations]
         begun = "INSERT OR IGNORE INTO body_begun VALUES (?)"
-        transaction.connection.execute(begun, self._row[:1])
-        transaction.connection.execute("INSERT INTO body_part VALUES (?, ?, ?)", self._row)
+        for body_id in dict.fromkeys(row[0] for row in rows):
+            transaction.connection.execute(begun, (body_id,))
+        insert_many(transaction.connection, "body_part", rows)
+        return [None] * len(rows)
 
 
 def sweep(body_id: int) -> Callable[[Transaction], None]:

@@ -1,9 +1,9 @@
 """SqliteStore: the store in one SQLite file, behind one writer; what it promises is in base.py.
 
 The file is in WAL mode with synchronous=FULL: a commit is on stable storage when it returns, save
-one of leases alone (see writer.py). One connection writes and checkpoints, all others are opened
-read-only. A message without an inbox (a report of ours) has inbox rows too, with no mailbox: the
-record of its end.
+one of leases, or of parts of letters to come, alone (see writer.py). One connection writes and
+checkpoints, all others are opened read-only. A message without an inbox (a report of ours) has
+inbox rows too, with no mailbox: the record of its end.
 """
 
 from __future__ import annotations
@@ -171,8 +171,8 @@ class SqliteStore(
         prepared = putting.prepare(entry, squeezed, self._node)
         if prepared.in_parts:
             in_parts.append(entry.message.id)
-            for part, octets in putting.parts_of(entry, squeezed):
-                await self._writer.submit(putting.PutPart(entry.message.id, part, octets))
+            parts = putting.parts_of(entry, squeezed)
+            await putting.put_parts(self._writer.submit, entry.message.id, parts)
         return prepared
 
     def _later(self, work: Callable[[Transaction], None]) -> None:

@@ -3,8 +3,9 @@
 What was handed in while the last commit ran goes into the next one: no timer waits for more. If
 anything in a group fails, the group is rolled back and each of its operations is run again in a
 transaction of its own, so that one bad operation harms no other. Nothing is reported to a caller
-before its COMMIT, and with it the fsync, returned; only a group of leases alone is not synced: what
-a power cut would take of it, the next start does again, and the next commit syncs it along.
+before its COMMIT, and with it the fsync, returned; only a group of leases, or of parts of letters
+that are not there yet, is not synced: what a power cut would take of it the next start does again,
+or nobody was told of, and the next commit, such as the letter's own, syncs it along.
 
 An I/O error is final (what a failed fsync left behind is unknown): `dead` is set, everything that
 waits and everything that comes later gets StoreDead. A full disk is not: its callers get

@@ -23,7 +23,7 @@ from relay.store.writer import Writer
 STEP, _, WHEN = os.environ["KILL_AT"].partition(".")
 KILLED: Final = Path(os.environ["KILLED"])
 KINDS: Final[dict[Any, str]] = {PutPart: "part", Put: "put", Claim: "claim", Settle: "settle"}
-COUNTS: Final = {"part": 2}
+COUNTS: Final = {"part": 2}  # a few are committed together: some are there, others not
 
 
 def die() -> None:

@@ -15,8 +15,8 @@ from relay.mail.classification import Category
 from relay.mail.delivery import Bounced, Delivery, State
 from relay.store import connections, leasing, sqlite, writer
 from relay.store.base import Selector, Settlement, StoreDead, StoreError
-from relay.store.operation import Call, Transaction
-from relay.store.putting import PART
+from relay.store.operation import Call, Joinable, Transaction
+from relay.store.putting import PART, Put, PutPart
 from relay.store.writer import Writer
 from tests.store.contract_terms import NOW, lease
 from tests.store.letters import Post, SteppingClock, attempt, delivered
@@ -268,3 +268,31 @@ async def test_only_what_is_told_to_somebody_waits_for_the_disk(tmp_path: Path) 
     normal, full = 1, 2
     alone, together = [("claim", normal)], [("claim", full), ("told", full)]
     assert modes == [*alone, ("told", full), *together, *alone, ("told", full)]
+
+
+async def test_parts_of_a_letter_wait_for_the_disk_with_the_letter_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a power cut would take of the parts alone belongs to a letter nobody was told of."""
+    modes: list[tuple[str, int]] = []
+
+    def watched(kind: type[Joinable[Any]]) -> None:
+        run_all = kind.run_all.__func__  # type: ignore[attr-defined]
+
+        def noting(cls: type[Any], transaction: Transaction, asked: Sequence[Any]) -> Sequence[Any]:
+            found = transaction.connection.execute("PRAGMA synchronous").fetchone()[0]
+            modes.extend((kind.__name__, found) for _ in asked)
+            made: Sequence[Any] = run_all(cls, transaction, asked)
+            return made
+
+        monkeypatch.setattr(kind, "run_all", classmethod(noting))
+
+    watched(PutPart)
+    watched(Put)
+    entry = Post().entry(body=b"x" * (9 * PART))
+    async with opened(tmp_path) as store:
+        await store.put(entry)
+        store._bodies.drop(entry.message.id)
+        assert await store.body(entry.message.id) == entry.message.content.body
+    normal, full = 1, 2
+    assert modes == [*[("PutPart", normal)] * 9, ("Put", full)]
