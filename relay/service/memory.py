@@ -2,7 +2,8 @@
 
 The caches of letters and bodies are bounded, and empty again when their letters are delivered. But
 glibc keeps freed memory that lies below something still in use: after an hour in which a provider
-refused, a relay would stay some 80 MB larger for ever. `malloc_trim(3)` gives it back.
+refused, a relay would stay some 80 MB larger for ever. `malloc_trim(3)` gives it back. Nothing
+says when memory became free: so after each growth it is tried again and again, ever more rarely.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Final
 
 EVERY: Final = 60.0  # seconds between two looks
 GROWN: Final = 16 << 20  # octets more than after the last time: it is worth some ms
+GIVEN: Final = 4 << 20  # octets given back: more may become free soon
+RAREST: Final = 4  # looks from one time to the next, where nothing changes
 _STATM: Final = Path("/proc/self/statm")
 
 
@@ -44,6 +47,7 @@ class Trimming:
         self._resident = resident
         self._trim = trim
         self._after = resident()
+        self._pause = self._left = 1  # looks to the next time: of how many, and how many are left
 
     async def run(self, every: float = EVERY) -> None:
         """Look until cancelled."""
@@ -52,9 +56,14 @@ class Trimming:
             await self.look()
 
     async def look(self) -> bool:
-        """Trim where the process has grown since the last time; True where it did."""
-        if self._resident() < self._after + GROWN:
+        """Trim where the process has grown, or where it is time again; True where it did."""
+        before = self._resident()
+        is_grown = before >= self._after + GROWN
+        self._left -= 1
+        if self._left > 0 and not is_grown:
             return False
         await asyncio.to_thread(self._trim)
         self._after = self._resident()
+        is_worth = is_grown or before - self._after >= GIVEN
+        self._pause = self._left = 1 if is_worth else min(2 * self._pause, RAREST)
         return True

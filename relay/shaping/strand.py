@@ -18,6 +18,7 @@ from relay.mail.instant import DAY, HOUR, MINUTE, Instant
 SLOT: Final = 5 * MINUTE
 SLOTS: Final = HOUR // SLOT
 DAYS: Final = 30
+FEW: Final = 8  # attempts of a slot up to which others are likely to have counted the same
 PENDING: Final = 5_000  # bounces that are remembered by name; the oldest are forgotten first
 HALF: Final = Fraction(1, 2)
 
@@ -89,7 +90,8 @@ class Strand:
         last = self.slots[-1] if self.slots else None
         if last is not None and last[0] >= slot:
             counted = (last[0], last[1] + 1, last[2] + is_refused)
-            self.slots = _slots(*self.slots[:-1], counted)
+            slots = (*self.slots[:-1], counted)
+            self.slots = _slots(*slots) if counted[1] <= FEW else slots
         else:
             self.slots = _slots(*self.slots, (slot, 1, int(is_refused)))
         self.run = (self.run << 1 | is_refused) & ((1 << rule.run) - 1)

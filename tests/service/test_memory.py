@@ -6,27 +6,54 @@ import os
 import subprocess
 import sys
 
-from relay.service.memory import GROWN, Trimming, resident, trim
+from relay.service.memory import GIVEN, GROWN, Trimming, resident, trim
 
 
-async def test_it_trims_once_for_each_growth() -> None:
-    sizes = {"now": 100 << 20}
-    trims: list[int] = []
+class Process:
+    """Its size, and what of it a trim would give back."""
 
-    def given_back() -> None:
-        trims.append(sizes["now"])
-        sizes["now"] -= GROWN // 2
+    def __init__(self) -> None:
+        self.size, self.free, self.trims = 100 << 20, 0, 0
+        self.trimming = Trimming(lambda: self.size, self.trim)
 
-    trimming = Trimming(lambda: sizes["now"], given_back)
-    assert not await trimming.look()
-    sizes["now"] += GROWN
-    assert await trimming.look()
-    assert not await trimming.look()  # what stays is in use: it is no reason to try again
-    sizes["now"] += GROWN - 1
-    assert not await trimming.look()
-    sizes["now"] += 1
-    assert await trimming.look()
-    assert len(trims) == 2
+    def trim(self) -> None:
+        self.trims += 1
+        self.size -= self.free
+        self.free = 0
+
+    async def looks(self, count: int) -> list[int]:
+        """Which of so many looks trimmed."""
+        return [n for n in range(count) if await self.trimming.look()]
+
+
+async def test_where_nothing_changes_it_trims_ever_more_rarely() -> None:
+    process = Process()
+    assert await process.looks(16) == [0, 2, 6, 10, 14]
+
+
+async def test_growth_is_trimmed_at_once() -> None:
+    process = Process()
+    await process.looks(7)
+    process.size += GROWN
+    assert await process.looks(1) == [0]
+
+
+async def test_what_becomes_free_later_is_given_back_though_nothing_grew() -> None:
+    process = Process()
+    process.size += GROWN  # a backlog, still in use
+    assert await process.looks(1) == [0]
+    process.free = GROWN
+    assert await process.looks(1) == [0]
+    assert process.size == 100 << 20
+
+
+async def test_as_long_as_much_comes_back_it_is_tried_at_each_look() -> None:
+    process = Process()
+    tried = []
+    for _ in range(12):
+        tried += await process.looks(1)
+        process.size, process.free = process.size + GIVEN, process.free + GIVEN
+    assert len(tried) == 11  # after the second, each: that one gave nothing back
 
 
 BACKLOG = """
