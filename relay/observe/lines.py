@@ -28,9 +28,7 @@ MAX_TEXT: Final = MAX_BYTES  # characters of a foreign text that a line holds
 _FIELDS: Final[Mapping[type[Event], tuple[str, ...]]] = {
     kind: tuple(part.name for part in fields(kind)) for kind in get_args(Event)
 }
-_MOMENTS: Final = frozenset({"at", "until", "since"})
-_ADDRESSES: Final = frozenset({"sender", "recipient"})
-_NAMES: Final = {"urgency": "class"}
+_AS_THEY_ARE: Final = (int, float, bool, type(None))  # what JSON holds
 
 # Linear on any text: a run of local characters is entered at its start only (look-behind) and
 # never given back (possessive); a quoted local part is bounded.
@@ -40,10 +38,11 @@ _ADDRESS: Final = re.compile(
 )
 _ENCODED: Final = re.compile(r"(?<![\w.+-])(\w)[\w.+-]*+(?=[%=]40[\w\[])")
 
-# json.dumps would make one for each line.
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+# json.dumps would make one for each line; nothing that is shown here holds itself.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), check_circular=False)
 
 Hide = Callable[[str], str]
+Shape = dict[str, Any]
 
 
 def line(event: Event, masked: bool = True) -> bytes:
@@ -51,40 +50,45 @@ def line(event: Event, masked: bool = True) -> bytes:
     return encoded(record(event, masked))
 
 
-def encoded(shape: dict[str, Any]) -> bytes:
+def encoded(shape: Shape) -> bytes:
     """A JSON object as one LF-ended line of ASCII."""
     return _ENCODER.encode(shape).encode("ascii") + b"\n"
 
 
-def record(event: Event, masked: bool = True) -> dict[str, Any]:
+def record(event: Event, masked: bool = True) -> Shape:
     """The event as the object that its line holds; keys in the order of the event's fields."""
     hide: Hide = mask_text if masked else _as_it_is
     mask: Hide = mask_address if masked else _as_it_is
-    shape: dict[str, Any] = {"at": iso(event.at), "event": type(event).__name__.lower()}
+    shape: Shape = {"at": "", "event": type(event).__name__.lower()}
     for name in _FIELDS[type(event)]:
         value = getattr(event, name)
-        if name == "id":
-            shape["id"] = None if value is None else ids.show(value)
-        elif name in _MOMENTS:
-            shape[name] = None if value is None else iso(value)
-        elif name in _ADDRESSES:
-            shape[name] = mask(value[:MAX_TEXT])
-        elif isinstance(value, Source):
-            shape |= _source(value, hide)
-        elif isinstance(value, Attempt):
-            shape |= _attempt(value, hide)
-        elif name == "original":
-            shape |= {} if value is None else {name: _classification(value)}
-        elif isinstance(value, Classification):
-            shape |= _classification(value)
-        elif name != "classification":
-            shape[_NAMES.get(name, name)] = _plain(value, hide)
+        put = _BY_NAME.get(name)
+        if put is not None:
+            put(shape, name, value, hide, mask)
+        elif type(value) in _AS_THEY_ARE:
+            shape[name] = value
+        else:
+            shape[name] = _plain(value, hide)
     return shape
 
 
+def _put_id(shape: Shape, name: str, value: int | None, hide: Hide, mask: Hide) -> None:
+    shape[name] = None if value is None else ids.show(value)
+
+
+def _put_moment(shape: Shape, name: str, value: Instant | None, hide: Hide, mask: Hide) -> None:
+    shape[name] = None if value is None else iso(value)
+
+
+def _put_address(shape: Shape, name: str, value: str, hide: Hide, mask: Hide) -> None:
+    shape[name] = mask(value[:MAX_TEXT])
+
+
+def _put_class(shape: Shape, name: str, value: Urgency, hide: Hide, mask: Hide) -> None:
+    shape["class"] = value.word
+
+
 def _plain(value: Any, hide: Hide) -> Any:
-    if isinstance(value, Urgency):
-        return value.word
     if isinstance(value, str):  # a Category is one
         return hide(str(value)[:MAX_TEXT])
     if isinstance(value, bytes):
@@ -94,33 +98,29 @@ def _plain(value: Any, hide: Hide) -> Any:
     return value
 
 
-def _source(source: Source, hide: Hide) -> dict[str, Any]:
-    return {
-        "client": source.ip,
-        "helo": hide(source.helo[:MAX_TEXT]),
-        "tls": source.tls,
-        "user": source.user and hide(source.user),
-        "listener": source.listener,
-    }
+def _put_source(shape: Shape, name: str, source: Source, hide: Hide, mask: Hide) -> None:
+    shape["client"] = source.ip
+    shape["helo"] = hide(source.helo[:MAX_TEXT])
+    shape["tls"] = source.tls
+    shape["user"] = source.user and hide(source.user)
+    shape["listener"] = source.listener
 
 
-def _attempt(attempt: Attempt, hide: Hide) -> dict[str, Any]:
+def _put_attempt(shape: Shape, name: str, attempt: Attempt, hide: Hide, mask: Hide) -> None:
     reply, failure = attempt.reply, attempt.failure
-    return {
-        "try": attempt.number,
-        "started_at": iso(attempt.started_at),
-        "took_ms": attempt.took_us // 1000,
-        "source_ip": attempt.source_ip,
-        "route": attempt.route_key,
-        "mx": attempt.mx,
-        "ip": attempt.ip,
-        "tls": attempt.tls,
-        "stage": attempt.stage.word,
-        "code": reply.code if reply else None,
-        "enhanced": str(reply.enhanced) if reply and reply.enhanced else None,
-        "text": hide(_said(attempt)[:MAX_TEXT]),
-        "failure": failure.kind.value if failure else None,
-    }
+    shape["try"] = attempt.number
+    shape["started_at"] = iso(attempt.started_at)
+    shape["took_ms"] = attempt.took_us // 1000
+    shape["source_ip"] = attempt.source_ip
+    shape["route"] = attempt.route_key
+    shape["mx"] = attempt.mx
+    shape["ip"] = attempt.ip
+    shape["tls"] = attempt.tls
+    shape["stage"] = attempt.stage.word
+    shape["code"] = reply.code if reply else None
+    shape["enhanced"] = str(reply.enhanced) if reply and reply.enhanced else None
+    shape["text"] = hide(_said(attempt)[:MAX_TEXT])
+    shape["failure"] = failure.kind.value if failure else None
 
 
 def _said(attempt: Attempt) -> str:
@@ -129,14 +129,40 @@ def _said(attempt: Attempt) -> str:
     return attempt.failure.text if attempt.failure else ""
 
 
-def _classification(made: Classification) -> dict[str, Any]:
-    return {
-        "category": made.category.value,
-        "scope": made.scope.value,
-        "action": made.action.value,
-        "rule": made.rule,
-        "confidence": made.confidence,
-    }
+def _put_classification(
+    shape: Shape, name: str, made: Classification | None, hide: Hide, mask: Hide
+) -> None:
+    if made is not None:
+        shape["category"] = made.category.value
+        shape["scope"] = made.scope.value
+        shape["action"] = made.action.value
+        shape["rule"] = made.rule
+        shape["confidence"] = made.confidence
+
+
+def _put_original(
+    shape: Shape, name: str, made: Classification | None, hide: Hide, mask: Hide
+) -> None:
+    if made is not None:
+        overruled: Shape = {}
+        shape[name] = overruled
+        _put_classification(overruled, name, made, hide, mask)
+
+
+# What is not shown as it is, by the field that holds it in every event.
+_BY_NAME: Final[Mapping[str, Callable[[Shape, str, Any, Hide, Hide], None]]] = {
+    "id": _put_id,
+    "at": _put_moment,
+    "until": _put_moment,
+    "since": _put_moment,
+    "sender": _put_address,
+    "recipient": _put_address,
+    "urgency": _put_class,
+    "source": _put_source,
+    "attempt": _put_attempt,
+    "classification": _put_classification,
+    "original": _put_original,
+}
 
 
 def mask_address(address: str) -> str:
@@ -151,7 +177,7 @@ def mask_text(text: str) -> str:
     """Every address within a text masked; linear in its length."""
     if "@" in text:
         text = _ADDRESS.sub(lambda found: f"{found[1] or chr(34)}…", text)
-    if "40" in text:
+    if "%40" in text or "=40" in text:
         text = _ENCODED.sub(lambda found: f"{found[1]}…", text)
     return text
 
