@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from relay.mail.delivery import Delivery, State
 from relay.mail.instant import HOUR, MINUTE, SECOND, Instant, millis
 from relay.mail.urgency import Urgency
 from relay.shaping.settings import LimitSettings
+from relay.store.base import Entry, Placement
 from relay.transports.base import Job, NotYet, Permits
 from tests.scheduling import MX, OK, House, accept, house, most_in, per_minute, profiles
 
@@ -50,6 +52,39 @@ def test_an_urgent_letter_goes_at_once_behind_an_announcement(limit: str, urgenc
                 assert first_at(h, one) - sent <= max(5 * SECOND, window // int(count) + 500)
 
     run(main)
+
+
+def test_a_kritis_letter_goes_at_once_behind_fifty_thousand() -> None:
+    """Of one announcement, while it is under way: five seconds at most, an interval being three."""
+
+    async def main(clock: VirtualClock) -> None:
+        book, store = profiles(gmail_com=per_minute(20)), IndexedStore()
+        async with house(clock, accept, book=book, store=store) as h:
+            await multitude(h, store, 50_000)
+            await asyncio.sleep(60)
+            written = len(h.transport.written)
+            for _ in range(3):
+                sent = clock.now()
+                one = await h.put("direktur@gmail.com", urgency=Urgency.KRITIS)
+                await asyncio.sleep(15)
+                assert first_at(h, one) - sent <= 5 * SECOND
+            assert len(h.transport.written) > written + 3  # the announcement goes on
+            assert (await h.states())[State.READY] > 48_000
+
+    run(main)
+
+
+async def multitude(h: House, store: IndexedStore, count: int) -> None:
+    """A massal letter to so many at gmail.com: like one that is put as any, and beside it."""
+    known = await h.put("v0@gmail.com", urgency=Urgency.MASSAL)
+    (like,) = store.deliveries()
+    letter = replace(store._messages[known], id=known + 1)
+    named = ((n, f"v{n}@gmail.com") for n in range(1, count))
+    ones = (
+        replace(like.delivery, message_id=letter.id, n=n, recipient=name, as_given=name)
+        for n, name in named
+    )
+    await store.put(Entry(letter, tuple(Placement(one, one.recipient) for one in ones)))
 
 
 def test_an_announcement_leaves_a_tenth_of_the_window_free() -> None:
