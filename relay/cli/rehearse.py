@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +11,7 @@ import typer
 
 from relay.cli.site import ConfigOption, JsonOption
 from relay.cli.terminal import USAGE, as_json, fail, note, say, table
+from relay.mail.instant import iso
 from relay.strict_yaml import SourceError
 
 if TYPE_CHECKING:
@@ -66,7 +69,7 @@ def rehearse(
     Without --config the shipped limits count. What a provider bears is drawn by --seed: an example,
     no promise. Nothing is sent anywhere.
     """
-    from relay.lab.rehearsing.rehearsal import MODELS, VARIANTS, Asked
+    from relay.lab.rehearsing.rehearsal import MODELS, VARIANTS, Asked, rows
     from relay.lab.rehearsing.rehearsal import rehearse as play
     from relay.strict_yaml import nearest
 
@@ -84,11 +87,20 @@ def rehearse(
     )
     lines = play(asked)
     if json:
-        shown = [line.shape() for line in lines]
-        as_json({"seed": seed, "variant": variant, "hours": hours, "lines": shown})
+        drawn = {"seed": seed, "variant": variant, "hours": hours}
+        shown = {"rows": rows(lines), "lines": [line.shape() for line in lines]}
+        as_json(_here() | drawn | shown)
     else:
         _show(lines, hours if plot else 0)
         note(f"drawn by --seed {seed}: an example, no promise; nothing was sent")
+
+
+def _here() -> dict[str, str]:
+    """Where and when it was played."""
+    from relay.clock import SystemClock
+
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    return {"machine": machine, "at": iso(SystemClock().now())}
 
 
 def _show(lines: list[Line], hours: int) -> None:

@@ -25,8 +25,9 @@ def test_json_adds_up_and_one_seed_says_the_same() -> None:
     asked = [*QUICK, "--json", "--seed", "3"]
     first, second = (CliRunner().invoke(app, asked) for _ in range(2))
     assert first.exit_code == 0, first.output
-    assert first.stdout == second.stdout
-    lines = json.loads(first.stdout)["lines"]
+    found, again = (json.loads(result.stdout) for result in (first, second))
+    assert found | {"at": ""} == again | {"at": ""}
+    lines = found["lines"]
     every = [line for line in lines if line["class"] is None]
     assert {line["provider"] for line in every} >= {"gmail", "yahoo", "outlook"}
     assert sum(line["letters"] for line in every) == 60 + 2 * 12
@@ -36,6 +37,19 @@ def test_json_adds_up_and_one_seed_says_the_same() -> None:
             line["letters"] - 1 <= ended <= line["letters"] + 1
         )  # one may be taken and waited for
         assert line["curve"] == sorted(line["curve"])
+
+
+def test_json_has_the_fixed_shape_of_all_tables() -> None:
+    """{machine, at, rows: [{case, side, metric, median, ratios}]}; without what there is not."""
+    result = CliRunner().invoke(app, [*QUICK, "--json", "--model", "gmail"])
+    found = json.loads(result.stdout)
+    assert found["machine"] and found["at"].endswith("Z")
+    shapes = {tuple(row) for row in found["rows"]}
+    assert shapes == {("case", "side", "metric", "median", "ratios")}
+    taken = {row["case"]: row["median"] for row in found["rows"] if row["metric"] == "taken"}
+    assert taken["gmail"] == sum(n for case, n in taken.items() if case != "gmail")
+    assert {row["side"] for row in found["rows"]} == {"ours"}
+    assert all(row["median"] is not None for row in found["rows"])
 
 
 def test_a_plot_has_a_row_a_provider() -> None:

@@ -26,7 +26,7 @@ from relay.mail.urgency import Urgency
 from relay.shaping.base import Shaping
 from relay.shaping.shaper import Shaper
 
-__all__ = ["MODELS", "VARIANTS", "Asked", "Line", "rehearse"]
+__all__ = ["MODELS", "VARIANTS", "Asked", "Line", "rehearse", "rows"]
 
 # Where vendors in Indonesia have their mailboxes, roughly.
 SHARES: Final = {
@@ -91,6 +91,25 @@ class Line:
             "blocks": self.blocks,
             "curve": list(self.curve),
         }
+
+
+_METRICS: Final = ("half_after_s", "most_after_s", "last_after_s", "taken", "waiting", "throttled")
+
+
+def rows(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """The same as all tables of ours are written, a row a figure; no side is tried beside."""
+    return [
+        {
+            "case": line.provider if line.urgency is None else f"{line.provider} {shape['class']}",
+            "side": OURS.name,
+            "metric": metric,
+            "median": shape[metric],
+            "ratios": {},
+        }
+        for line, shape in ((line, line.shape()) for line in lines)
+        for metric in _METRICS
+        if shape[metric] is not None
+    ]
 
 
 def rehearse(asked: Asked) -> list[Line]:
