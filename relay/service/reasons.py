@@ -3,7 +3,8 @@
 A closed list. Shaping's own words (limit, pace, pause, probing, hours, warm-up, connections) are of
 ready letters; the others are here. All are asked as a letter of class transaksi would be: kritis
 goes by night too, and massal finds a little less room; and as one that carries no name of ours that
-is refused there: how many do is not counted.
+is refused there. Where a name is refused and nothing else holds a letter, those that stay are the
+ones that carry it: the others leave, so they are told apart as `name` without being counted.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ NEXT: Final = "next"  # nothing holds it: it leaves as soon as there is room
 RETRY: Final = "retry"  # its own backoff, after a refusal
 UNDER_WAY: Final = "under-way"
 HOLD: Final = "hold"
+NAME: Final = "name"  # the destination refuses a name of ours that they carry
 _OF_STATES: Final = {State.WAITING: RETRY, State.LEASED: UNDER_WAY, State.HELD: HOLD}
-WORDS: Final = (*(reason.value for reason in Reason), ROUTE, NEXT, RETRY, UNDER_WAY, HOLD)
+WORDS: Final = (*(reason.value for reason in Reason), ROUTE, NEXT, NAME, RETRY, UNDER_WAY, HOLD)
 
 BEHIND: Final = 100  # the last of them is asked for, but none that stands further behind
 
@@ -52,7 +54,11 @@ class Reasons:
         if route is None:
             return ROUTE
         to, shaper, now = route.destination, self._shaper, self._steady()
-        wait = shaper.peek(to, domain, 1, now, min(count - 1, BEHIND))
+        is_name_refused = any(until > now for until in shaper.shut_names(to, now).values())
+        behind = 0 if is_name_refused else min(count - 1, BEHIND)
+        wait = shaper.peek(to, domain, 1, now, behind)
         if wait is not None:
             return wait.reason.value
-        return Reason.CONNECTIONS.value if shaper.is_full(to, now) else NEXT
+        if shaper.is_full(to, now):
+            return Reason.CONNECTIONS.value
+        return NAME if is_name_refused else NEXT
