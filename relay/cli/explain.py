@@ -109,17 +109,32 @@ def _way(answer: dict[str, Any], words: Words) -> list[str]:
 
 def _besides(besides: dict[str, Any], words: Words) -> list[str]:
     """What binds there and is no rate: those have their table."""
-    lines, warmup = [], besides["warmup"]
+    lines, warmup, where = [], besides["warmup"], besides["where"]
     if besides["hours"]:
-        lines.append(words.hours.format_map(besides))
+        lines.append(words.hours.format_map(besides) + _of(where, "hours"))
     if warmup is not None:
-        frozen = words.frozen if warmup["is_frozen"] else ""
-        lines.append(words.warmup.format_map(warmup | {"frozen": frozen}))
+        lines.append(_warmup(warmup, words) + _of(where, "warmup"))
+    for one in besides["inside"]:
+        lines.append(f"{one['name']}: {_warmup(one, words)}{_of(one, 'where')}")
+    if besides["connections"]:
+        lines.append(words.connections.format_map(besides) + _of(where, "connections"))
     if besides["messages_per_connection"]:
-        lines.append(words.per_connection.format_map(besides))
+        said = words.per_connection.format_map(besides)
+        lines.append(said + _of(where, "messages_per_connection"))
     if besides["connection_rate"]:
-        lines.append(words.dials.format(rates=", ".join(besides["connection_rate"])))
+        rates = words.dials.format(rates=", ".join(besides["connection_rate"]))
+        lines.append(rates + _of(where, "connection_rate"))
     return lines
+
+
+def _of(where: dict[str, str], word: str) -> str:
+    """` (site.d/a.yaml:12)`, where it is known."""
+    return f" ({where[word]})" if where.get(word) else ""
+
+
+def _warmup(warmup: dict[str, Any], words: Words) -> str:
+    frozen = words.frozen if warmup["is_frozen"] else ""
+    return words.warmup.format_map(warmup | {"frozen": frozen})
 
 
 def _own(answer: dict[str, Any], words: Words, shown: Shown) -> list[str]:

@@ -25,6 +25,7 @@ class Words:
     hours: str
     warmup: str
     frozen: str
+    connections: str
     per_connection: str
     dials: str
     not_tried: str
@@ -69,6 +70,7 @@ ENGLISH: Final = Words(
     hours="it is sent to only at {hours}",
     warmup="warm-up: on sending day {day} {sent} of {a_day} are used{frozen}",
     frozen=", and it was refused: the next day is no larger",
+    connections="at most {connections} connections at once",
     per_connection="at most {messages_per_connection} letters to a connection",
     dials="at most {rates} new connections",
     not_tried="{not_tried}: see `lpse-relay suppression show`",
@@ -101,6 +103,7 @@ INDONESIAN: Final = Words(
     hours="hanya dikirimi pada jam {hours}",
     warmup="pemanasan alamat: pada hari kirim ke-{day} terpakai {sent} dari {a_day}{frozen}",
     frozen=", dan ada penolakan: jatah hari berikutnya tidak bertambah",
+    connections="paling banyak {connections} sambungan sekaligus",
     per_connection="paling banyak {messages_per_connection} surat tiap sambungan",
     dials="paling banyak {rates} sambungan baru",
     not_tried="{not_tried}: lihat `lpse-relay suppression show`",

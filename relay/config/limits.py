@@ -103,12 +103,15 @@ def _url(way: str) -> str | None:
 
 
 def _lines(written: Written) -> dict[str, int]:
-    """Where each limit and provider stands: `limits.gmail.com` → its line."""
+    """Where each limit and provider stands, and each word of it: `limits.gmail.com.hours`."""
     found = {}
     for section in ("limits", "providers"):
         node = source.at(written.root, (section,))
         if isinstance(node, Fields) and node is not written.root:
-            found.update({f"{section}.{name}": at.line for name, at in node.values.items()})
+            for name, at in node.values.items():
+                found[f"{section}.{name}"] = at.line
+                words = at.values.items() if isinstance(at, Fields) else ()
+                found |= {f"{section}.{name}.{word}": said.line for word, said in words}
     return found
 
 

@@ -104,6 +104,11 @@ MEANINGS: Final[tuple[Meaning, ...]] = (
         "lpse-relay providers.",
     ),
     Meaning(
+        *(("not_in_force:*", "not_in_force"), _WARNING),
+        "A limit of {key} is not in force: write it for the provider, as detailed.",
+        "Batas {key} tidak berlaku: tuliskan untuk penyedianya, lihat rincian.",
+    ),
+    Meaning(
         ("warmup_frozen:*", "warmup_frozen"),
         _WARNING,
         "The warm-up of our address at {key} stands still for today, because {key} refused us. "

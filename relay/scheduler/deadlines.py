@@ -21,7 +21,7 @@ from relay.scheduler.parts import Parts
 from relay.scheduler.steady import Steady
 from relay.shaping.base import Explained, Identity
 from relay.shaping.destination import Destination
-from relay.shaping.warmup import FAR
+from relay.shaping.warmup import FAR, Ahead
 from relay.store.base import Backlog, Ready
 
 IdentityOf = Callable[[Delivery], Awaitable[Identity]]
@@ -53,10 +53,17 @@ def by_the_wall(found: Explained, step: int) -> Explained:
     )
     next_at = None if found.next_at is None else found.next_at + step
     shut = tuple(replace(one, until=one.until + step) for one in found.shut)
-    warmup = found.warmup
-    if warmup is not None and warmup.ends_at is not None:
-        warmup = replace(warmup, ends_at=warmup.ends_at + step)
-    return replace(found, next_at=next_at, bounds=bounds, shut=shut, warmup=warmup)
+    warmup = None if found.warmup is None else _stepped(found.warmup, step)
+    inside = found.inside
+    if inside is not None:
+        warmups = tuple((whose, _stepped(plan, step)) for whose, plan in inside.warmups)
+        there = None if inside.next_there is None else inside.next_there + step
+        inside = replace(inside, warmups=warmups, next_there=there)
+    return replace(found, next_at=next_at, bounds=bounds, shut=shut, warmup=warmup, inside=inside)
+
+
+def _stepped(plan: Ahead, step: int) -> Ahead:
+    return plan if plan.ends_at is None else replace(plan, ends_at=plan.ends_at + step)
 
 
 def is_closed(found: Explained, now: Instant) -> bool:
@@ -65,9 +72,27 @@ def is_closed(found: Explained, now: Instant) -> bool:
     return is_shut and found.next_at is not None and found.next_at <= now + HOUR
 
 
-def through_at(explained: Explained, count: int, now: Instant) -> Instant:
+def through_at(explained: Explained, count: int, now: Instant, own: int = 0) -> Instant:
     """When so many letters will have left, if each goes as soon as shaping says that it may, within
-    its hours and as its warm-up grows; in ten years at the latest."""
+    its hours and as its warm-up grows; in ten years at the latest.
+
+    `own`: how many of them are to the domain itself: what is written for it inside the destination
+    holds those alone, and the others pass them by."""
+    inside = explained.inside
+    if inside is None:
+        return _through(explained, count, now)
+    bounds = tuple(bound for bound in explained.bounds if not bound.is_inside)
+    next_at = None if explained.next_at is None else inside.next_there
+    there = _through(replace(explained, bounds=bounds, next_at=next_at), count, now)
+    if not own:
+        return there
+    plans: list[Ahead | None] = [plan for _, plan in inside.warmups]
+    plans = plans or [None]
+    way = replace(explained, hours=inside.hours, pace=inside.pace)
+    return max(there, *(_through(replace(way, warmup=plan), own, now) for plan in plans))
+
+
+def _through(explained: Explained, count: int, now: Instant) -> Instant:
     start = max(now, explained.next_at or now)
     at = _paced(explained, count, start)
     if explained.warmup is not None:
@@ -103,39 +128,45 @@ def _hourly(explained: Explained) -> float | None:
     return min((rate for rate in rates if rate > 0), default=None)
 
 
-def risks(backlog: Iterable[Backlog], explained: Explained, now: Instant) -> list[Risk]:
+def risks(
+    backlog: Iterable[Backlog], explained: Explained, now: Instant, domain: str = ""
+) -> list[Risk]:
     """The deadlines of one destination and class that will be missed, the earliest first.
 
     `backlog` is all that is ready there; `explained` is of the class of its least urgent letters,
-    and only their deadlines are judged. A deadline that is past was missed before it came here.
+    and only their deadlines are judged; `domain` is the one that it was asked of. A deadline that
+    is past was missed before it came here.
     """
     rows = list(backlog)
     urgency = max((row.urgency for row in rows), default=Urgency.KRITIS)
     ahead = sum(row.count for row in rows if row.urgency < urgency)
+    own = sum(row.count for row in rows if row.urgency < urgency and row.domain == domain)
     dated = sorted(
-        (row.deadline_at, row.count)
+        (row.deadline_at, row.count, row.count if row.domain == domain else 0)
         for row in rows
         if row.urgency is urgency and row.deadline_at is not None
     )
     found: list[Risk] = []
     for deadline_at, group in groupby(dated, key=lambda one: one[0]):
-        count = sum(number for _, number in group)
+        counts = [(number, its) for _, number, its in group]
+        count = sum(number for number, _ in counts)
         ahead += count
+        own += sum(its for _, its in counts)
         if deadline_at <= now:
             continue
-        through = through_at(explained, ahead, now)
+        through = through_at(explained, ahead, now, own)
         if through > deadline_at:
-            late = min(count, ahead - _fitting(explained, ahead, deadline_at, now))
+            late = min(count, ahead - _fitting(explained, ahead, deadline_at, now, own))
             found.append(Risk(urgency, deadline_at, late, ahead, through))
     return found
 
 
-def _fitting(explained: Explained, most: int, deadline_at: Instant, now: Instant) -> int:
-    """How many of `most` letters will have left by a deadline."""
+def _fitting(explained: Explained, most: int, deadline_at: Instant, now: Instant, own: int) -> int:
+    """How many of `most` letters will have left by a deadline; `own` of them last."""
     low, high = 0, most
     while low < high:
         middle = (low + high + 1) // 2
-        if through_at(explained, middle, now) <= deadline_at:
+        if through_at(explained, middle, now, max(0, own + middle - most)) <= deadline_at:
             low = middle
         else:
             high = middle - 1
@@ -242,7 +273,7 @@ class Deadlines:
                 explained = replace(explained, state="paused", an_hour=0)
             # It is by the steady clock; a deadline is by the wall's.
             explained = by_the_wall(explained, now - steady)
-            found = risks(before, explained, now)
+            found = risks(before, explained, now, most.domain)
             self._tell(destination.key, found, explained, now)
 
     def _tell(self, key: str, found: Sequence[Risk], explained: Explained, now: Instant) -> None:

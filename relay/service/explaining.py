@@ -20,8 +20,9 @@ from relay.mail.urgency import Urgency
 from relay.scheduler.deadlines import by_the_wall, is_closed, through_at
 from relay.service.selecting import mailbox_key
 from relay.service.shapes import moment
-from relay.shaping.base import Bound, Explained, Identity, Shaping
+from relay.shaping.base import Bound, Explained, Identity, Inside, Shaping
 from relay.shaping.destination import Destination, Profile
+from relay.shaping.warmup import Ahead
 from relay.store.base import Backlog, Depth, QueueRow, Selector
 from relay.transports.base import Route
 
@@ -42,12 +43,16 @@ def explained(
     now: Instant,
     fallback: str | None = None,
     own: int = 0,
+    same: Collection[str] = (),
 ) -> dict[str, Any]:
     """The answer of `explain`; the line there is: as urgent letters and more urgent ones, `own` of
-    them to this very address. Which of them goes before which is not known: flows share fairly,
+    them to this very address. `same`: the domains that what is written for its own, or for its
+    site, holds like it. Which of them goes before which is not known: flows share fairly,
     and a class that waits gets its turn; so the place is a new letter's. `fallback`: the host that
     kritis letters go by now, its own way being closed."""
-    ahead = sum(row.count for row in backlog if row.urgency <= urgency)
+    line = [row for row in backlog if row.urgency <= urgency]
+    ahead = sum(row.count for row in line)
+    like_it = sum(row.count for row in line if row.domain in same)
     hosts = [f"{host.name}:{host.port}" for host in route.hosts]
     return {
         "recipient": recipient,
@@ -74,18 +79,18 @@ def explained(
         "position": ahead + 1,
         "ahead": ahead,
         "own": own,
-        "through_at": _through(found, ahead, now),
+        "through_at": _through(found, ahead, like_it, now),
     }
 
 
-def _through(found: Explained, ahead: int, now: Instant) -> str | None:
+def _through(found: Explained, ahead: int, like_it: int, now: Instant) -> str | None:
     """When the line will have left; None where nobody knows: it is paused by hand, or has no
     limit."""
     if found.an_hour is None or found.next_at is None:
         return None
     if is_closed(found, now):
         return None
-    return iso(through_at(found, ahead, now))
+    return iso(through_at(found, ahead, now, like_it))
 
 
 def _because(route: Route, found: Explained) -> str:
@@ -98,23 +103,44 @@ def _because(route: Route, found: Explained) -> str:
 
 
 def _besides(profile: Profile, found: Explained) -> dict[str, Any]:
-    """What binds there and is no rate; None or empty: no such limit, or not of that class."""
-    ahead = found.warmup
-    warmup = None
-    if ahead is not None:
-        warmup = {
-            "day": ahead.day + 1,
-            "a_day": ahead.plan.of_day(ahead.day),
-            "sent": ahead.sent,
-            "ends_at": moment(ahead.ends_at),
-            "is_frozen": ahead.is_frozen,
-        }
+    """What binds there and is no rate; None or empty: no such limit, or not of that class. `where`
+    has the file and the line of each, `inside` what is written for the domain itself or its
+    site."""
+    inner = found.inside
+    hours = found.hours if inner is None else inner.hours
     return {
-        "hours": None if found.hours is None else str(found.hours),
-        "warmup": warmup,
+        "hours": None if hours is None else str(hours),
+        "warmup": None if found.warmup is None else _warmup(found.warmup),
+        "inside": []
+        if inner is None
+        else [
+            {"name": whose.removeprefix("@"), "where": inner.places[whose]} | _warmup(ahead)
+            for whose, ahead in inner.warmups
+        ],
+        "where": _places(profile, inner),
         "connections": profile.connections,
         "connection_rate": [str(rate) for rate in profile.connection_rates],
         "messages_per_connection": profile.messages_per_connection,
+    }
+
+
+def _places(profile: Profile, inner: Inside | None) -> dict[str, str]:
+    """The file and the line of each."""
+    named = {word: word for word in ("hours", "warmup", "connections", "messages_per_connection")}
+    named["connection_rate"] = "connection_rates"
+    found = {word: profile.place(of) for word, of in named.items() if getattr(profile, of)}
+    if inner is not None and inner.where:
+        found["hours"] = ", ".join(filter(None, (found.get("hours", ""), inner.where)))
+    return found
+
+
+def _warmup(ahead: Ahead) -> dict[str, Any]:
+    return {
+        "day": ahead.day + 1,
+        "a_day": ahead.plan.of_day(ahead.day),
+        "sent": ahead.sent,
+        "ends_at": moment(ahead.ends_at),
+        "is_frozen": ahead.is_frozen,
     }
 
 
@@ -219,8 +245,19 @@ class Explainer:
         backlog = await self._store.backlog(domains)
         by = None if other is None else other.destination.key
         is_own = [one.state is State.READY and one.urgency <= urgency for one in own]
-        shape = explained(recipient, route, found, backlog, urgency, now, by, sum(is_own))
+        same = self._held_alike(domain, route, found, domains)
+        shape = explained(recipient, route, found, backlog, urgency, now, by, sum(is_own), same)
         return shape | {"not_tried": await self._not_tried(recipient, urgency) or None}
+
+    def _held_alike(
+        self, domain: str, route: Route, found: Explained, domains: Iterable[str]
+    ) -> set[str]:
+        """The domains whose letters share what is written for the domain; or for its site, which
+        all are of that have the same MX hosts."""
+        if found.inside is None or not found.inside.is_of_site:
+            return {domain}
+        last = self._routes.last
+        return {d for d in domains if (one := last(d)) is not None and one.hosts == route.hosts}
 
     async def _own(self, recipient: str) -> list[Delivery]:
         """What is unfinished of this very address."""

@@ -64,8 +64,8 @@ _INDONESIAN: Final = tuple(
             r"server MX-nya bukan milik satu penyedia: \1",
         ),
         (
-            r"not in force: (.*) of (\S+) \((.*)\), for its mail goes to (\S+)",
-            r"tidak berlaku: \1 untuk \2 (\3), karena suratnya dikirim ke \4",
+            r"not in force: (.*) of (\S+) \((.*)\), for its mail goes to (\S+): write it for \S+",
+            r"tidak berlaku: \1 untuk \2 (\3), karena suratnya dikirim ke \4: tuliskan untuk \4",
         ),
         # Of what came of an attempt, and of a letter's end; what was said last stands in them.
         (r"its time was over: (.*); last: (.*)", r"waktunya habis: ~1; terakhir: ~2"),

@@ -9,7 +9,7 @@ state that must survive a restart leaves by `dirty()`; both come back by `restor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Final, Literal, Protocol
 
@@ -19,7 +19,7 @@ from relay.mail.instant import SECOND, Instant
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.shaping.destination import Destination, Rate
-from relay.shaping.hours import Hours
+from relay.shaping.hours import Hours, Open
 from relay.shaping.warmup import Ahead
 
 SOON: Final = 5 * SECOND
@@ -52,9 +52,10 @@ class Wait:
     name: str | None = None
 
     def looked_at(self, now: Instant) -> Instant:
-        """When a domain that waits is asked for again: its hours hold no kritis, and one may come
-        meanwhile."""
-        return min(self.until, now + SOON) if self.reason is Reason.HOURS else self.until
+        """When a domain that waits is asked for again: its hours hold no kritis, its warm-up
+        nothing urgent, and such may come meanwhile."""
+        is_some = self.reason in (Reason.HOURS, Reason.WARM_UP)
+        return min(self.until, now + SOON) if is_some else self.until
 
 
 class Short(Enum):
@@ -98,6 +99,7 @@ class Bound:
     used: int
     free_at: Instant | None
     closed: int = 0  # of it: units that are kept for other classes
+    is_inside: bool = False  # of a domain or a site inside the destination
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,19 @@ class Start:
 
     share: float
     delay: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What holds a domain's letters beside what holds all that go where it is sent to."""
+
+    hours: Open | None  # its own and the destination's
+    warmups: tuple[tuple[str, Ahead], ...]  # whose: @dinas.example.go.id, mx:…
+    pace: float | None  # how many of the domain's leave an hour for hours on end
+    next_there: Instant | None  # when another domain's letter may go there
+    is_of_site: bool = False  # some of it holds all domains of its site
+    where: str = ""  # the files and lines of its hours
+    places: Mapping[str, str] = field(default_factory=dict)  # of its warm-ups, by whose they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +142,11 @@ class Explained:
         Wait, ...
     ] = ()  # what letters wait for that carry a name of ours that is shut there
     pace: float | None = None  # how many leave an hour for hours on end; None: no such limit
-    hours: Hours | None = None  # when that class goes there; None: always
+    hours: Open | None = None  # when that class goes there; None: always
     warmup: Ahead | None = None  # what holds that class besides; None: nothing does
     start: Start | None = None  # None: it has begun long ago
     idle: tuple[str, ...] = ()  # what is written for the domain and does nothing there
+    inside: Inside | None = None  # None: nothing is written for the domain, or it is its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from relay.mail.instant import DAY, Instant, millis
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.shaping.aside import LONGEST, Aside
-from relay.shaping.destination import Destination, Rate, Sum
+from relay.shaping.destination import Destination, Profile, Rate, Sum
 from relay.shaping.limit_keys import is_route
 from relay.shaping.settings import WIDEST
 from relay.shaping.windows import BACK, Meter
@@ -32,7 +32,12 @@ class Counted:
     name: str  # what the limit is called: gmail, @dinas.example.go.id, mx:HOST, total
     meter: Meter
     aside: Aside
-    where: str = ""
+    said_by: Profile | Sum
+
+    def where(self, rate: Rate) -> str:
+        """The file and line that one of its rates is of."""
+        by = self.said_by
+        return by.where if isinstance(by, Sum) else by.place("rates", rate)
 
 
 class Counting:
@@ -59,13 +64,13 @@ class Counting:
         profile, key = destination.profile, destination.key
         asked = []
         if profile.rates:
-            asked.append(self._of(key, profile.rates, profile.burst, profile.where, destination))
+            asked.append(self._of(key, profile.rates, profile.burst, profile, destination))
         for limit in self._within(domain):
             if limit.rates:
-                asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where))
+                asked.append(self._of(limit.key, limit.rates, limit.burst, limit))
         for limit in self._sums:
             if limit.key == "total" or limit.key == f"source:{source}":
-                asked.append(self._of(limit.key, limit.rates, limit.burst, limit.where))
+                asked.append(self._of(limit.key, limit.rates, limit.burst, limit))
         return asked
 
     def _of(
@@ -73,7 +78,7 @@ class Counting:
         key: str,
         rates: tuple[Rate, ...],
         burst: int,
-        where: str,
+        said_by: Profile | Sum,
         destination: Destination | None = None,
     ) -> Counted:
         """`destination`: whose own limit it is; None: it was written for this key alone."""
@@ -84,8 +89,8 @@ class Counting:
             meter.load((row.at, row.units) for row in rows)
             kept = KEPT if destination is None else _kept(destination)
             aside = Aside(key, rates, rows, kept)
-            found = self._counted[key] = Counted(key, meter, aside)
-        found.where = where
+            found = self._counted[key] = Counted(key, meter, aside, said_by)
+        found.said_by = said_by
         return found
 
     def of(self, domain: str) -> Sequence[Sum]:
@@ -101,10 +106,11 @@ class Counting:
 
     def dialled(self, destination: Destination) -> list[Counted]:
         """The limit of new connections to it, if there is one."""
-        rates, where = destination.profile.connection_rates, destination.profile.where
+        profile = destination.profile
+        rates = profile.connection_rates
         if not rates:
             return []
-        return [self._of(f"{DIALLED}{destination.key}", rates, 1, where, destination)]
+        return [self._of(f"{DIALLED}{destination.key}", rates, 1, profile, destination)]
 
     def shown(
         self, destination: Destination, domain: str, source: str, now: Instant

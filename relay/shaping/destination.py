@@ -7,7 +7,7 @@ a mixed set is its own destination, so a hostile MX set cannot pause Gmail for e
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
@@ -56,6 +56,11 @@ class Profile:
     hours: Hours | None = None  # when it may be sent to; never holds kritis
     warmup: Warmup | None = None
     where: str = ""  # file:line of what bound last, for `explain`
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)  # the same, by field
+
+    def place(self, of: str, rate: Rate | None = None) -> str:
+        """Where that field was written; of several rates each may have a place of its own."""
+        return self.places.get(f"{of} {rate}") or self.places.get(of) or self.where
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,8 @@ class Sum:
     burst: int = 1
     where: str = ""
     hours: Hours | None = None  # of a domain or site: when it is sent to, besides
+    warmup: Warmup | None = None  # the same: how it begins there
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)  # by the word
     idle: tuple[str, ...] = ()  # what it says besides, which only counts at MX hosts of its own
 
 

@@ -18,6 +18,7 @@ _ALMOST: Final = re.compile(
     r"(\d\d?)(?:[.:,h](\d\d))?\s*(?:-|–|to|until|s/d|sampai)\s*(\d\d?)(?:[.:,h](\d\d))?\s*(\S+)?"
 )
 MIDNIGHT: Final = DAY // MINUTE  # 24:00; as a first minute it is 00:00
+NEVER: Final = 3650 * DAY  # later than that nobody reckons
 _INDONESIA: Final = {"WIB": 7, "WITA": 8, "WIT": 9}
 
 
@@ -63,17 +64,72 @@ class Hours:
 
     def within(self, start: Instant, until: Instant) -> list[int]:
         """For how many milliseconds at a time it is open between two moments."""
-        spans, at = [], self.open_at(start)
-        while at < until:
-            closes_at = min(until, self.closes_at(at))
-            spans.append(closes_at - at)
-            at = self.open_at(closes_at)
-        return spans
+        return _within(self, start, until)
 
     def _is_open(self, minute: int) -> bool:
         if self.first < self.last:
             return self.first <= minute < self.last
         return minute >= self.first or minute < self.last
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What is open while all of several are: a provider's hours, and a domain's own inside them."""
+
+    parts: tuple[Hours, ...]
+
+    def __str__(self) -> str:
+        return " and ".join(map(str, self.parts))
+
+    def open_at(self, now: Instant) -> Instant:
+        """`now` while all are open, else when they are next; NEVER from now, where they are not
+        within two days: they have no moment in common."""
+        at = now
+        while at - now <= 2 * DAY:
+            later = at
+            for part in self.parts:
+                later = part.open_at(later)
+            if later == at:
+                return at
+            at = later
+        return now + NEVER
+
+    def closes_at(self, now: Instant) -> Instant:
+        """See Hours.closes_at."""
+        return min(part.closes_at(now) for part in self.parts)
+
+    def after(self, start: Instant, length: int) -> Instant:
+        """See Hours.after."""
+        at, left = start, length
+        while at - start < NEVER:
+            at = self.open_at(at)
+            closes_at = self.closes_at(at)
+            if at + left <= closes_at:
+                return at + left
+            at, left = closes_at, left - (closes_at - at)
+        return at
+
+    def within(self, start: Instant, until: Instant) -> list[int]:
+        """See Hours.within."""
+        return _within(self, start, until)
+
+
+Open = Hours | Shared
+
+
+def shared(*hours: Hours | None) -> Open | None:
+    """Open while all of them are; None: always."""
+    parts = tuple(dict.fromkeys(one for one in hours if one is not None))
+    return Shared(parts) if parts[1:] else (parts or (None,))[0]
+
+
+def _within(hours: Open, start: Instant, until: Instant) -> list[int]:
+    spans, at = [], hours.open_at(start)
+    while at < until:
+        closes_at = min(until, hours.closes_at(at))
+        spans.append(closes_at - at)
+        at = hours.open_at(closes_at)
+    return spans
 
 
 def parse(text: str) -> Hours:

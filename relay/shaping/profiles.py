@@ -8,9 +8,10 @@ address of ours). `null`, for a key or for one word of it, unsets what the layer
 what is shipped stays. Under `providers` it lifts what is shipped, too.
 
 Provider, site and domain lie inside one another. What belongs to the way there (connections,
-warm-up, pauses) is the outermost's that is known; a rate further in is counted besides, and hours
-further in hold besides, so that each holds to the letter whatever the others say, and whatever DNS
-says tomorrow. What a domain says of the way to a provider's MX is idle there, and explained so.
+pauses) is the outermost's that is known; a rate further in is counted besides, and hours and a
+warm-up further in hold besides, so that each holds to the letter whatever the others say, and
+whatever DNS says tomorrow. What a domain says of the connections to a provider's MX is idle there,
+for a connection carries many domains' letters: explained so, and alerted.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ from relay.strict_yaml import Problem, Reader, SourceError, nearest, plain
 DEFAULT: Final = "default"
 _SAYS: Final = tuple(LimitSettings.model_fields)
 # What a limit says of the way there: at a provider the provider's own counts.
-_OF_THE_WAY: Final = ("connections", "connection_rate", "messages_per_connection", "warmup")
+_OF_THE_WAY: Final = ("connections", "connection_rate", "messages_per_connection")
 _FIELDS: Final = {  # of a profile, where it calls them otherwise
     "pipelining": "is_pipelining",
     "rate": "rates",
     "connection_rate": "connection_rates",
 }
+_WORDS: Final = tuple(ProviderSettings.model_fields)
 _UNSET: Final = Profile("", connections=None, messages_per_connection=None)
 
 
@@ -49,11 +51,12 @@ class Layer:
     limits: Mapping[str, LimitSettings | None]
     providers: Mapping[str, ProviderSettings | None]
     where: str = ""
-    lines: Mapping[str, int] = field(default_factory=dict)  # limits.gmail.com → its line
+    lines: Mapping[str, int] = field(default_factory=dict)  # limits.gmail.com[.rate] → its line
 
-    def place(self, key: str) -> str:
-        """`site.d/a.yaml:12`, the line where it is known."""
-        line = self.lines.get(key)
+    def place(self, key: str, word: str = "") -> str:
+        """`site.d/a.yaml:12`, the line where it is known; of a word of the key, if one is named."""
+        line = self.lines.get(f"{key}.{word}") if word else None
+        line = line or self.lines.get(key)
         return f"{self.where}:{line}" if line else self.where
 
 
@@ -71,27 +74,33 @@ def parse(text: str, where: str) -> Profile:
             Problem(where, root.line, ".".join(map(str, fault["loc"])), fault["msg"])
             for fault in error.errors()
         ) from None
-    return _over(Profile(read.name, where=where), read, where)
+    return _over(Profile(read.name, where=where), read, dict.fromkeys(_WORDS, where))
 
 
-def _over(base: Profile, said: ProviderSettings, where: str) -> Profile:
-    """A profile with what a layer says of it."""
+def _over(base: Profile, said: ProviderSettings, places: Mapping[str, str]) -> Profile:
+    """A profile with what a layer says of it; `places`: where, by the words that it has."""
     given: dict[str, object] = {}
+    at: dict[str, str] = {}
     for name in ProviderSettings.model_fields:
         value, into = getattr(said, name), _FIELDS.get(name, name)
         if value is not None:
             given[into] = _plan(value) if name == "warmup" else value
+            at[into] = places[name]
         elif name in said.model_fields_set:  # `null` unsets what is below, shipped or not
             given[into] = getattr(_UNSET, into)
-    return replace(base, where=where, **given) if given else base  # type: ignore[arg-type]
+            at[into] = places[name]
+    if not given:
+        return base
+    where = next(iter(at.values()))
+    return replace(base, where=where, places={**base.places, **at}, **given)  # type: ignore[arg-type]
 
 
-def _limited(base: Profile, said: LimitSettings, where: str) -> Profile:
+def _limited(base: Profile, said: LimitSettings, places: Mapping[str, str]) -> Profile:
     """A profile with a limit in the users' own words."""
     return _over(
         base,
         ProviderSettings.model_construct(set(), **{name: getattr(said, name) for name in _SAYS}),
-        where,
+        places,
     )
 
 
@@ -99,9 +108,9 @@ def _plan(said: WarmupSettings | None) -> Warmup | None:
     return None if said is None else Warmup(said.start, said.growth, said.end)
 
 
-def _lowered(base: Profile, said: LimitSettings) -> Profile:
-    """What `*` does to a provider: it may lower, never raise."""
-    return replace(
+def _lowered(base: Profile, said: LimitSettings, places: Mapping[str, str]) -> Profile:
+    """What `*` does to a provider: it may lower, never raise. What it has lowered stands there."""
+    made = replace(
         base,
         rates=_both(base.rates, said.rate),
         burst=min(base.burst, said.burst or base.burst),
@@ -111,6 +120,17 @@ def _lowered(base: Profile, said: LimitSettings) -> Profile:
         hours=base.hours or said.hours,
         warmup=base.warmup or _plan(said.warmup),
     )
+    at: dict[str, str] = {}
+    for name in _SAYS:
+        into = _FIELDS.get(name, name)
+        if getattr(made, into) == getattr(base, into):
+            continue
+        if name in ("rate", "connection_rate"):
+            new = (rate for rate in getattr(said, name) if rate not in getattr(base, into))
+            at |= {f"{into} {rate}": places[name] for rate in new}
+        else:
+            at[into] = places[name]
+    return replace(made, places={**base.places, **at})
 
 
 def _both(rates: tuple[Rate, ...], said: tuple[Rate, ...] | None) -> tuple[Rate, ...]:
@@ -128,7 +148,7 @@ class Profiles:
         """Raises SourceError naming each limit or provider that cannot be."""
         self._base = {profile.name: profile for profile in shipped}
         self._default = self._base.pop(DEFAULT, Profile(DEFAULT))
-        self._limits: dict[str, tuple[LimitSettings, str]] = {}
+        self._limits: dict[str, tuple[LimitSettings, Mapping[str, str]]] = {}  # and their places
         self._matched: dict[str, str] = {}  # a provider whose `match` a layer says → which
         self.idle: list[Problem] = []  # what stands in a file and does nothing
         problems: list[Problem] = []
@@ -170,8 +190,8 @@ class Profiles:
         elif fault := _twice(said.rate):
             yield ".rate", *fault
         else:
-            place = layer.place(f"providers.{name}")
-            made = _over(self._base.get(name, Profile(name)), said, place)
+            places = {word: layer.place(f"providers.{name}", word) for word in _WORDS}
+            made = _over(self._base.get(name, Profile(name)), said, places)
             if (said.burst or said.rate) and (fault := beyond(made.burst, made.rates)):
                 yield "", *fault
             self._base[name] = made
@@ -189,7 +209,7 @@ class Profiles:
         ):
             yield fault
         else:
-            below, _ = self._limits.pop(name, (LimitSettings(), ""))
+            below, places = self._limits.pop(name, (LimitSettings(), {}))
             here = {
                 field: getattr(said, field) for field in _SAYS if field in said.model_fields_set
             }
@@ -199,7 +219,8 @@ class Profiles:
             merged = below.model_copy(update=here)
             if fault := self._of_burst(name, merged):
                 yield fault
-            self._limits[name] = (merged, layer.place(f"limits.{key}"))
+            at = {word: layer.place(f"limits.{key}", word) for word in here}
+            self._limits[name] = (merged, dict.fromkeys(_SAYS, "") | dict(places) | at)
 
     def _idle(self, layer: Layer, key: str, field: str = "") -> None:
         """A `null` that unsets nothing: its writer may have meant what is shipped."""
@@ -230,9 +251,9 @@ class Profiles:
                 name for limit, _ in named for name in _SAYS if getattr(limit, name) is not None
             }
             every = self._limits[EVERY][0].model_copy(update=dict.fromkeys(said))
-            profile = _lowered(profile, every)
-        for limit, where in named:
-            profile = _limited(profile, limit, where)
+            profile = _lowered(profile, every, self._limits[EVERY][1])
+        for limit, places in named:
+            profile = _limited(profile, limit, places)
         return profile
 
     @property
@@ -251,14 +272,16 @@ class Profiles:
     def _inside(self, key: str) -> Sum | None:
         """What a domain's or a site's own key says: counted under that key wherever the domain's
         MX lead, so that a change of them gives nothing twice."""
-        said, where = self._limits[key]
+        said, places = self._limits[key]
         if key in self._by_domain or not limit_keys.is_inner(key):
             return None
         name = key if key.startswith(MX) else f"@{key}"
         idle = tuple(word for word in _OF_THE_WAY if getattr(said, word) is not None)
-        if not (said.rate or said.hours or idle):
+        if not (said.rate or said.hours or said.warmup or idle):
             return None
-        return Sum(name, said.rate or (), said.burst or 1, where, said.hours, idle)
+        plan = _plan(said.warmup)
+        where = places["rate"] or next(filter(None, places.values()), "")
+        return Sum(name, said.rate or (), said.burst or 1, where, said.hours, plan, places, idle)
 
     def within(self, domain: str) -> Sequence[Sum]:
         """What a domain's letters meet wherever they go: its own limit, and its site's. A site is
@@ -280,8 +303,8 @@ class Profiles:
     def sums(self) -> tuple[Sum, ...]:
         """The limits over several destinations: `total`, `source:ADDRESS`."""
         return tuple(
-            Sum(key, said.rate, said.burst or 1, where)
-            for key, (said, where) in self._limits.items()
+            Sum(key, said.rate, said.burst or 1, places["rate"])
+            for key, (said, places) in self._limits.items()
             if said.rate and limit_keys.is_sum(key)
         )
 

@@ -70,6 +70,7 @@ class Shaper(Waiting):
             if known is not None:
                 self._known[key] = replace(known, profile=profile)
         self._reacting.use(reactions)
+        self._told_idle = set()
         self._pauses = pauses
         self._providers = frozenset(providers)
         self._counting.use(within, sums)
@@ -156,13 +157,13 @@ class Shaper(Waiting):
         if self._counting.are_short(asked, units, now):
             return SHORT
         self._counting.spend(asked, units, now, urgency)
-        self._spent(destination, units, now, identity)
+        self._spent(destination, domain, units, now, identity)
         self._carried(destination.key, identity)
         self._reacting.spent(destination.key, domain, units, now)
         return None
 
     def _spent(
-        self, destination: Destination, units: int, now: Instant, identity: Identity
+        self, destination: Destination, domain: str, units: int, now: Instant, identity: Identity
     ) -> None:
         """What an admitted letter does to the destination's state."""
         self._all_spent(now)
@@ -182,6 +183,10 @@ class Shaper(Waiting):
         self._learned_of(key).add(units, now)
         if profile.warmup is not None:
             self._warming_of(key).add(profile.warmup, units, now)
+        for limit in self._warmed(destination, domain):
+            if limit.warmup is not None:
+                self._warming_of(limit.key).add(limit.warmup, units, now)
+                self._touched.add(limit.key)
 
     def refund(
         self,
@@ -200,9 +205,10 @@ class Shaper(Waiting):
         self._all_refunded()
         asked = self._counting.asked(destination, domain, identity.ip or self._source)
         self._counting.take_back(asked, units, admitted_at)
-        if key in self._warming:
-            self._warming[key].take_back(units, admitted_at)
-            self._touched.add(key)
+        for name in (key, *(limit.key for limit in self._warmed(destination, domain))):
+            if name in self._warming:
+                self._warming[name].take_back(units, admitted_at)
+                self._touched.add(name)
 
     def setting_aside(self, now: Instant) -> Sequence[Spent]:
         """See Shaping.setting_aside."""
@@ -233,8 +239,22 @@ class Shaper(Waiting):
         began_at: Instant | None = None,
     ) -> Sequence[Event]:
         """See Shaping.feedback."""
-        key, read = destination.key, classification
-        self._known[key] = destination
+        self._known[destination.key], read = destination, classification
+        idle = self._idle(destination, domain, now)
+        heard = self._heard(destination, read, reply, now, identity, domain, began_at)
+        return [*idle, *heard] if idle else heard
+
+    def _heard(
+        self,
+        destination: Destination,
+        read: Classification | None,
+        reply: str,
+        now: Instant,
+        identity: Identity,
+        domain: str,
+        began_at: Instant | None,
+    ) -> Sequence[Event]:
+        key = destination.key
         is_known = key in self._states or key in self._named_keys
         if read is None and not is_known:  # all is well, as ever
             return self._all_heard(destination, Meaning.ALIVE, read, reply, now, False, began_at)
@@ -264,7 +284,7 @@ class Shaper(Waiting):
             self._dirty.add(key)
         named = key != destination.key
         told += self._all_heard(destination, said, read, reply, now, named, began_at)
-        return [*self._events(destination, key, read, change, now), *told]
+        return [*self._events(destination, key, read, change, now, domain), *told]
 
     def _react(
         self, destination: Destination, domain: str, read: Classification, reply: str, now: Instant
@@ -311,6 +331,7 @@ class Shaper(Waiting):
         read: Classification | None,
         change: Change,
         now: Instant,
+        domain: str,
     ) -> list[Event]:
         label, state = destination.label, self._states[key]
         if change is Change.RESUMED:
@@ -327,28 +348,19 @@ class Shaper(Waiting):
             name = f"{'fix_config' if is_ours else 'blocked'}:{key}"
             found.append(events.Alert(now, name, telling.blocked(key, state)))
         is_blocked = state.kind in (Kind.BLOCK, Kind.ADMINISTRATIVE)
-        is_warming = is_blocked and destination.profile.warmup is not None
-        if is_warming and self._warming_of(destination.key).freeze():
-            found.append(events.Alert(now, f"warmup_frozen:{key}", telling.frozen(key, state)))
+        warming = [destination.key] if destination.profile.warmup is not None else []
+        warming += [limit.key for limit in self._warmed(destination, domain)]
+        for name in warming if is_blocked else ():
+            if self._warming_of(name).freeze():
+                whose = key if name == destination.key else name.removeprefix("@")
+                told = telling.frozen(whose, state)
+                found.append(events.Alert(now, f"warmup_frozen:{whose}", told))
+                self._touched.add(name)
         return found
 
     def messages_per_connection(self, destination: Destination, now: Instant) -> int | None:
         """See Shaping.messages_per_connection."""
         return destination.profile.messages_per_connection
-
-    def wants_new(self, destination: Destination, now: Instant) -> bool:
-        """See Shaping.wants_new."""
-        state = self._states.get(destination.key)
-        return self._all_want_new() or (
-            state is not None
-            and state.kind is Kind.ADMINISTRATIVE
-            and state.mode in (Mode.PROBING, Mode.PAUSED)
-        )
-
-    def is_probing(self, destination: Destination, now: Instant) -> bool:
-        """See Shaping.is_probing."""
-        state = self._states.get(destination.key)
-        return state is not None and state.mode is Mode.PROBING
 
     # --- showing
 
@@ -357,6 +369,12 @@ class Shaper(Waiting):
     ) -> Explained:
         """See Shaping.explain."""
         wait = self.peek(destination, domain, 1, now, 0, urgency)
+        inside = self._counting.inside(destination, domain)
+        warmups = [
+            (one.key, ahead)
+            for one in inside
+            if one.warmup and (ahead := self._warming_of(one.key).ahead(one.warmup, now))
+        ]
         told = telling.explained(
             self.shown(destination.key, now),
             self._counting.shown(destination, domain, self._source, now),
@@ -365,7 +383,8 @@ class Shaper(Waiting):
             wait,
             now,
             urgency,
+            inside,
+            warmups,
         )
-        inside = self._counting.inside(destination, domain)
         idle = tuple(telling.idle(one, destination.key) for one in inside if one.idle)
         return replace(told, shut=self._shut(destination, now), idle=idle)

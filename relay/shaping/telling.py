@@ -9,11 +9,13 @@ from typing import Final
 from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant, iso, millis
 from relay.mail.urgency import Urgency
 from relay.shaping import base
-from relay.shaping.base import Bound, Explained, Start, Wait
+from relay.shaping.base import Bound, Explained, Inside, Start, Wait
 from relay.shaping.counting import Counted
 from relay.shaping.destination import Destination, Rate, Sum
 from relay.shaping.feedback import RAMP, RAMP_STEP, STEP_UP, Mode, Standing
+from relay.shaping.hours import shared
 from relay.shaping.learned import Learned
+from relay.shaping.limit_keys import MX
 from relay.shaping.meaning import Kind
 from relay.shaping.warmup import Ahead
 from relay.shaping.windows import closed_to_massal
@@ -71,7 +73,9 @@ def frozen(key: str, state: Standing) -> str:
 def idle(limit: Sum, key: str) -> str:
     """What a limit of a domain says of a way that is not its own."""
     name, words = limit.key.removeprefix("@"), ", ".join(limit.idle)
-    return f"not in force: {words} of {name} ({limit.where}), for its mail goes to {key}"
+    where = next((limit.places[word] for word in limit.idle if limit.places.get(word)), limit.where)
+    said = f"not in force: {words} of {name} ({where}), for its mail goes to {key}"
+    return f"{said}: write it for {key}"
 
 
 def standing(
@@ -134,9 +138,13 @@ def explained(
     wait: Wait | None,
     now: Instant,
     urgency: Urgency,
+    within: Sequence[Sum] = (),
+    warmups: Sequence[tuple[str, Ahead]] = (),
 ) -> Explained:
-    """All of it, for one letter of that class."""
+    """All of it, for one letter of that class; `within`: the limits of its domain and its site
+    inside the destination, and `warmups` how far those are warmed up."""
     counted = list(asked)
+    inner = {limit.key for limit in within}
     shown = replace(
         shown,
         hours=None if urgency is Urgency.KRITIS else shown.hours,
@@ -144,7 +152,13 @@ def explained(
     )
     share = 1.0 if state.is_new else state.share  # from a start one is soon at the whole
     known = learned.rate(share) if learned else None
-    bounds = tuple(_bound(one, rate, now, urgency) for one in counted for rate in one.meter.rates)
+    bounds = tuple(
+        _bound(one, rate, now, urgency, one.name in inner)
+        for one in counted
+        for rate in one.meter.rates
+    )
+    outer = [one for one in counted if one.name not in inner]
+    inside = _inside(counted, shown, known, wait, now, urgency, within, warmups)
     return Explained(
         shown.key,
         shown.provider,
@@ -154,20 +168,49 @@ def explained(
         known,
         learned.ceiling() if learned else None,
         wait.until if wait else now,
-        _an_hour(counted, shown, learned, now, urgency),
+        _an_hour(counted, shown, learned, now, urgency, inside),
         shown.connections,
-        pace=_pace(counted, shown, known, urgency),
+        pace=_pace(outer, shown, known, urgency),
         hours=shown.hours,
         warmup=shown.warmup,
         start=_start(shown, state),
+        inside=inside,
     )
 
 
-def _bound(one: Counted, rate: Rate, now: Instant, urgency: Urgency) -> Bound:
+def _inside(
+    counted: Sequence[Counted],
+    shown: base.Standing,
+    known: float | None,
+    wait: Wait | None,
+    now: Instant,
+    urgency: Urgency,
+    within: Sequence[Sum],
+    warmups: Sequence[tuple[str, Ahead]],
+) -> Inside | None:
+    """What holds the domain besides."""
+    if not within:
+        return None
+    own = () if urgency is Urgency.KRITIS else (limit.hours for limit in within)
+    there = wait.until if wait is not None and wait.domain is None else now
+    return Inside(
+        shared(shown.hours, *own),
+        () if urgency in base.URGENT else tuple(warmups),
+        _pace(counted, shown, known, urgency),
+        there,
+        any(limit.key.startswith(MX) for limit in within),
+        ", ".join(limit.places.get("hours", "") for limit in within if limit.hours),
+        {limit.key: limit.places.get("warmup", "") for limit in within if limit.warmup},
+    )
+
+
+def _bound(one: Counted, rate: Rate, now: Instant, urgency: Urgency, is_inside: bool) -> Bound:
     window = next(w for w in one.meter.windows if w.rate == rate)
     closed = closed_to_massal(rate.count) if urgency is Urgency.MASSAL else 0
     at = window.free_at(1, one.meter.forward(now), closed)
-    return Bound(one.name, rate, one.where, window.used(now), at if at > now else None, closed)
+    free_at = at if at > now else None
+    where, used = one.where(rate), window.used(now)
+    return Bound(one.name, rate, where, used, free_at, closed, is_inside)
 
 
 def _an_hour(
@@ -176,12 +219,15 @@ def _an_hour(
     learned: Learned | None,
     now: Instant,
     urgency: Urgency,
+    inside: Inside | None,
 ) -> int | None:
-    """How many may leave in the coming hour at most, of that class. A start without history is no
-    limit: nobody knows how soon the whole is reached."""
+    """How many may leave in the coming hour at most, of that class; of the domain's, where it has
+    limits of its own inside. A start without history is no limit: nobody knows how soon the whole
+    is reached."""
     if shown.state == "paused" and (shown.paused_until is None or shown.paused_until >= now + HOUR):
         return 0
-    spans = [HOUR] if shown.hours is None else shown.hours.within(now, now + HOUR)
+    hours = shown.hours if inside is None else inside.hours
+    spans = [HOUR] if hours is None else hours.within(now, now + HOUR)
     most: list[int] = [] if spans else [0]
     for one in counted:
         for window in one.meter.windows:
@@ -194,8 +240,10 @@ def _an_hour(
                 most.append(_in_an_hour(int(track.cap), track.span, lasting, spans))
     if shown.rate_soon is not None:
         most.append(int(shown.rate_soon * 60))
-    warm = None if shown.warmup is None else shown.warmup.within(now, now + HOUR)
-    return min(most if warm is None else [*most, warm], default=None)
+    plans = [] if shown.warmup is None else [shown.warmup]
+    plans += [ahead for _, ahead in inside.warmups] if inside is not None else []
+    warm = [plan.within(now, now + HOUR) for plan in plans]
+    return min([*most, *(n for n in warm if n is not None)], default=None)
 
 
 def _open_to(urgency: Urgency, rate: Rate) -> int:

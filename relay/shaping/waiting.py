@@ -7,15 +7,19 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+from relay.mail import events
+from relay.mail.events import Event
 from relay.mail.instant import MINUTE, SECOND, Instant
 from relay.mail.urgency import Urgency
 from relay.shaping import feedback, telling
 from relay.shaping.base import NOBODY, URGENT, Identity, Reason, Wait
-from relay.shaping.counting import Counted, is_inside
-from relay.shaping.destination import Destination
+from relay.shaping.counting import Counted, Counting, is_inside
+from relay.shaping.destination import Destination, Sum
 from relay.shaping.feedback import Mode, Standing
+from relay.shaping.meaning import Kind
 from relay.shaping.operating import UNLIMITED
 from relay.shaping.stopping import BY_HAND, PATIENCE, Stopping
+from relay.shaping.warmup import Warmup
 
 _NONE: Final[Mapping[str, Instant]] = MappingProxyType({})
 
@@ -24,6 +28,10 @@ class Waiting(Stopping):
     """Asked before any unit is spent; spends nothing."""
 
     _next: dict[str, float]  # where a learned pace lets the next unit go
+
+    def __init__(self, counting: Counting) -> None:
+        super().__init__(counting)
+        self._told_idle: set[str] = set()  # limits of which was told that something does nothing
 
     def _besides(
         self,
@@ -39,7 +47,7 @@ class Waiting(Stopping):
         wait = (
             self._stopped(destination, now, identity)
             or self._closed(destination, now, urgency, units + ahead)
-            or self._closed_inside(destination, domain, now, urgency)
+            or self._closed_inside(destination, domain, now, urgency, units + ahead)
         )
         if wait is not None:
             return wait
@@ -68,6 +76,20 @@ class Waiting(Stopping):
         feedback.tick(state, now, self._pauses, self._full(destination))
         wait = self._state_wait(key, now)
         return None if wait is None else replace(wait, name=name)
+
+    def wants_new(self, destination: Destination, now: Instant) -> bool:
+        """See Shaping.wants_new."""
+        state = self._states.get(destination.key)
+        return self._all_want_new() or (
+            state is not None
+            and state.kind is Kind.ADMINISTRATIVE
+            and state.mode in (Mode.PROBING, Mode.PAUSED)
+        )
+
+    def is_probing(self, destination: Destination, now: Instant) -> bool:
+        """See Shaping.is_probing."""
+        state = self._states.get(destination.key)
+        return state is not None and state.mode is Mode.PROBING
 
     def shut_names(self, destination: Destination, now: Instant) -> Mapping[str, Instant]:
         """See Shaping.shut_names."""
@@ -119,28 +141,58 @@ class Waiting(Stopping):
             if at > now:
                 why = f"{key} is sent to only at {profile.hours}"
                 return Wait(at, why, reason=Reason.HOURS)
-        if profile.warmup is not None and urgency not in URGENT:
-            warming = self._warming_of(key)
-            at = warming.free_at(profile.warmup, units, now)
-            if at > now:
-                most = profile.warmup.of_day(warming.day)
-                why = f"the warm-up of {key}: {most} on sending day {warming.day + 1}"
-                return Wait(at, why, reason=Reason.WARM_UP)
-        return None
+        if profile.warmup is None:
+            return None
+        return self._warming_wait(key, profile.warmup, units, now, urgency)
+
+    def _warming_wait(
+        self, key: str, plan: Warmup, units: int, now: Instant, urgency: Urgency
+    ) -> Wait | None:
+        if urgency in URGENT:
+            return None
+        warming = self._warming_of(key)
+        at = warming.free_at(plan, units, now)
+        if at <= now:
+            return None
+        name, most = key.removeprefix("@"), plan.of_day(warming.day)
+        why = f"the warm-up of {name}: {most} on sending day {warming.day + 1}"
+        return Wait(at, why, reason=Reason.WARM_UP)
 
     def _closed_inside(
-        self, destination: Destination, domain: str, now: Instant, urgency: Urgency
+        self, destination: Destination, domain: str, now: Instant, urgency: Urgency, units: int
     ) -> Wait | None:
-        """The hours of a domain, or of its site, inside what it is sent to."""
+        """The hours and the warm-up of a domain, or of its site, inside what it is sent to."""
         if urgency is Urgency.KRITIS:
             return None
         for limit in self._counting.of(domain):
+            if limit.warmup is not None and is_inside(limit, destination):
+                wait = self._warming_wait(limit.key, limit.warmup, units, now, urgency)
+                if wait is not None:
+                    return replace(wait, domain=domain)
             if limit.hours is not None and is_inside(limit, destination):
                 at = limit.hours.open_at(now)
                 if at > now:
                     why = f"{limit.key.removeprefix('@')} is sent to only at {limit.hours}"
                     return Wait(at, why, domain, Reason.HOURS)
         return None
+
+    def _warmed(self, destination: Destination, domain: str) -> Sequence[Sum]:
+        """The warm-ups of a domain, or of its site, inside what it is sent to; mostly none."""
+        within = self._counting.of(domain)
+        if not within:
+            return within
+        return [one for one in within if one.warmup and is_inside(one, destination)]
+
+    def _idle(self, destination: Destination, domain: str, now: Instant) -> list[Event]:
+        """Once since the start or a reload: what is written for the domain and is not obeyed."""
+        told: list[Event] = []
+        for limit in self._counting.of(domain):
+            is_idle = limit.idle and is_inside(limit, destination)
+            if is_idle and limit.key not in self._told_idle:
+                self._told_idle.add(limit.key)
+                name = f"not_in_force:{limit.key.removeprefix('@')}"
+                told.append(events.Alert(now, name, telling.idle(limit, destination.key)))
+        return told
 
     def _learned_wait(
         self, destination: Destination, units: int, now: Instant, ahead: int

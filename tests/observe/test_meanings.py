@@ -92,6 +92,7 @@ def test_the_code_is_really_read() -> None:
         "probe_refused:KEY",
         "blocked:KEY",
         "fix_config:KEY",
+        "not_in_force:KEY",
         "warmup_frozen:KEY",
         "ourselves:KEY",
         "reaction:KEY",

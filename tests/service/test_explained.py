@@ -94,6 +94,8 @@ async def test_what_binds_and_is_no_rate_is_told_too() -> None:
         connections=3,
         messages_per_connection=7,
         connection_rates=(Rate(30, timedelta(minutes=1)),),
+        where="site.d/a.yaml:2",
+        places={"hours": "relay.yaml:3", "warmup": "relay.yaml:4"},
     )
     to = Destination("dinas", limit)
     route = Route(to, (Host("mx.dinas.go.id", 25),))
@@ -114,30 +116,43 @@ async def test_what_binds_and_is_no_rate_is_told_too() -> None:
         "connections": 3,
         "connection_rate": ["30/min"],
         "messages_per_connection": 7,
+        "inside": [],
+        "where": {
+            "hours": "relay.yaml:3",
+            "warmup": "relay.yaml:4",
+            "connections": "site.d/a.yaml:2",
+            "messages_per_connection": "site.d/a.yaml:2",
+            "connection_rate": "site.d/a.yaml:2",
+        },
     }
     assert _besides(told, ENGLISH) == [
-        "it is sent to only at 06:00-22:00 WIB",
-        "warm-up: on sending day 1 1 of 50 are used, and it was refused: the next day is no larger",
-        "at most 7 letters to a connection",
-        "at most 30/min new connections",
+        "it is sent to only at 06:00-22:00 WIB (relay.yaml:3)",
+        "warm-up: on sending day 1 1 of 50 are used, and it was refused: the next day is no larger"
+        " (relay.yaml:4)",
+        "at most 3 connections at once (site.d/a.yaml:2)",
+        "at most 7 letters to a connection (site.d/a.yaml:2)",
+        "at most 30/min new connections (site.d/a.yaml:2)",
     ]
     urgent = house.shaper.explain(to, "dinas.go.id", at, Urgency.KRITIS)
     told = explained("a@dinas.go.id", route, urgent, [], Urgency.KRITIS, at)["besides"]
     assert (told["hours"], told["warmup"]) == (None, None)
-    told |= {"messages_per_connection": None, "connection_rate": []}
+    told |= {"messages_per_connection": None, "connection_rate": [], "connections": None}
     assert _besides(told, ENGLISH) == []
 
 
 def test_what_is_not_in_force_has_a_line_in_both_languages() -> None:
-    idle = "not in force: connections, warmup of a.go.id (relay.yaml:2), for its mail goes to gmail"
+    idle = (
+        "not in force: connections of a.go.id (relay.yaml:2), for its mail goes to gmail:"
+        " write it for gmail"
+    )
     found = Explained("gmail", "gmail", "ok", "", (), None, None, None, None, 2, idle=(idle,))
     route = Route(GMAIL, (Host("mx", 25),))
     answer = explained("v@a.go.id", route, found, [], Urgency.MASSAL, 0) | {"not_tried": ""}
     assert answer["idle"] == [idle]
     assert _way(answer, ENGLISH)[-1] == idle
     assert _way(answer, SPOKEN["id"])[-1] == (
-        "tidak berlaku: connections, warmup untuk a.go.id (relay.yaml:2), karena suratnya dikirim"
-        " ke gmail"
+        "tidak berlaku: connections untuk a.go.id (relay.yaml:2), karena suratnya dikirim ke gmail:"
+        " tuliskan untuk gmail"
     )
 
 

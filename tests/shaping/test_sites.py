@@ -164,9 +164,10 @@ def test_what_is_said_of_a_way_that_is_a_provider_s_is_told_to_be_idle() -> None
     shaper = shaper_of(profiles)
     to = profiles.destination_of("a.go.id", TENANT)
     assert shaper.explain(to, "a.go.id", NOW, Urgency.TRANSAKSI).idle == (
-        "not in force: connections, connection_rate, messages_per_connection, warmup of a.go.id "
-        "(relay.yaml:2), for its mail goes to m365",
-        f"not in force: connections of mx:{TENANT[0]} (relay.yaml:3), for its mail goes to m365",
+        "not in force: connections, connection_rate, messages_per_connection of a.go.id "
+        "(relay.yaml:2), for its mail goes to m365: write it for m365",
+        f"not in force: connections of mx:{TENANT[0]} (relay.yaml:3), for its mail goes to m365: "
+        "write it for m365",
     )
     own = profiles.destination_of("a.go.id", ONE)
     assert own.profile.connections == 1
