@@ -128,6 +128,10 @@ from tests.config.files import GOOD, faults, loaded
         ("metrics: {listen: nine}", "metrics.listen: not an address to listen on"),
         ("dns: {servers: ['192.0.2.1', foo]}", "dns.servers[1]: 'foo' is no name server"),
         ("delivery: {source_address: foo}", "delivery.source_address: 'foo' is no IP address"),
+        (
+            "delivery: {source_address: [192.0.2.1, 192.0.2.2]}",
+            "delivery.source_address: one text is expected here, not a list",
+        ),
         ("certificate: {key_file: k.pem}", "certificate: a key_file, but no certificate_file"),
         (
             "certificate: {certificate_file: gone.pem}",
