@@ -101,13 +101,12 @@ class Shared:
     def after(self, start: Instant, length: int) -> Instant:
         """See Hours.after."""
         at, left = start, length
-        while at - start < NEVER:
+        while True:
             at = self.open_at(at)
             closes_at = self.closes_at(at)
-            if at + left <= closes_at:
+            if at + left <= closes_at or at - start >= NEVER:
                 return at + left
             at, left = closes_at, left - (closes_at - at)
-        return at
 
     def within(self, start: Instant, until: Instant) -> list[int]:
         """See Hours.within."""

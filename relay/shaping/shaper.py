@@ -183,10 +183,9 @@ class Shaper(Waiting):
         self._learned_of(key).add(units, now)
         if profile.warmup is not None:
             self._warming_of(key).add(profile.warmup, units, now)
-        for limit in self._warmed(destination, domain):
-            if limit.warmup is not None:
-                self._warming_of(limit.key).add(limit.warmup, units, now)
-                self._touched.add(limit.key)
+        for name, plan in self._warmed(destination, domain):
+            self._warming_of(name).add(plan, units, now)
+            self._touched.add(name)
 
     def refund(
         self,
@@ -205,7 +204,7 @@ class Shaper(Waiting):
         self._all_refunded()
         asked = self._counting.asked(destination, domain, identity.ip or self._source)
         self._counting.take_back(asked, units, admitted_at)
-        for name in (key, *(limit.key for limit in self._warmed(destination, domain))):
+        for name in (key, *(own for own, _ in self._warmed(destination, domain))):
             if name in self._warming:
                 self._warming[name].take_back(units, admitted_at)
                 self._touched.add(name)
@@ -349,13 +348,13 @@ class Shaper(Waiting):
             found.append(events.Alert(now, name, telling.blocked(key, state)))
         is_blocked = state.kind in (Kind.BLOCK, Kind.ADMINISTRATIVE)
         warming = [destination.key] if destination.profile.warmup is not None else []
-        warming += [limit.key for limit in self._warmed(destination, domain)]
-        for name in warming if is_blocked else ():
-            if self._warming_of(name).freeze():
-                whose = key if name == destination.key else name.removeprefix("@")
-                told = telling.frozen(whose, state)
-                found.append(events.Alert(now, f"warmup_frozen:{whose}", told))
-                self._touched.add(name)
+        warming += [name for name, _ in self._warmed(destination, domain)]
+        frozen = [n for n in warming if self._warming_of(n).freeze()] if is_blocked else []
+        for name in frozen:
+            whose = key if name == destination.key else name.removeprefix("@")
+            told = telling.frozen(whose, state)
+            found.append(events.Alert(now, f"warmup_frozen:{whose}", told))
+            self._touched.add(name)
         return found
 
     def messages_per_connection(self, destination: Destination, now: Instant) -> int | None:

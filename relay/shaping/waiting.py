@@ -14,7 +14,7 @@ from relay.mail.urgency import Urgency
 from relay.shaping import feedback, telling
 from relay.shaping.base import NOBODY, URGENT, Identity, Reason, Wait
 from relay.shaping.counting import Counted, Counting, is_inside
-from relay.shaping.destination import Destination, Sum
+from relay.shaping.destination import Destination
 from relay.shaping.feedback import Mode, Standing
 from relay.shaping.meaning import Kind
 from relay.shaping.operating import UNLIMITED
@@ -176,12 +176,13 @@ class Waiting(Stopping):
                     return Wait(at, why, domain, Reason.HOURS)
         return None
 
-    def _warmed(self, destination: Destination, domain: str) -> Sequence[Sum]:
+    def _warmed(self, destination: Destination, domain: str) -> Sequence[tuple[str, Warmup]]:
         """The warm-ups of a domain, or of its site, inside what it is sent to; mostly none."""
         within = self._counting.of(domain)
         if not within:
-            return within
-        return [one for one in within if one.warmup and is_inside(one, destination)]
+            return ()
+        plans = ((one.key, one.warmup) for one in within if is_inside(one, destination))
+        return [(key, plan) for key, plan in plans if plan is not None]
 
     def _idle(self, destination: Destination, domain: str, now: Instant) -> list[Event]:
         """Once since the start or a reload: what is written for the domain and is not obeyed."""
