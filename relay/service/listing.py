@@ -64,15 +64,12 @@ async def waiting(
     asked for first, so that it is known what a letter waits for."""
     rows = await store.rows(wanted, limit)
     await _looked_up(rows, look_up)
-    if wanted == Selector(states=wanted.states):  # all of a large queue is counted once
+    if len(rows) < limit:  # these are all: what is counted is what is listed, at one moment
+        counts, by_domain = _of_rows(rows)
+    elif wanted == Selector(states=wanted.states):  # all of a large queue is counted once
         counts, by_domain = _of_depths(await store.depths(), wanted)
     else:
-        counts = await store.count(wanted)
-        by_domain = (
-            Counter(row.delivery.domain for row in rows)
-            if len(rows) == sum(counts.values())
-            else await _by_domain(store, wanted)
-        )
+        counts, by_domain = await store.count(wanted), await _by_domain(store, wanted)
     return _document(
         {state.word: count for state, count in counts.items()},
         by_domain,
@@ -143,6 +140,16 @@ async def _by_domain(store: Reads, wanted: Selector) -> Counter[str]:
         found.update(row.delivery.domain for row in rows)
         after = rows[-1].delivery.message_id, rows[-1].delivery.n
     return found
+
+
+def _of_rows(rows: Iterable[QueueRow]) -> tuple[dict[State, int], Counter[str]]:
+    """By state and by domain, of the rows themselves."""
+    by_state: Counter[State] = Counter()
+    by_domain: Counter[str] = Counter()
+    for row in rows:
+        by_state[row.delivery.state] += 1
+        by_domain[row.delivery.domain] += 1
+    return dict(sorted(by_state.items())), by_domain
 
 
 def _of_depths(depths: Iterable[Depth], wanted: Selector) -> tuple[dict[State, int], Counter[str]]:

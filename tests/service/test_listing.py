@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,23 @@ async def test_by_provider_is_counted_in_pieces(monkeypatch: pytest.MonkeyPatch)
     assert answer["total"] == 10
     assert answer["by_provider"] == {"gmail": 5, "other": 5}
     assert len(answer["deliveries"]) == 1
+
+
+@pytest.mark.parametrize("wanted", [Selector(), Selector(subject="tender")])
+async def test_what_is_counted_is_what_is_listed(wanted: Selector) -> None:
+    """A letter may be sent between the reading of the rows and the counting."""
+    store, post = MemoryStore(), Post()
+    for n in range(3):
+        await store.put(post.entry((f"v{n}@gmail.com",), subject="Tender"))
+
+    async def meanwhile(domains: Iterable[str]) -> None:
+        assert set(domains) == {"gmail.com"}
+        await store.change("remove", wanted, "admin", "wrong date", START)
+
+    answer = await listing.waiting(store, wanted, 4, {"x.id": "x"}.get, look_up=meanwhile)
+    assert len(answer["deliveries"]) == answer["total"] == 3
+    assert answer["by_state"] == {"ready": 3}
+    assert answer["by_provider"] == {"other": 3}
 
 
 @pytest.fixture
