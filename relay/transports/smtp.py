@@ -43,7 +43,7 @@ LOG: Final = logging.getLogger(__name__)
 TLS_FIRST: Final = 530
 DROPS: Final = 2  # pipelined exchanges cut short at a destination before we go step by step
 STEP_BY_STEP: Final = 24 * 3600.0  # seconds that this lasts
-DIALLED_AT_ONCE: Final = 8  # to a turn of the loop: 4 ms
+DIALLED_AT_ONCE: Final = 4  # to a turn of the loop: 2 ms, and 5 on a slow machine
 PerConnection = Callable[[Destination], int | None]
 
 
