@@ -47,7 +47,7 @@ from relay.observe.sampler import EVERY
 from tests.bench import keeping, shown
 from tests.bench.million_world import Around, address, fill, sinking, still, zone
 from tests.bench.stalls import LAG, SAMPLED
-from tests.e2e.site import CONFIG, FAST
+from tests.e2e.site import CONFIG, FAST, UNHELD
 
 SETTLED: Final = 3_000  # deliveries before the CPU counts
 LETTERS: Final = 6_000  # deliveries that it is counted over
@@ -162,7 +162,7 @@ async def begun(folder: Path, around: Around) -> Relay:
     keys.make(folder / "keys" / "s1.pem")
     key = load_key((folder / "keys" / "s1.pem").read_bytes(), "lpse.example.go.id", "s1")
     around.zone.txt[key.record_name] = dns_record(key)
-    text = CONFIG.format(dns=around.dns, port=around.port, smtp="127.0.0.1:0") + FAST
+    text = CONFIG.format(dns=around.dns, port=around.port, smtp="127.0.0.1:0") + FAST + UNHELD
     (folder / "relay.yaml").write_text(text)
     return Relay(folder / "relay.yaml", folder / "state")
 

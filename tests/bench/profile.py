@@ -40,9 +40,8 @@ from relay.lab.running import Relay
 from relay.mail.dkim import dns_record, load_key
 from tests.bench.beside.source import Order, Report, domain
 from tests.bench.million_world import sinking, zone
-from tests.e2e.site import CONFIG, FAST
+from tests.e2e.site import CONFIG, FAST, UNHELD
 
-UNHELD: Final = "ingress: {ceiling: 100000000}\n"  # this is no usual hour
 WARM: Final = 300  # letters before the profile begins
 OCTETS: Final = 4096
 PATIENCE: Final = 300.0  # seconds for all letters, and for the profile to be written

@@ -47,7 +47,7 @@ from tests.bench import keeping, shown
 from tests.bench.million_world import still
 from tests.bench.soak_sides import DYING, QUICK, SLOW, Books, Client, Peer
 from tests.bench.soak_watch import Watch, gauge, pss
-from tests.e2e.site import CONFIG, FAST
+from tests.e2e.site import CONFIG, FAST, UNHELD
 from tests.peers.certificates import self_signed
 
 NAME: Final = "relay.lpse.example.go.id"
@@ -56,7 +56,6 @@ PAUSE: Final = 2.0  # seconds of a pause by hand, and of a dying peer's absence
 PATIENCE: Final = 90.0  # seconds for the last letters, and for the calm after them
 SAMPLED: Final = 5.5  # seconds: the gauges are renewed every five
 WHOLE: Final = 30.0  # minutes that the marks are of
-UNHELD: Final = "ingress: {ceiling: 100000000}\n"  # half an hour of this is no usual hour
 EVERY: Final = 0.2  # seconds between two troubles, at least
 TROUBLES: Final = ("reload", "pause_all", "pause_one", "absence", "hangup")  # in turn
 WARM: Final = 5.0  # seconds at full speed

@@ -49,6 +49,8 @@ limits:
   yahoo.com: {rate: 60000/min, connections: 10, messages_per_connection: 1000}
   "*": {rate: 60000/min, connections: 10, messages_per_connection: 1000}
 """
+# More letters in an hour than this are held; a bench sends a day's in minutes.
+UNHELD: Final = "ingress: {ceiling: 100000000}\n"
 
 
 @dataclass(slots=True)
