@@ -109,6 +109,10 @@ bench-destinations: $(VENV)/.dev  ## what ten thousand destinations with waiting
 bench-million: $(VENV)/.dev  ## what a million waiting letters cost: LETTERS=1000000 (6 GB of disk)
 	$(BIN)/python -m tests.bench.million --letters $(or $(LETTERS),1000000) $(BENCH)
 
+.PHONY: bench-through
+bench-through: $(VENV)/.dev  ## a million letters taken at the door, restarted on, all sent: an hour or more
+	$(BIN)/python -m tests.bench.through --letters $(or $(LETTERS),1000000) $(BENCH)
+
 .PHONY: bench-spread
 bench-spread: $(VENV)/.dev  ## 100,000 letters over 10,000 destinations against one: LETTERS, DOMAINS
 	$(BIN)/python -m tests.bench.spread --letters $(or $(LETTERS),100000) \

@@ -16,7 +16,7 @@ from relay.store.base import StoreError
 
 NAME: Final = "store.db"
 READERS: Final = 2
-_CACHE_KIB: Final = 4 << 10  # of each connection; 16 MiB took no less CPU, 15 MB more memory
+_CACHE_KIB: Final = 4 << 10  # the writer's; 16 MiB took 13 MB more for 2 % less CPU a letter
 BUSY_MS: Final = 2000
 _STATEMENTS: Final = 256
 

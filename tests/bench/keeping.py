@@ -25,6 +25,7 @@ RESULTS: Final = Path(__file__).resolve().parent / "results"
 PROGRAM: Final = Path(sys.executable).with_name("lpse-relay")
 MEASURED: Final = (
     *("relay", "requirements", "pyproject.toml", "tests/bench"),
+    *("tests/e2e/site.py", "tests/peers", "tests/store/letters.py"),  # what the benches stand on
     *(":(exclude)tests/bench/results", ":(exclude)tests/bench/test_*"),
 )
 BUILD: Final = """

@@ -81,6 +81,7 @@ STALLS: Final = (
     *_each("million", KINDS, "lag_ms", 50.0, "ms"),
     *_each("million", KINDS, "rm_lag_ms", 50.0, "ms"),
     *_each("spread", ("spread",), "stall_ms", 50.0, "ms"),
+    *_each("through", ("door",), "stall_ms", 50.0, "ms"),
     *_each("soak", ("soak",), "stall_ms", 50.0, "ms"),
 )
 STILL: Final = {
@@ -127,7 +128,8 @@ ROWS: Final = (
         "1,000,000 queued: resident memory",
         "≤ 250 MB",
         _each("million", KINDS, "peak_mb", 250.0, "MB")
-        + _each("million", KINDS, "rm_peak_mb", 250.0, "MB"),
+        + _each("million", KINDS, "rm_peak_mb", 250.0, "MB")
+        + _each("through", ("door",), "peak_mb", 250.0, "MB"),
     ),
     Row(
         "restart with 1,000,000 queued to the first delivery",
@@ -227,7 +229,7 @@ def gathered(folder: Path = RESULTS) -> dict[tuple[str, str, str], float]:
     found: dict[tuple[str, str, str], float] = {}
     if (file := folder / "beside.json").exists():
         found |= results.figures(results.read(file)[1])
-    for bench in ("million", "spread", "destinations", "soak"):
+    for bench in ("million", "through", "spread", "destinations", "soak"):
         if (file := folder / f"{bench}.json").exists():
             found |= of_parts(bench, keeping.read(file))
     return found

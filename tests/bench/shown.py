@@ -1,4 +1,4 @@
-"""Shown: README's tables of million, spread, destinations and soak, from what was kept of them."""
+"""Shown: README's tables, from what was kept of million, through, spread, destinations and soak."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ class Line:
 
 def _cpu(figure: str) -> tuple[tuple[str, str, str], ...]:
     return (("CPU", figure, "s"),)
+
+
+def _quarters(phase: str) -> tuple[tuple[str, str, str], ...]:
+    return tuple(("then", f"{phase}_mb_{n}", "MB") for n in (2, 3, 4))
 
 
 KINDS: Final = {"own": "a body each", "shared": "100 recipients a body"}
@@ -57,6 +61,19 @@ SPREAD: Final = (
     Line(
         "memory (PSS): one", "one_mb", "MB", (("cold", "cold_mb", "MB"), ("warm", "warm_mb", "MB"))
     ),
+    Line("longest stall of the loop", "stall_ms", "ms", (("only sleeping", "still_ms", "ms"),)),
+)
+THROUGH: Final = (
+    Line(
+        "taken: letters a second", "taken_a_second", "", (("CPU a letter", "taken_cpu_ms", "ms"),)
+    ),
+    Line("sent: letters a second", "sent_a_second", "", (("CPU a letter", "sent_cpu_ms", "ms"),)),
+    Line("memory (PSS), at most", "peak_mb", "MB"),
+    Line("memory in the four quarters of taking", "taken_mb_1", "MB", _quarters("taken")),
+    Line("memory in the four quarters of sending", "sent_mb_1", "MB", _quarters("sent")),
+    Line("memory after the last letter", "last_mb", "MB"),
+    Line("write-ahead log, at most", "taken_wal_mb", "MB", (("while sent", "sent_wal_mb", "MB"),)),
+    Line("disk a letter", "disk_octets", "octets"),
     Line("longest stall of the loop", "stall_ms", "ms", (("only sleeping", "still_ms", "ms"),)),
 )
 CASES: Final = {
@@ -105,6 +122,11 @@ def spread(parts: Parts) -> str:
     return _table("spread", parts, {"spread": domains}, SPREAD)
 
 
+def through(parts: Parts) -> str:
+    """A million letters taken at the door and sent."""
+    return _table("through", parts, {"door": "a body each"}, THROUGH)
+
+
 def destinations(parts: Parts) -> str:
     """What many destinations with waiting mail cost."""
     rows = [["all wait, because", "CPU, of one core", "the process grew by"]]
@@ -136,6 +158,7 @@ def soak(parts: Parts) -> str:
 
 TABLES: Final[dict[str, Callable[[Parts], str]]] = {
     "million": million,
+    "through": through,
     "spread": spread,
     "destinations": destinations,
     "soak": soak,

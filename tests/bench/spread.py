@@ -85,9 +85,10 @@ def naming(names: Zone) -> Iterator[str]:
         process.join()
 
 
-async def send(port: int, letters: int, domains: int) -> None:
-    """Hand so many letters in, over as many sessions as the bench has."""
-    order = Order(port, SESSIONS, letters, OCTETS, domains=domains)
+async def send(port: int, letters: int, domains: int, is_own: bool = False) -> None:
+    """Hand so many letters in, over as many sessions as the bench has; `is_own`: each with a body
+    of its own."""
+    order = Order(port, SESSIONS, letters, OCTETS, domains=domains, is_own=is_own)
     source = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.bench.beside.source", json.dumps(asdict(order))),
         stdout=asyncio.subprocess.PIPE,

@@ -36,6 +36,7 @@ class Order:
     recipients: int = 1
     is_auth: bool = False
     address: str = "127.0.0.1"
+    is_own: bool = False  # each letter's body says its number: none shares another's
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def letter(order: Order, number: int) -> bytes:
         "Subject: LPSE Pengumuman Pemenang\r\n\r\n"
     ).encode()
     lines = max(1, (order.octets - len(head)) // len(LINE))
-    return head + LINE * lines
+    return head + (b"Nomor surat: %d\r\n" % number if order.is_own else b"") + LINE * lines
 
 
 class Fault(RuntimeError):
