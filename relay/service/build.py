@@ -205,10 +205,10 @@ class Road:
     def _key_of(self, domain: str) -> str | None:
         return self.directory.key_of(domain)
 
-    def _may_fall_over(self, reply: Reply) -> bool:
-        """To another MX only after a banner that the rules know nothing of: never after a throttle
-        or a block."""
-        return self._classifier.is_guess(self._classifier.classify(reply))
+    def _may_fall_over(self, reply: Reply, mx: str) -> bool:
+        """To another MX only after a banner that the rules know nothing of, those of the provider
+        that says it included: never after a throttle or a block."""
+        return self._classifier.is_guess(self._classifier.classify(reply, mx))
 
     async def _depart(self, departure: Departure) -> Headers:
         assert self.pipeline is not None  # noqa: S101 - set by `use` before anything departs

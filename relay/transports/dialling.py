@@ -35,7 +35,7 @@ SHUNNED: Final = 300.0  # seconds that an address which did not answer is tried 
 _HOPELESS: Final = frozenset({FailureKind.FORBIDDEN_ADDRESS, FailureKind.NO_ADDRESS})
 
 Addresses = Callable[[str, bool], Awaitable[Sequence[str] | Failure]]
-MayFallOver = Callable[[Reply], bool]
+MayFallOver = Callable[[Reply, str], bool]  # after what the host of that name said
 T = TypeVar("T")
 
 
@@ -63,7 +63,8 @@ class Dialler:
         source: str | None = None,
         rng: random.Random | None = None,
     ) -> None:
-        """``addresses(host, is_route)`` looks a host up; ``helo`` is our name."""
+        """``addresses(host, is_route)`` looks a host up; ``helo`` is our name; ``may_fall_over``
+        is asked about what a host refused us with before MAIL, and which host it was."""
         self._addresses = addresses
         self._frontier = frontier
         self._contexts = contexts
@@ -94,7 +95,8 @@ class Dialler:
             if isinstance(opened, Session):
                 return opened
             worst = _better(worst, opened)
-            if isinstance(opened.result, Reply) and not self._may_fall_over(opened.result):
+            said = opened.result
+            if isinstance(said, Reply) and not self._may_fall_over(said, host.name):
                 return opened
             if not isinstance(opened.result, Reply) and _is_final(opened.result):
                 return opened

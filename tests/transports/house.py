@@ -130,7 +130,7 @@ class House:
         self,
         deadlines: Deadlines | None = None,
         contexts: Contexts | None = None,
-        may_fall_over: Callable[[Reply], bool] = lambda reply: True,
+        may_fall_over: Callable[[Reply, str], bool] = lambda reply, mx: True,
         is_lab: bool = True,
         per_connection: int | None = None,
         keys: dict[str, Key] | None = None,

@@ -58,17 +58,17 @@ async def test_the_next_host_is_tried_where_one_has_no_tls() -> None:
 async def test_never_after_a_throttle_or_a_block(stage: Stage) -> None:
     said = "421 4.7.28 unusual rate"
     script: Script = [said, Hang()] if stage is Stage.CONNECT else ["220 a", Hear("EHLO"), said]
-    asked: list[Reply] = []
+    asked: list[tuple[str, str]] = []
 
-    def may_fall_over(reply: Reply) -> bool:
-        asked.append(reply)
+    def may_fall_over(reply: Reply, mx: str) -> bool:
+        asked.append((str(reply), mx))
         return False
 
     async with Peer([*script, Hang()]) as first, Peer(GOOD) as second:
         attempt = await House(may_fall_over=may_fall_over).attempt(job(to(first, second)))
         assert not second.heard
     assert (attempt.stage, attempt.said()) == (stage, said)
-    assert [str(reply) for reply in asked] == [said]
+    assert asked == [(said, "mx0.example.net")]
 
 
 async def test_never_once_mail_was_said() -> None:
@@ -212,7 +212,7 @@ def dialler(
         brief(),
         SystemClock(),
         "relay.example.go.id",
-        lambda reply: True,
+        lambda reply, mx: True,
         source,
     )
 

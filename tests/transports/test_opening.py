@@ -315,7 +315,7 @@ async def test_a_refused_password_is_our_own_fault(
     script: Script = [*STARTTLS, *AGAIN, Hear("AUTH PLAIN"), reply, Hang()]
     async with Peer(script, tls=server_side) as peer, Peer([Hang()]) as other:
         where = to(peer, other, tls="required", credentials=SECRET, is_verified=True)
-        attempt = await House(may_fall_over=lambda reply: False).attempt(job(where))
+        attempt = await House(may_fall_over=lambda reply, mx: False).attempt(job(where))
         assert not other.heard
     assert attempt.stage is Stage.AUTH
     if kind is None:

@@ -25,7 +25,7 @@ GREETING: Final = (Stage.CONNECT, Stage.HELO)  # each a round trip
 ENCRYPTING: Final = (Stage.STARTTLS, Stage.HELO)
 BROKEN_TLS: Final = HOUR  # so long a host whose STARTTLS failed is spoken to in the clear
 
-MayFallOver = Callable[[Reply], bool]
+MayFallOver = Callable[[Reply, str], bool]  # after what the host of that name said
 Result = Reply | Failure
 
 
@@ -89,7 +89,8 @@ class Dialler:
                 return opened
             if not (isinstance(worst.result, Reply) and isinstance(opened.result, Failure)):
                 worst = opened  # a reply tells more than a failure
-            if isinstance(opened.result, Reply) and not self._may_fall_over(opened.result):
+            said = opened.result
+            if isinstance(said, Reply) and not self._may_fall_over(said, host.name):
                 return opened
         return worst
 

@@ -41,12 +41,13 @@ class Side:
     retry: RetrySettings = field(default_factory=RetrySettings)
     falls_over: bool = False
 
-    def may_fall_over(self, reply: Reply) -> bool:
-        """After a banner that the rules know nothing of: never after a throttle or a block."""
+    def may_fall_over(self, reply: Reply, mx: str) -> bool:
+        """After a banner that the rules know nothing of at that host: never after a throttle or a
+        block."""
         if self.falls_over:
             return True
         reader = self.classifier
-        return isinstance(reader, Shipped) and reader.is_guess(reader.classify(reply))
+        return isinstance(reader, Shipped) and reader.is_guess(reader.classify(reply, mx))
 
 
 def ours(setting: Setting) -> Shaping:
