@@ -327,3 +327,20 @@ def test_our_own_fault_that_a_provider_names_pauses_it_and_keeps_the_mail() -> N
             assert any("fix_config" in name for name in alerts)
 
     run(main)
+
+
+def test_goodbyes_are_said_to_all_hosts_at_once() -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, accept) as h:
+            said: list[tuple[str, float]] = []
+
+            async def slow(destination: str) -> None:
+                said.append((destination, clock.monotonic()))
+                await asyncio.sleep(5)
+
+            h.transport.hang_up = slow  # type: ignore[method-assign]
+            began = clock.monotonic()
+            await h.scheduler.hang_up(["gmail", "yahoo"])
+            assert said == [("gmail", began), ("yahoo", began)]
+
+    run(main)

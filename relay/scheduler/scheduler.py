@@ -238,9 +238,8 @@ class Scheduler:
         self._kick.set()
 
     async def hang_up(self, destinations: Collection[str]) -> None:
-        """End idle sessions: a pause, or limits that changed."""
-        for key in destinations:
-            await self.parts.transport.hang_up(key)
+        """A pause: end their idle sessions, all at once, and busy ones after their letter."""
+        await asyncio.gather(*map(self.parts.transport.hang_up, destinations))
 
     def flying(self) -> int:
         """How many jobs are being carried."""

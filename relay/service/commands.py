@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
@@ -23,11 +23,13 @@ from relay.service.selecting import mailbox_key, selector
 from relay.service.shapes import WhyNow
 from relay.shaping.base import Shaping, Standing
 from relay.shaping.destination import Rate
+from relay.shaping.operating import EVERYTHING
 from relay.store.base import Account, Change, Changed, Selector, Store
 from relay.store.changing import MOVES, movable
 
 SAMPLE: Final = 10
 MAX_ROWS: Final = 100_000
+GOODBYES: Final = 2.0  # seconds that `pause` waits for; a slow host's goes on without it
 
 
 class Deliveries(Protocol):
@@ -39,6 +41,10 @@ class Deliveries(Protocol):
 
     def nudge(self) -> None:
         """Look for work now."""
+        ...
+
+    async def hang_up(self, destinations: Collection[str]) -> None:
+        """End their idle sessions, and the busy ones after the letter that they carry."""
         ...
 
 
@@ -231,14 +237,27 @@ class Commands:
         return Standing(key, None, "ok", None, "", limits, None, 0, 0, "", None)
 
     async def pause(self, params: dict[str, Any], who: str) -> dict[str, Any]:
-        """Stop a destination, or `*`, until `resume`."""
+        """Stop a destination, or `*`, until `resume`; its sessions end as at a pause by a reply."""
         reason, now = _reason(params), self._clock.now()
         key = await self._key(params)
         self._shaper.pause(key, None, f"{who}: {reason}", self._steady())
-        async with self._halted(None):
-            await self._keep(who, "pause", key, reason, now)
-            self._emit(Paused(now, self._label(key), key, None, reason, who))
+        hanging_up = asyncio.create_task(self._hang_up(key))  # behind no other command
+        try:
+            async with self._halted(None):
+                await self._keep(who, "pause", key, reason, now)
+                self._emit(Paused(now, self._label(key), key, None, reason, who))
+        finally:
+            await hanging_up
         return {"said": f"{_shown(key)} is paused until `resume`"}
+
+    async def _hang_up(self, key: str) -> None:
+        keys = {key}
+        if key == EVERYTHING:
+            standings = self._shaper.standings(self._steady())
+            keys = {one.key for one in standings if one.connections_open}
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYES):
+                await self._deliveries.hang_up(keys)
 
     async def resume(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """Let a destination, or `*`, go on."""

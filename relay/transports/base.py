@@ -122,7 +122,9 @@ class Transport(Protocol):
         ...
 
     async def hang_up(self, destination: str) -> None:
-        """RSET and QUIT the idle sessions of a destination (a pause, a changed limit)."""
+        """A pause: RSET and QUIT the idle sessions of a destination now, busy ones after the letter
+        that they carry. A reload hangs up nothing: fewer letters fly at once where fewer may be
+        open, and the sessions that are left over end by being idle."""
         ...
 
     async def close(self) -> None:

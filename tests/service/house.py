@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta, timezone
 from typing import Any
@@ -56,7 +57,9 @@ class Deliveries:
     """Notes what was asked of the scheduler; may be made to fail."""
 
     asked: list[str] = field(default_factory=list)
+    hung_up: list[list[str]] = field(default_factory=list)
     fails: bool = False
+    never_ends: bool = False  # a goodbye
 
     async def recall(self, domains: frozenset[str] | None = None) -> None:
         self.asked.append("recall " + ("all" if domains is None else ",".join(sorted(domains))))
@@ -65,6 +68,11 @@ class Deliveries:
 
     def nudge(self) -> None:
         self.asked.append("nudge")
+
+    async def hang_up(self, destinations: Collection[str]) -> None:
+        self.hung_up.append(sorted(destinations))
+        if self.never_ends:
+            await asyncio.Event().wait()
 
 
 class Destinations:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from relay.control import ControlError
+from relay.lab.virtual_time import VirtualClock, run
 from relay.mail.events import Paused, Resumed
-from tests.service.house import GMAIL, House
+from relay.service.commands import GOODBYES
+from relay.store.base import StoreError
+from tests.service.house import GMAIL, SITE, House
 
 
 async def test_providers_have_the_fixed_shape_and_why_for_people(house: House) -> None:
@@ -36,6 +39,7 @@ async def test_a_pause_is_kept_told_and_ended(house: House) -> None:
     assert row["why"] == "siti: Google asks for it"
     assert "paused" in (await house.store.load_shaping())["state:gmail"]
     assert house.deliveries.asked == ["recall all", "nudge"]
+    assert house.deliveries.hung_up == [["gmail"]]
     assert await house.ask("resume", provider="gmail", reason="done") == {
         "said": "gmail goes on",
         "resumed": ["gmail"],
@@ -58,6 +62,35 @@ async def test_everything_can_be_paused(house: House) -> None:
         "resumed": ["gmail"],
     }
     assert not house.shaper.is_paused("gmail", house.clock.at)
+
+
+async def test_a_pause_of_everything_ends_the_sessions_of_all() -> None:
+    house = House()
+    for to in (GMAIL, SITE):
+        assert house.shaper.connect(to, house.clock.at) is None
+    assert house.shaper.connect(SITE, house.clock.at) is None
+    house.shaper.disconnected(GMAIL, house.clock.at)
+    await house.ask("pause", provider="dinas.example.go.id", reason="they move")
+    await house.ask("pause", provider="*", reason="maintenance")
+    assert house.deliveries.hung_up == [[SITE.key]] * 2
+
+
+async def test_sessions_end_even_where_the_pause_could_not_be_kept(house: House) -> None:
+    house.deliveries.fails = True
+    with pytest.raises(StoreError):
+        await house.ask("pause", provider="gmail", reason="Google asks for it")
+    assert house.shaper.is_paused("gmail", house.clock.at)
+    assert house.deliveries.hung_up == [["gmail"]]
+
+
+def test_a_pause_does_not_wait_for_a_host_that_says_no_goodbye() -> None:
+    async def main(clock: VirtualClock) -> None:
+        house = House()
+        house.deliveries.never_ends = True
+        assert await house.ask("pause", provider="gmail", reason="quiet")
+        assert clock.monotonic() == GOODBYES
+
+    run(main)
 
 
 @pytest.mark.parametrize(
