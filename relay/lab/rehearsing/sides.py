@@ -16,7 +16,7 @@ from relay.replies.classify import Classifier as Shipped
 from relay.scheduler import Classifier
 from relay.shaping.base import Shaping
 from relay.shaping.profiles import Profiles
-from relay.shaping.settings import PauseSettings, RetrySettings
+from relay.shaping.settings import LifeSettings, PauseSettings, RetrySettings
 from relay.shaping.shaper import Shaper
 
 
@@ -33,13 +33,15 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One way to send. `falls_over`: to the next MX after any refusal in the banner."""
+    """One way to send. `falls_over`: to the next MX after any refusal in the banner; `life`: how
+    long its letters live."""
 
     name: str
     make: Callable[[Setting], Shaping]
     classifier: Classifier = field(default_factory=shipped_classifier)
     retry: RetrySettings = field(default_factory=RetrySettings)
     falls_over: bool = False
+    life: LifeSettings = field(default_factory=LifeSettings)
 
     def may_fall_over(self, reply: Reply, mx: str) -> bool:
         """After a banner that the rules know nothing of at that host: never after a throttle or a

@@ -36,7 +36,6 @@ from relay.scheduler import Classifier, Parts, Tuning
 from relay.shaping.base import Shaping
 from relay.shaping.destination import Destination
 from relay.shaping.profiles import Profiles
-from relay.shaping.settings import LifeSettings
 from relay.store.base import Entry, Placement
 from relay.transports.base import Host, Route
 
@@ -51,7 +50,6 @@ _CONTENT: Final = Content(
     f"From: <{SENDER}>\r\nSubject: Pengumuman\r\n".encode(), _BODY, hash_body(_BODY), b"0" * 32
 )
 _SOURCE: Final = Source("127.0.0.1", "spse", None, None, "lan", is_trusted=True)
-_LIVES: Final = {one: millis(getattr(LifeSettings(), one.word)) for one in Urgency}
 NEVER: Final = frozenset({"NEVER"})  # no reports: they are no part of what is measured
 
 
@@ -151,6 +149,7 @@ class World:
         """`clock` shows `run.start`."""
         self._run = run
         self._side = side
+        self._lives = {one: millis(getattr(side.life, one.word)) for one in Urgency}
         self._clock = clock
         self._names = Ids()
         self._store = IndexedStore()
@@ -190,7 +189,7 @@ class World:
                 clock,
                 self._names,
                 self._emit,
-                Tuning(HOSTNAME, side.retry),
+                Tuning(HOSTNAME, side.retry, life=side.life),
             )
         )
         await scheduler.start()
@@ -235,7 +234,7 @@ class World:
             urgency,
             State.READY,
             now,
-            now + _LIVES[urgency],
+            now + self._lives[urgency],
             notify=NEVER,
             as_given=recipient,
             is_fixed=urgency is Urgency.KRITIS,

@@ -1,4 +1,4 @@
-"""A rehearsal of a configuration plays its reactions, too."""
+"""A rehearsal of a configuration plays its reactions and its letters' lives, too."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from relay.config import load
 from relay.lab.rehearsing.rehearsal import Asked, Line, rehearse
+from relay.mail.urgency import Urgency
 
 LIMITS = "lab: true\nlimits: {gmail.com: 600/min}\n"
 REACTION = """\
@@ -31,3 +32,13 @@ def test_a_reaction_of_the_site_changes_what_is_played(tmp_path: Path) -> None:
     assert without.throttled or without.blocks  # else there is nothing to react to
     assert without.taken > reacted.taken
     assert reacted.waiting >= 1_900  # it rests until after the hours played
+
+
+def test_letters_live_as_long_as_the_configuration_says(tmp_path: Path) -> None:
+    def expired(text: str) -> int:
+        (tmp_path / "relay.yaml").write_text("lab: true\nlimits: {gmail.com: 4/h}\n" + text)
+        asked = Asked(1, ("gmail",), "steady", 7, 3, 60, load(tmp_path / "relay.yaml"))
+        return next(line.expired for line in rehearse(asked) if line.urgency is Urgency.KRITIS)
+
+    assert expired("") == 0  # a day, of which three hours are played
+    assert expired("life: {kritis: 20m}\n") > 10
