@@ -61,6 +61,7 @@ class Change(StrEnum):
     NONE = ""
     PAUSED = "paused"
     LONGER = "longer"  # a probe was refused
+    WORSE = "worse"  # paused already, it is found to be a block, or one that people must end
     RESUMED = "resumed"
 
 
@@ -167,7 +168,8 @@ def refused(
         learned.refused_again(now)
     else:
         learned.refused_too()
-    if WEIGHT[kind] > WEIGHT[state.kind]:
+    is_worse = WEIGHT[kind] > WEIGHT[state.kind]
+    if is_worse:
         state.kind = kind
     state.length = _length(state, learned, now, settings)
     state.until = max(state.until, now + int(state.length * _jitter(now)))
@@ -177,6 +179,13 @@ def refused(
     state.mode = Mode.PAUSED
     if not state.by_hand:
         state.why = reply
+    return _found(was, is_worse and kind is not Kind.THROTTLE)
+
+
+def _found(was: Mode, is_worse: bool) -> Change:
+    """What a refusal changed for who looks on: of one pause each graver kind is news, once."""
+    if is_worse:
+        return Change.WORSE
     if was is Mode.PROBING:
         return Change.LONGER
     return Change.NONE if was is Mode.PAUSED else Change.PAUSED

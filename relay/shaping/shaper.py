@@ -339,23 +339,17 @@ class Shaper(Waiting):
             return [events.Resumed(now, label, key, why)]
         if change is Change.NONE:
             return []
-        found: list[Event] = [events.Paused(now, label, key, state.until, state.why)]
+        is_blocked = state.kind in (Kind.BLOCK, Kind.ADMINISTRATIVE)
+        found: list[Event] = []
+        if not state.by_hand:  # that one ends when it was told to
+            found.append(events.Paused(now, label, key, state.until, state.why))
         if change is Change.LONGER and state.kind is not Kind.REST:
             found.append(events.Alert(now, f"probe_refused:{key}", telling.refused(key, state)))
-        elif state.kind in (Kind.BLOCK, Kind.ADMINISTRATIVE):
+        elif is_blocked:
             is_ours = read is not None and read.action is Action.FIX_CONFIG
             name = f"{'fix_config' if is_ours else 'blocked'}:{key}"
             found.append(events.Alert(now, name, telling.blocked(key, state)))
-        is_blocked = state.kind in (Kind.BLOCK, Kind.ADMINISTRATIVE)
-        warming = [destination.key] if destination.profile.warmup is not None else []
-        warming += [name for name, _ in self._warmed(destination, domain)]
-        frozen = [n for n in warming if self._warming_of(n).freeze()] if is_blocked else []
-        for name in frozen:
-            whose = key if name == destination.key else name.removeprefix("@")
-            told = telling.frozen(whose, state)
-            found.append(events.Alert(now, f"warmup_frozen:{whose}", told))
-            self._touched.add(name)
-        return found
+        return [*found, *self._frozen(destination, key, now, domain)] if is_blocked else found
 
     def messages_per_connection(self, destination: Destination, now: Instant) -> int | None:
         """See Shaping.messages_per_connection."""

@@ -56,7 +56,9 @@ def refused(key: str, state: Standing) -> str:
 
 
 def blocked(key: str, state: Standing) -> str:
-    """It blocks us."""
+    """It blocks us. A pause by hand keeps its own words and its own end."""
+    if state.by_hand:
+        return f"{key}, paused by hand, refuses our mail too: {state.last_reply or state.why}"
     if state.kind is Kind.ADMINISTRATIVE:
         return (
             f"{key} refuses our mail until somebody sees to it; the letters wait, and one new"

@@ -184,6 +184,19 @@ class Waiting(Stopping):
         plans = ((one.key, one.warmup) for one in within if is_inside(one, destination))
         return [(key, plan) for key, plan in plans if plan is not None]
 
+    def _frozen(self, destination: Destination, key: str, now: Instant, domain: str) -> list[Event]:
+        """A block freezes the warm-ups that a letter there counts for; each is told of once."""
+        warming = [destination.key] if destination.profile.warmup is not None else []
+        warming += [name for name, _ in self._warmed(destination, domain)]
+        told: list[Event] = []
+        for name in warming:
+            if self._warming_of(name).freeze():
+                whose = key if name == destination.key else name.removeprefix("@")
+                said = telling.frozen(whose, self._states[key])
+                told.append(events.Alert(now, f"warmup_frozen:{whose}", said))
+                self._touched.add(name)
+        return told
+
     def _idle(self, destination: Destination, domain: str, now: Instant) -> list[Event]:
         """Once since the start or a reload: what is written for the domain and is not obeyed."""
         told: list[Event] = []
