@@ -7,10 +7,11 @@
 A pause counts from the LAST refusal of any session. After it one letter goes on one connection. A
 refused probe makes the pause longer: a block's doubles, a throttle's grows by half; the length that
 was enough is where the next pause of its kind begins. After an administrative block one new letter
-is tried every few hours. Accepted, the destination is come back to with one connection somewhat
-below what it bore (see learned.py); connections and share rise in clean time. Never a leap back.
-A provider that was never sent to begins in the same way, at a quarter of its limit. A table of pure
-steps over one mutable record; `now` is handed in.
+is tried every few hours, also where it is refused for a reason of its own. Accepted, the
+destination is come back to with one connection somewhat below what it bore (see learned.py);
+connections and share rise in clean time. Never a leap back. A provider that was never sent to
+begins in the same way, at a quarter of its limit. A table of pure steps over one mutable record;
+`now` is handed in.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class Change(StrEnum):
     PAUSED = "paused"
     LONGER = "longer"  # a probe was refused
     WORSE = "worse"  # paused already, it is found to be a block, or one that people must end
+    PUT_OFF = "put off"  # a probe was refused for a reason of its own; the next one is hours away
     RESUMED = "resumed"
 
 
@@ -83,7 +85,7 @@ class Standing:
     share: float = 1.0  # of what may be sent, while slow
     connections: int = 1  # while slow
     step_at: Instant = 0  # when the next clean step is due
-    is_asked: bool = False  # a probe is out
+    is_asked: bool = False  # a probe is out; while paused: some of its recipients are unanswered
     asked_at: Instant = 0  # since then
     is_new: bool = False  # nothing is known of it: it ramps up by what it bears
     carried: int = 0  # letters since a probe was accepted, up to a few
@@ -136,6 +138,12 @@ def is_late(state: Standing, began_at: Instant | None) -> bool:
     return began_at is not None and began_at <= state.refused_at
 
 
+def is_asking(state: Standing) -> bool:
+    """True where an answer may be a probe's: of one letter to many the first may have put off the
+    next letter, and the second be accepted."""
+    return state.mode is Mode.PROBING or (state.mode is Mode.PAUSED and state.is_asked)
+
+
 def begin(state: Standing) -> None:
     """A provider without history: a quarter of its limit."""
     state.mode, state.share, state.is_new, state.step_at = Mode.SLOW, START, True, 0
@@ -152,7 +160,8 @@ def refused(
 ) -> Change:
     """A reply that stops the destination. Every one moves the end of the pause; one that is late
     makes it no longer, and teaches nothing that was not known."""
-    was, kind, late = state.mode, kind_of(read, reply), is_late(state, began_at)
+    was = Mode.PROBING if is_asking(state) else state.mode
+    kind, late = kind_of(read, reply), is_late(state, began_at)
     state.is_asked, state.refused_at = False, now
     if late:
         was = Mode.PAUSED if was is Mode.PROBING else was  # no probe was refused
@@ -168,8 +177,7 @@ def refused(
         learned.refused_again(now)
     else:
         learned.refused_too()
-    is_worse = WEIGHT[kind] > WEIGHT[state.kind]
-    if is_worse:
+    if is_worse := WEIGHT[kind] > WEIGHT[state.kind]:
         state.kind = kind
     state.length = _length(state, learned, now, settings)
     state.until = max(state.until, now + int(state.length * _jitter(now)))
@@ -230,7 +238,7 @@ def answered(
     if state.mode is Mode.PROBING and is_late(state, began_at):
         return Change.NONE
     if said is Meaning.ALIVE:
-        return refused_itself(state, now)
+        return refused_itself(state, now, settings)
     if said is Meaning.UNREACHED:
         return unreached(state, reply, now, settings)
     state.is_asked = False
@@ -245,11 +253,19 @@ def _as_before(state: Standing, now: Instant) -> None:
     state.step_at = 0 if state.is_new else max(state.step_at, now)
 
 
-def refused_itself(state: Standing, now: Instant) -> Change:
+def refused_itself(state: Standing, now: Instant, settings: PauseSettings) -> Change:
     """A letter was refused for a reason of its own. Nobody knows whether it would have been taken
-    else: who says so at RCPT may still refuse us at the dot."""
-    state.unreached, state.is_asked = 0, False
-    if state.mode is Mode.PROBING and state.kind is Kind.REST:
+    else: who says so at RCPT may still refuse us at the dot. Where people must open the door it was
+    the one letter of these hours."""
+    state.unreached = 0
+    if state.mode is not Mode.PROBING:
+        return Change.NONE
+    if state.kind is Kind.ADMINISTRATIVE:
+        state.mode, state.is_asked = Mode.PAUSED, True
+        state.until = now + int(millis(settings.administrative) * _jitter(now))
+        return Change.PUT_OFF
+    state.is_asked = False
+    if state.kind is Kind.REST:
         _as_before(state, now)
         return Change.RESUMED
     return Change.NONE
@@ -258,9 +274,9 @@ def refused_itself(state: Standing, now: Instant) -> Change:
 def accepted(state: Standing, learned: Learned, now: Instant, settings: PauseSettings) -> Change:
     """A letter was accepted: the destination bears us."""
     state.unreached = 0
-    if state.mode is not Mode.PROBING:
+    if not is_asking(state):
         return Change.NONE
-    state.is_asked = False
+    state.is_asked, state.until = False, min(state.until, now)
     if state.kind is Kind.REST or (state.is_new and not state.kind):
         # It had only been out of reach, or paused by hand, and has refused nothing.
         _as_before(state, now)
@@ -340,7 +356,7 @@ def slow(state: Standing, factor: float, now: Instant, settings: PauseSettings) 
 def pause(state: Standing, until: Instant | None, why: str, now: Instant) -> None:
     """By hand."""
     state.mode, state.why, state.by_hand = Mode.PAUSED, why, until is None
-    state.refused_at = now
+    state.refused_at, state.is_asked = now, False
     state.until = max(state.until, until or 0)
 
 

@@ -268,9 +268,8 @@ class Shaper(Waiting):
             state = self._note_named(key)
             counted = self._counted(destination, key)
         learned = self._learned_of(counted)
-        if read is not None:  # no acceptance: what it asked for beside that is asked anew
-            for own in self._asking(destination.key, identity):
-                own.is_asked = own.is_asked and feedback.is_late(own, began_at)
+        if read is not None:
+            self._answered_besides(destination.key, said, now, identity, began_at)
         if said is Meaning.REFUSAL and read is not None:
             change = feedback.refused(state, learned, read, reply, now, self._pauses, began_at)
         elif read is None:
@@ -311,7 +310,7 @@ class Shaper(Waiting):
         if destination.key in self._named_keys:
             for key in named_keys(destination.key, identity):
                 own = self._states.get(key)
-                is_asking = own is not None and own.mode is Mode.PROBING
+                is_asking = own is not None and feedback.is_asking(own)
                 if own is not None and is_asking and not feedback.is_late(own, began_at):
                     learned = self._learned_of(self._counted(destination, key))
                     feedback.accepted(own, learned, now, self._pauses)
@@ -343,6 +342,8 @@ class Shaper(Waiting):
         found: list[Event] = []
         if not state.by_hand:  # that one ends when it was told to
             found.append(events.Paused(now, label, key, state.until, state.why))
+        if change is Change.PUT_OFF:
+            return found  # nothing was said of us
         if change is Change.LONGER and state.kind is not Kind.REST:
             found.append(events.Alert(now, f"probe_refused:{key}", telling.refused(key, state)))
         elif is_blocked:

@@ -16,7 +16,7 @@ from relay.shaping.base import NOBODY, URGENT, Identity, Reason, Wait
 from relay.shaping.counting import Counted, Counting, is_inside
 from relay.shaping.destination import Destination
 from relay.shaping.feedback import Mode, Standing
-from relay.shaping.meaning import Kind
+from relay.shaping.meaning import Kind, Meaning
 from relay.shaping.operating import UNLIMITED
 from relay.shaping.stopping import BY_HAND, PATIENCE, Stopping
 from relay.shaping.warmup import Warmup
@@ -111,6 +111,21 @@ class Waiting(Stopping):
         names = (key.partition("|")[2] for key in self._named_keys.get(destination.key, ()))
         waits = (self._named_wait(destination, name, now) for name in names)
         return tuple(wait for wait in waits if wait is not None)
+
+    def _answered_besides(
+        self, key: str, said: Meaning, now: Instant, identity: Identity, began_at: Instant | None
+    ) -> None:
+        """No acceptance: what it asked for beside the destination is asked anew, at once or where
+        people must open the door later."""
+        for name in named_keys(key, identity) if key in self._named_keys else ():
+            own = self._states.get(name)
+            if own is None or own.mode is not Mode.PROBING or feedback.is_late(own, began_at):
+                continue
+            if said is Meaning.ALIVE:
+                feedback.refused_itself(own, now, self._pauses)
+                self._dirty.add(name)
+            else:
+                own.is_asked = False
 
     def _asking(self, key: str, identity: Identity) -> list[Standing]:
         """The states of those names of a letter that the destination is asked for."""
