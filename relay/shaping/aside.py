@@ -2,8 +2,9 @@
 under-send.
 
 A block is one row in the store: so many units, counted from the last moment at which they may be
-spent. It holds what one second may bear at most, and one unit where the rate is slower. What is
-spent of it counts in the meter's windows at its own moment; what is left when its time is over is
+spent. It holds what one second may bear at most, and one unit where the rate is slower; more only
+where a `burst` lets more go back to back, or one transaction has more recipients. What is spent of
+it counts in the meter's windows at its own moment; what is left when its time is over is
 corrected in the store at leisure. After a restart every row counts as spent. Rows of a limit that
 was written down stay for a day even where its windows are shorter, so that a longer one that a
 reload brings does not start at nothing.
@@ -39,7 +40,10 @@ class Block:
 class Aside:
     """The blocks of one key."""
 
-    __slots__ = ("_asked", "_blocks", "_changed", "_current", "_span", "_valid", "_wanted", "key")
+    __slots__ = (
+        *("_asked", "_blocks", "_changed", "_current", "_largest", "_span", "_valid", "_wanted"),
+        "key",
+    )
 
     def __init__(
         self, key: str, rates: Sequence[Rate], rows: Iterable[Spent] = (), kept: int = 0
@@ -51,7 +55,7 @@ class Aside:
         self._span = max(_longest(tuple(rates)), kept)
         self._current: Block | None = None
         self._asked: Block | None = None
-        self._wanted = 0
+        self._wanted = self._largest = 0  # by all who wait, and by one of them
         self._valid = VALID
         self._changed: tuple[Block, ...] = ()
 
@@ -63,12 +67,15 @@ class Aside:
     def want(self, units: int) -> None:
         """More are needed; see :meth:`ask`."""
         self._wanted += units
+        self._largest = max(self._largest, units)
 
-    def ask(self, rates: Sequence[Rate], now: Instant) -> Spent | None:
-        """The row to be made durable; None where nothing is wanted, or one is on its way."""
+    def ask(self, rates: Sequence[Rate], now: Instant, burst: int = 1) -> Spent | None:
+        """The row to be made durable; None where nothing is wanted, or one is on its way. However
+        many wait for it, the spacing lets no more of them go at once than it holds."""
         if not self._wanted or self._asked is not None:
             return None
-        units = max(self._wanted, a_second(rates))
+        at_once = min(self._wanted, burst - 1 + self._largest)
+        units = max(at_once, a_second(rates))
         last = self._blocks[-1].at if self._blocks else 0
         block = self._asked = Block(max(now + self._valid, last + 1), units)
         if self._blocks:
@@ -83,7 +90,8 @@ class Aside:
         block = self._asked
         if block is None or block.at != row.at:
             return
-        self._asked, self._wanted = None, 0
+        self._asked = None
+        self._wanted = self._largest = 0
         if self._current is not None:
             self._changed = (*self._changed, self._current)
         self._current, block.since = block, now

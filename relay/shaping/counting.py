@@ -152,7 +152,8 @@ class Counting:
         """See Shaping.setting_aside."""
         rows = []
         for one in self._short.values():
-            row = one.aside.ask(one.meter.rates, one.meter.forward(now))
+            meter = one.meter
+            row = one.aside.ask(meter.rates, meter.forward(now), meter.burst)
             if row is not None:
                 rows.append(row)
         self._short = {}

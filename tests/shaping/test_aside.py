@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from relay.mail.instant import DAY, MINUTE, SECOND
 from relay.mail.spent import Spent
 from relay.shaping import aside, counting
 from relay.shaping.aside import LONGEST, VALID, Aside, a_second
-from relay.shaping.base import Identity
+from relay.shaping.base import SHORT, Identity
 from relay.shaping.counting import Counting
 from relay.shaping.destination import Destination, Profile, Rate, Sum
 from tests.shaping.house import GMAIL, NOW, admit, shaper
@@ -28,6 +30,45 @@ def test_a_block_is_at_most_a_seconds_worth_and_at_least_one() -> None:
     assert not made.has(1, NOW)
     made.kept(row, NOW + 5)
     assert made.has(10, NOW + VALID) and not made.has(11, NOW) and not made.has(1, NOW + VALID + 1)
+
+
+@pytest.mark.parametrize(
+    ("rates", "burst", "wanted", "units"),
+    [
+        (SLOW, 1, [1] * 100, 1),  # however many wait, one goes, and the spacing holds the others
+        (FAST, 1, [1] * 100, 10),
+        (SLOW, 1, [1, 50, 1], 50),  # one transaction needs all of its own at once
+        (SLOW, 20, [1] * 7, 7),  # one commit for all who may go back to back
+        (SLOW, 20, [1] * 100, 20),
+        (SLOW, 20, [1, 50, 50], 69),
+    ],
+)
+def test_a_block_is_no_greater_for_many_that_wait(
+    rates: tuple[Rate, ...], burst: int, wanted: list[int], units: int
+) -> None:
+    made = Aside("total", rates)
+    for some in wanted:
+        made.want(some)
+    row = made.ask(rates, NOW, burst)
+    assert row is not None and row.units == units
+    made.kept(row, NOW)
+    made.want(1)
+    made.spend(units)
+    again = made.ask(rates, NOW, burst)  # what waited before is not counted twice
+    assert again is not None and again.units == a_second(rates)
+
+
+def test_a_crash_costs_a_limit_of_all_no_more_than_that_though_many_destinations_wait() -> None:
+    total = Sum("total", (Rate(20, timedelta(minutes=1)),), where="relay.yaml:4")
+    made = shaper()
+    made.use(made._pauses, lambda domain: (), (), (total,))
+    many = [Destination(f"mx{n}", Profile(f"mx{n}")) for n in range(50)]
+    assert all(made.admit(one, "a.go.id", 1, NOW) is SHORT for one in many)
+    rows = made.setting_aside(NOW)
+    assert [(row.key, row.units) for row in rows] == [("total", 1)]
+    made.set_aside(rows, NOW)
+    said = [made.admit(one, "a.go.id", 1, NOW) for one in many]
+    assert said.count(None) == 1 and SHORT not in said  # none asks for another commit
 
 
 def test_what_was_not_spent_is_corrected_and_what_counts_no_more_removed() -> None:
