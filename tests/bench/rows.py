@@ -55,13 +55,14 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`against`: of each baseline that was not slower than ours, why ours is better all the same
-    (True), or that it is not (False)."""
+    """`compared`: the baselines that have played draws of ours. `against`: of each of them that
+    was not slower than ours, why ours is better all the same (True), or that it is not (False)."""
 
     model: str
     variant: str
     kind: Kind
     cells: tuple[Cell, ...]
+    compared: tuple[str, ...]
     against: tuple[tuple[bool, str], ...]
 
     @property
@@ -81,8 +82,10 @@ class Row:
         return next((cell for cell in self.cells if cell.side == side), None)
 
     @property
-    def is_best(self) -> bool:
-        """True where no baseline is better, or it says why."""
+    def is_best(self) -> bool | None:
+        """True where no baseline is better, or it says why; None: ours was compared with none."""
+        if not self.compared:
+            return None
         return all(is_explained for is_explained, _ in self.against)
 
 
@@ -99,7 +102,8 @@ def rows(lines: Iterable[Line]) -> list[Row]:
             by_side.setdefault(line.side, []).append(line)
         sides = sorted(by_side, key=lambda side: _ORDER.get(side, len(_ORDER)))
         cells = tuple(_cell(side, by_side[side]) for side in sides)
-        made.append(Row(model, variant, kind, cells, _against(by_side)))
+        compared = tuple(side.name for side in BASELINES if _both(by_side, side.name))
+        made.append(Row(model, variant, kind, cells, compared, _against(by_side, compared)))
     return made
 
 
@@ -136,17 +140,20 @@ def _gathered(lines: Sequence[Line]) -> tuple[str, ...]:
     return (*slow(lines), *told)
 
 
-def _against(by_side: dict[str, list[Line]]) -> tuple[tuple[bool, str], ...]:
+def _both(by_side: dict[str, list[Line]], name: str) -> list[tuple[Line, Line]]:
+    """Ours and that side's in each draw that both have played."""
+    seeds = {line.seed: line for line in by_side.get(name, ())}
+    return [(line, seeds[line.seed]) for line in by_side.get(OURS.name, ()) if line.seed in seeds]
+
+
+def _against(
+    by_side: dict[str, list[Line]], compared: Sequence[str]
+) -> tuple[tuple[bool, str], ...]:
     """Each baseline that is as fast as ours or faster, in the draws that both have played."""
     told = []
-    for side in BASELINES:
-        seeds = {line.seed: line for line in by_side.get(side.name, ())}
-        both = [
-            (line, seeds[line.seed]) for line in by_side.get(OURS.name, ()) if line.seed in seeds
-        ]
+    for name in compared:
+        both = _both(by_side, name)
         pairs = [pair for pair in both if not pair[0].is_short] or both
-        if not pairs:
-            continue
         ours, theirs = (median(pair[n].speed for pair in pairs) for n in (0, 1))
         if theirs >= ours - EVEN and theirs > 0:
             cost = _cost([pair[0] for pair in both], [pair[1] for pair in both])
@@ -154,7 +161,7 @@ def _against(by_side: dict[str, list[Line]]) -> tuple[tuple[bool, str], ...]:
                 cost = "; ".join(filter(None, (cost, SHORT)))
             is_even = theirs <= ours + EVEN
             word = "as fast" if is_even else f"G {theirs:.2f}"
-            told.append((is_even or bool(cost), f"{side.name}: {word}{cost and ', but '}{cost}"))
+            told.append((is_even or bool(cost), f"{name}: {word}{cost and ', but '}{cost}"))
     return tuple(told)
 
 

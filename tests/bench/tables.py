@@ -86,8 +86,8 @@ def _speed(cell: Cell | None) -> str:
 
 def _best(row: Row) -> str:
     """Yes, or who was not slower, and at what cost."""
-    if all(row.cell(side.name) is None for side in BASELINES):
-        return "–"
+    if row.is_best is None:
+        return "–"  # there is nothing to be better than
     if not row.against:
         return "yes"
     word = "yes" if row.is_best else "no"

@@ -41,6 +41,18 @@ def test_a_row_that_meets_its_mark_and_is_the_fastest() -> None:
     assert "| yes |" in tables.markdown([row])[2]
 
 
+def test_a_row_that_no_baseline_has_played_is_not_compared() -> None:
+    elsewhere = [replace(OTHER, seed=seed, speed=0.95) for seed in range(10, 20)]
+    for played in (_draws(GOOD), [*_draws(GOOD), *elsewhere], _draws(OTHER)):
+        (row,) = rows(played)
+        assert (row.is_best, row.against) == (None, ())
+        assert judgement([row]) == []
+        (shape,) = tables.shapes([row])
+        assert shape["is_best"] is None
+    assert "| – |" in tables.markdown(rows([*_draws(GOOD), *elsewhere]))[2]
+    assert "best: –" in tables.text(rows([*_draws(GOOD), *elsewhere]))[-1]
+
+
 @pytest.mark.parametrize(
     ("worse", "said"),
     [
