@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Collection, Sequence
 from typing import Final, TypeVar
 
 from relay.mail.delivery import Delivery
+from relay.mail.events import by_the_wall
 from relay.mail.instant import Instant
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
@@ -119,6 +120,8 @@ class Scheduler:
         self._digests.look(now)
         if self._recalled_until and self.parts.clock.monotonic() > self._recalled_until:
             self.nudge()
+        for event in self.parts.shaper.lapsed(self.steady.now()):
+            self.parts.emit(by_the_wall(event, self.steady.step))
         await _tried(self._keep_learned(), "what was learned could not be kept")
         # Those that could not be ended yet come first, and must hide no others. What is due just
         # as it ends must not be woken: a lane would take it, and end it too.

@@ -295,6 +295,11 @@ class Shaping(Protocol):
         """True while nothing may be sent there."""
         ...
 
+    def lapsed(self, now: Instant) -> Sequence[Event]:
+        """What time alone has ended since the last call: Resumed, of a reaction's pause where
+        nothing else closes its destination."""
+        ...
+
     def closed_since(self, destination: str) -> Instant | None:
         """Since when nothing but a probe goes there, refused probes included; None: it is open."""
         ...

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Final
 
+from relay.mail import events
+from relay.mail.events import Event
 from relay.mail.instant import SECOND, Instant, millis
 from relay.mail.urgency import Urgency
 from relay.shaping import base, feedback, telling
@@ -15,6 +17,8 @@ from relay.shaping.reacting import Reacting
 
 EVERYTHING: Final = "*"
 UNLIMITED: Final = 20  # connections to a destination without a limit of them
+OTHER: Final = "other"  # the label of a destination that is no provider
+LAPSED: Final = "the pause by a reaction is over"
 CLOSED: Final = (Mode.PAUSED, Mode.PROBING)
 
 
@@ -73,7 +77,17 @@ class Operating(Keeping):
             is_set = state is not None and state.mode is Mode.PAUSED
             if state is not None and is_set and (state.by_hand or now < state.until):
                 return True
-        return False
+        return self._reacting.is_paused(destination, now)
+
+    def lapsed(self, now: Instant) -> list[Event]:
+        """See Shaping.lapsed."""
+        told: list[Event] = []
+        for key, label in self._reacting.lapsed(now).items():
+            state, destination = self._states.get(key), self._known.get(key)
+            if state is None or state.mode not in CLOSED:  # else that ends by itself
+                named = destination.label if destination else self._named(key) or OTHER
+                told.append(events.Resumed(now, label or named, key, LAPSED))
+        return told
 
     def closed_since(self, destination: str) -> Instant | None:
         """See Shaping.closed_since."""
@@ -88,7 +102,7 @@ class Operating(Keeping):
 
     def shown_keys(self) -> list[str]:
         """The keys of all destinations that have a state worth showing."""
-        keys = set(self._known)
+        keys = {*self._known, *self._reacting.paused()}
         keys |= {k for k, s in self._states.items() if s.mode is not Mode.OK or self._named(k)}
         return sorted(keys)
 
@@ -110,7 +124,7 @@ class Operating(Keeping):
             if destination.profile.warmup is not None:
                 warmup = self._warming_of(key).ahead(destination.profile.warmup, now)
             closed = self._closed(destination, now, Urgency.TRANSAKSI, 1)
-        return telling.standing(
+        standing = telling.standing(
             key,
             destination,
             destination.provider if destination else self._named(key),
@@ -122,6 +136,7 @@ class Operating(Keeping):
             closed.why if closed else "",
             max(SECOND, millis(self._pauses.throttle)),
         )
+        return self._reacting.shown(standing, now)
 
 
 def closing(state: Standing, now: Instant) -> None:

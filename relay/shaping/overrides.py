@@ -110,9 +110,9 @@ class Overrides:
         ]
         return json.dumps(rows, separators=(",", ":")) if rows else ""
 
-    def load(self, text: str, now: Instant) -> None:
-        """What :meth:`dump` wrote, without what is past. Raises ValueError, and then nothing is
-        taken."""
+    def load(self, text: str, now: Instant) -> list[str]:
+        """What :meth:`dump` wrote, without what is past; returns the keys that were paused, also
+        those whose pause is past. Raises ValueError, and then nothing is taken."""
         held: dict[str, dict[tuple[str, str], _Held]] = {}
         try:
             for kind, rule, key, since, until, what in json.loads(text) if text else ():
@@ -121,7 +121,9 @@ class Overrides:
         except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"overrides: not what was kept: {error}") from None
         self._held = held
+        paused = [key for key, kept in held.items() if any(kind == "pause" for kind, _ in kept)]
         self.prune(now)
+        return paused
 
 
 def _what(directive: Lasting) -> object:

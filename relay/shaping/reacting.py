@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from relay.mail import events
 from relay.mail.classification import Classification
 from relay.mail.events import Event
 from relay.mail.instant import Instant, millis
-from relay.shaping.base import Reason, Wait
+from relay.shaping.base import Reason, Standing, Wait
 from relay.shaping.destination import Destination
 from relay.shaping.directives import Alert, Pause, Slow
 from relay.shaping.overrides import Overrides
@@ -27,6 +28,7 @@ class Reacting:
         self._overrides = Overrides()
         self._next: dict[str, float] = {}  # where a rule's rate lets the next unit go
         self._kept: dict[str, str] = {}
+        self._paused: dict[str, str] = {}  # key → label; until it is told that it is over
 
     def use(self, rules: Sequence[Reaction]) -> None:
         """New rules; what lasts already stays until its end."""
@@ -89,12 +91,37 @@ class Reacting:
             else:
                 self._overrides.hold(one, now)
                 if isinstance(one, Pause):
+                    self._paused[one.key] = destination.label
                     why = f"the reaction {one.rule}: {reply}"
-                    told.append(events.Paused(now, destination.label, one.key, one.until, why))
+                    until = self._overrides.pause_until(one.key, now)
+                    told.append(events.Paused(now, destination.label, one.key, until, why))
         return told, factor
+
+    def lapsed(self, now: Instant) -> dict[str, str]:
+        """What was paused and is so no longer, each once: its key, and its label, which is empty
+        after a restart."""
+        ends = {key: self._overrides.pause_until(key, now) for key in self._paused}
+        return {key: self._paused.pop(key) for key, until in ends.items() if until is None}
+
+    def paused(self) -> list[str]:
+        """The destinations of which a pause was told, and not its end."""
+        return [key for key in self._paused if not key.startswith("@")]
+
+    def is_paused(self, key: str, now: Instant) -> bool:
+        """True while a rule's pause lasts."""
+        return self._overrides.pause_until(key, now) is not None
+
+    def shown(self, standing: Standing, now: Instant) -> Standing:
+        """With what a rule's pause does to it, unless it is paused for longer."""
+        until, other = self._overrides.pause_until(standing.key, now), standing.paused_until
+        if until is None or (standing.state == "paused" and (other is None or other >= until)):
+            return standing
+        why = self._rule(standing.key, now)
+        return replace(standing, state="paused", paused_until=until, why=why, rate_now=0.0)
 
     def clear(self, key: str) -> bool:
         """By hand."""
+        self._paused.pop(key, None)
         return self._overrides.clear(key)
 
     def dirty(self) -> dict[str, str]:
@@ -112,7 +139,7 @@ class Reacting:
                 if name == COUNTED:
                     self._reactions.load(text)
                 elif name == LASTING:
-                    self._overrides.load(text, now)
+                    self._paused = dict.fromkeys(self._overrides.load(text, now), "")
                 self._kept[name] = text
             except ValueError as error:
                 faults.append(f"{name}: {error}")

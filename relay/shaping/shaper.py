@@ -363,6 +363,7 @@ class Shaper(Waiting):
     ) -> Explained:
         """See Shaping.explain."""
         wait = self.peek(destination, domain, 1, now, 0, urgency)
+        wait = self._shown_wait(wait, destination.key, domain, now)
         inside = self._counting.inside(destination, domain)
         warmups = [
             (one.key, ahead)

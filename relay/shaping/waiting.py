@@ -17,7 +17,7 @@ from relay.shaping.counting import Counted, Counting, is_inside
 from relay.shaping.destination import Destination
 from relay.shaping.feedback import Mode, Standing
 from relay.shaping.meaning import Kind, Meaning
-from relay.shaping.operating import UNLIMITED
+from relay.shaping.operating import EVERYTHING, UNLIMITED
 from relay.shaping.stopping import BY_HAND, PATIENCE, Stopping
 from relay.shaping.warmup import Warmup
 
@@ -76,6 +76,15 @@ class Waiting(Stopping):
         feedback.tick(state, now, self._pauses, self._full(destination))
         wait = self._state_wait(key, now)
         return None if wait is None else replace(wait, name=name)
+
+    def _shown_wait(self, wait: Wait | None, key: str, domain: str, now: Instant) -> Wait | None:
+        """What is shown: a reaction's pause before what would be over earlier, save a hand's."""
+        states = map(self._states.get, (EVERYTHING, key))
+        if wait is None or any(state is not None and state.by_hand for state in states):
+            return wait
+        lasting = self._reacting.wait(key, domain, now)
+        is_pause = lasting is not None and lasting.reason is Reason.PAUSE
+        return lasting if lasting is not None and is_pause and lasting.until > wait.until else wait
 
     def wants_new(self, destination: Destination, now: Instant) -> bool:
         """See Shaping.wants_new."""

@@ -65,6 +65,98 @@ def test_a_pause_by_rule_lasts_survives_and_is_lifted_by_hand() -> None:
     assert admit(made, NOW)
 
 
+def test_the_end_of_a_pause_by_rule_is_told_once() -> None:
+    made = use(shaper(), PauseFor(2 * HOUR))
+    hear(made, NOW)
+    assert made.lapsed(NOW + 2 * HOUR - 1) == []
+    (resumed,) = made.lapsed(NOW + 2 * HOUR)
+    assert resumed == events.Resumed(
+        NOW + 2 * HOUR, "gmail", "gmail", "the pause by a reaction is over"
+    )
+    assert made.lapsed(NOW + 2 * HOUR) == []
+    hear(made, NOW + 3 * HOUR)
+    assert made.resume("gmail", "root", NOW + 4 * HOUR)
+    assert made.lapsed(NOW + 6 * HOUR) == []  # who resumed it has told so
+
+
+def ends(made: Shaper, now: int) -> list[tuple[str, str]]:
+    return [(e.provider, e.destination) for e in made.lapsed(now) if isinstance(e, events.Resumed)]
+
+
+def test_of_a_domain_and_of_a_site_the_end_is_told_too() -> None:
+    made, site = use(shaper(), PauseFor(HOUR), is_of_domain=True), Destination("x", Profile("x"))
+    hear(made, NOW, "kampus.ac.id")
+    use(made, PauseFor(HOUR))
+    made.feedback(site, DEAD, "550 5.1.1 no such user", NOW)
+    assert [s.key for s in made.standings(NOW) if s.state == "paused"] == ["x"]
+    assert ends(made, NOW + HOUR) == [("gmail", "@kampus.ac.id"), ("other", "x")]
+
+
+@pytest.mark.parametrize("is_past", [False, True])
+def test_after_a_restart_the_end_is_told_too(is_past: bool) -> None:
+    made, site = use(shaper(), PauseFor(HOUR)), Destination("x", Profile("x"))
+    for to in (GMAIL, site):
+        made.feedback(to, DEAD, "550 5.1.1 no such user", NOW)
+    again, kept = use(shaper(), PauseFor(HOUR)), {k: v for k, v in made.dirty(NOW).items() if v}
+    again.restore(kept, NOW + HOUR if is_past else NOW)
+    if not is_past:
+        shown = {s.key: (s.state, s.provider) for s in again.standings(NOW)}
+        assert shown == {"gmail": ("paused", "gmail"), "x": ("paused", None)}
+        assert not admit(again, NOW)
+    assert ends(again, NOW + HOUR) == [("gmail", "gmail"), ("other", "x")]
+
+
+@pytest.mark.parametrize("is_by_hand", [False, True])
+def test_what_is_closed_for_another_cause_is_not_said_to_go_on(is_by_hand: bool) -> None:
+    made = use(shaper(), PauseFor(5 * MINUTE))
+    if is_by_hand:
+        made.pause("gmail", None, "root: quiet", NOW)
+    else:
+        say(made, BLOCK, NOW)
+    hear(made, NOW)
+    assert made.lapsed(NOW + 5 * MINUTE) == []
+    assert made.is_paused("gmail", NOW + 5 * MINUTE)
+
+
+def test_a_pause_by_rule_is_shown_with_its_end() -> None:
+    made = use(shaper(), PauseFor(2 * HOUR))
+    hear(made, NOW)
+    assert made.is_paused("gmail", NOW + HOUR)
+    (shown,) = made.standings(NOW + HOUR)
+    assert (shown.state, shown.paused_until, shown.rate_now) == ("paused", NOW + 2 * HOUR, 0.0)
+    assert shown.why == "the reaction stop"
+    assert made.explain(GMAIL, "gmail.com", NOW, Urgency.MASSAL).an_hour == 0
+    (after,) = made.standings(NOW + 2 * HOUR)
+    assert (after.state, after.paused_until) == ("ok", None)
+    assert not made.is_paused("gmail", NOW + 2 * HOUR)
+
+
+def test_of_two_pauses_the_longer_is_shown() -> None:
+    made = use(shaper(), PauseFor(2 * HOUR))
+    say(made, THROTTLE, NOW)
+    (shown,) = made.standings(NOW)
+    assert shown.paused_until == NOW + 2 * HOUR
+    found = made.explain(GMAIL, "gmail.com", NOW, Urgency.MASSAL)
+    assert (found.next_at, found.why) == (NOW + 2 * HOUR, "gmail is paused by the reaction stop")
+    made = use(shaper(), PauseFor(SECOND))
+    say(made, BLOCK, NOW)
+    (shown,) = made.standings(NOW)
+    assert shown.paused_until is not None and shown.paused_until > NOW + SECOND
+    assert shown.why == "421 said"
+    found = made.explain(GMAIL, "gmail.com", NOW, Urgency.MASSAL)
+    assert found.why == "gmail is paused: 421 said"
+
+
+def test_a_pause_by_hand_is_shown_before_one_by_rule() -> None:
+    made = use(shaper(), PauseFor(2 * HOUR))
+    hear(made, NOW)
+    made.pause("gmail", None, "root: quiet", NOW)
+    (shown,) = made.standings(NOW)
+    assert (shown.paused_until, shown.why) == (None, "root: quiet")
+    found = made.explain(GMAIL, "gmail.com", NOW, Urgency.MASSAL)
+    assert found.why == "gmail is paused: root: quiet"
+
+
 def test_of_a_domain_only_that_waits() -> None:
     made = use(shaper(), PauseFor(2 * HOUR), is_of_domain=True)
     hear(made, NOW, "kampus.ac.id")

@@ -220,6 +220,10 @@ class Simple:
     def not_set_aside(self, rows: Sequence[Spent]) -> None:
         """See Shaping.not_set_aside."""
 
+    def lapsed(self, now: Instant) -> Sequence[Event]:
+        """See Shaping.lapsed."""
+        return ()
+
     def corrections(self, now: Instant) -> Sequence[Spent]:
         """See Shaping.corrections."""
         return ()
