@@ -193,6 +193,8 @@ def _show_delivery(row: dict[str, Any], shown: Shown) -> None:
         at = shown(attempt["started_at"])
         by = f"  by {attempt['route']}" if attempt.get("route") else ""
         say(f"  {at}  {where}  {attempt['tls'] or 'plain'}  {attempt['stage']}{by}")
+        if again := attempt.get("again_after"):
+            say(f"    sent again after the block of {shown(again)}")
         say(f"    {said}  ({attempt['took_ms']:g} ms)")
         if attempt["category"]:
             say(f"    → {attempt['category']} (rule {attempt['rule']})")

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from relay.mail.delivery import Attempt, State
+from relay.mail.instant import iso
 from relay.mail.late import Late
 from relay.mail.strike import Ref
 from relay.service import shapes
@@ -96,11 +97,31 @@ async def letter(
         made = await store.attempts(message_id, row.delivery.n)
         shape = shapes.delivery(row, provider_of, why_now) | shapes.hints(row)
         said = await store.late_reports([(message_id, row.delivery.n)])
-        shape |= {"attempts": [shapes.attempt(one) for one in made]}
+        shape |= {"attempts": _attempts(made)}
         shown.append(shape | ({"late": [shapes.late(one) for one in said]} if said else {}))
         by_state[row.delivery.state.word] += 1
         by_domain[row.delivery.domain] += 1
     return _document(by_state, by_domain, shown, provider_of)
+
+
+def _attempts(made: Sequence[Attempt]) -> list[dict[str, Any]]:
+    """With `again_after`, the moment of the one before, where that was refused there under a block
+    that people end: such a letter goes again only once the destination takes mail again."""
+    shown = [shapes.attempt(one) for one in made]
+    for before, now, shape in zip(made, made[1:], shown[1:], strict=False):
+        if now.route_key == before.route_key and _met_a_block(before):
+            shape["again_after"] = iso(before.started_at)
+    return shown
+
+
+def _met_a_block(made: Attempt) -> bool:
+    if made.reply is None or made.classification is None:
+        return False
+    # Only where a letter was tried again: a listing at rest needs no shaping.
+    from relay.shaping.meaning import Kind, Meaning, kind_of, meaning
+
+    is_refusal = meaning(made.classification, is_probing=False) is Meaning.REFUSAL
+    return is_refusal and kind_of(made.classification, made.said()) is Kind.ADMINISTRATIVE
 
 
 async def _looked_up(rows: Iterable[QueueRow], look_up: LookUp | None) -> None:

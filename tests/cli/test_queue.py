@@ -10,9 +10,11 @@ import pytest
 from relay.control import ControlClient, Denied
 from relay.mail import ids
 from relay.mail.delivery import State
+from relay.mail.instant import DAY
 from relay.mail.urgency import Urgency
 from relay.store.base import Selector
 from tests.cli.house import Running, Site
+from tests.store.letters import START, blocked, delivered
 
 LISTED = [
     "id",
@@ -207,6 +209,17 @@ def test_ls_and_show_ask_the_relay(site: Site, relay: Running) -> None:
     assert "a@kampus.example.ac.id  waiting" in people
     assert "gmail-smtp-in.l.google.com[198.51.100.9]  TLSv1.3  connect" in people
     assert "no banner in 5 min  (81 ms)" in people
+
+
+def test_show_says_which_attempt_came_after_a_block(site: Site, relay: Running) -> None:
+    entry = relay.do(relay.house.put("a@gmail.com"))
+    for settle in (blocked, delivered):
+        (leased,) = relay.do(relay.house.store.claim(["gmail.com"], 1, START, START + 60_000))
+        relay.do(relay.house.store.settle([settle(leased)], START))
+        relay.do(relay.house.store.wake(START + DAY))
+    shown = site.run("queue", "show", ids.show(entry.message.id)).out
+    assert shown.count("    sent again after the block of ") == 1
+    assert shown.index("(S3140)") < shown.index("sent again") < shown.index("250 ")
 
 
 def test_a_relay_is_reached_while_relay_yaml_is_half_changed(site: Site, relay: Running) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from relay.mail import ids
+from relay.mail.instant import DAY, iso
 from relay.service import listing, offline
 from relay.service.offline import NoLetter
 from relay.store.base import Selector, StoreError
 from relay.store.memory import MemoryStore
 from relay.strict_yaml import SourceError
-from tests.store.letters import START, Post
+from tests.store.letters import START, Post, blocked, deferred, delivered
 from tests.store.opening import opened
 
 
@@ -44,6 +46,31 @@ async def test_what_is_counted_is_what_is_listed(wanted: Selector) -> None:
     assert len(answer["deliveries"]) == answer["total"] == 3
     assert answer["by_state"] == {"ready": 3}
     assert answer["by_provider"] == {"other": 3}
+
+
+@pytest.mark.parametrize(
+    ("said", "is_elsewhere", "is_marked"),
+    [
+        ("part of their network is on our block list (S3140)", False, True),
+        ("an unusual rate of mail", False, False),  # that block ends by itself
+        ("part of their network is on our block list (S3140)", True, False),
+    ],
+)
+async def test_a_letter_that_goes_again_after_a_block_is_marked(
+    said: str, is_elsewhere: bool, is_marked: bool
+) -> None:
+    store, entry = MemoryStore(), Post().entry(("a@outlook.com",))
+    await store.put(entry)
+    for n in range(3):  # refused, lost, accepted
+        (leased,) = await store.claim(["outlook.com"], 1, START, START + 60_000)
+        made = (blocked(leased, said), deferred(leased, START), delivered(leased))[n]
+        assert made.attempt is not None
+        tried = replace(made.attempt, route_key="smtp://smart" if is_elsewhere and n else "outlook")
+        await store.settle([replace(made, attempt=tried)], START)
+        await store.wake(START + DAY)
+    shown = await listing.letter(store, entry.message.id, None, {"outlook.com": "outlook"}.get)
+    marks = [tried.get("again_after") for tried in shown["deliveries"][0]["attempts"]]
+    assert marks == [None, iso(START + 1000) if is_marked else None, None]
 
 
 @pytest.fixture

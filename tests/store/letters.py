@@ -165,6 +165,17 @@ def lost(delivery: Delivery, **changes: Any) -> Attempt:
     )
 
 
+def blocked(delivery: Delivery, said: str = "on our block list (S3140)") -> Settlement:
+    """Refused for our sake; it waits for the destination, and no longer."""
+    read = Classification(
+        Category.SENDER_BLOCKED, Scope.SENDER, Action.SLOW_DOWN_PROVIDER, "microsoft.block-list"
+    )
+    reply = Reply(550, EnhancedCode.parse("5.7.1"), said, Stage.MAIL)
+    made = attempt(delivery, reply=reply, stage=Stage.MAIL, classification=read)
+    outcome = Deferred(START + 1000, str(reply), Category.SENDER_BLOCKED, counts=False)
+    return Settlement(delivery, outcome, made)
+
+
 def delivered(delivery: Delivery) -> Settlement:
     return Settlement(delivery, Delivered(), attempt(delivery))
 
