@@ -32,6 +32,7 @@ from relay.shaping.spans import PACED
 UNREACHED: Final = 3  # failures in a row after which a site rests as one
 REST: Final = 30 * SECOND  # its first rest; each following failure doubles it
 LONGEST_REST: Final = 15 * MINUTE
+DOUBLINGS: Final = 5  # of its connections after a rest, from one; then it has all of them
 JITTER: Final = (0.02, 0.12)  # of a pause
 GROWTH: Final = {Kind.THROTTLE: 1.5, Kind.BLOCK: 2.0, Kind.ADMINISTRATIVE: 1.0}
 ENOUGH: Final = 0.75  # of the pause that was enough: where the next one begins
@@ -95,6 +96,7 @@ class Standing:
     enough_at: Instant = 0
     closed_at: Instant = 0  # since when nothing but a probe goes there; 0: it is open
     refused_at: Instant = 0  # the last refusal, or the pause's beginning; of this process alone
+    reached_at: Instant = 0  # again, after a rest; of this process alone
     last_reply: str = ""
     last_reply_at: Instant | None = None
 
@@ -247,10 +249,22 @@ def answered(
 
 def _as_before(state: Standing, now: Instant) -> None:
     """Nothing had been refused: it stands where it stood, and time that it was left alone in is no
-    clean time."""
+    clean time. Only its connections come back one after the other if it was out of reach: all at
+    once they may be what it could not bear."""
+    if state.kind is Kind.REST:
+        state.reached_at = now
     state.kind, state.why = Kind.NONE, ""
     state.mode = Mode.SLOW if state.share < 1 else Mode.OK
     state.step_at = 0 if state.is_new else max(state.step_at, now)
+
+
+def returning(state: Standing, now: Instant) -> int | None:
+    """How many connections may be open soon after a rest: twice as many after each further time of
+    a first rest. None: that is over."""
+    if not state.reached_at:
+        return None
+    doublings = (now - state.reached_at) // REST
+    return 1 << doublings if 0 <= doublings < DOUBLINGS else None
 
 
 def refused_itself(state: Standing, now: Instant, settings: PauseSettings) -> Change:

@@ -273,6 +273,9 @@ class Waiting(Stopping):
         of_rule = self._reacting.connections(destination.key, now)
         if of_rule is not None:
             allowed = of_rule if allowed is None else min(allowed, of_rule)
+        returning = None if state is None else feedback.returning(state, now)
+        if returning is not None:
+            allowed = returning if allowed is None else min(allowed, returning)
         states = [state]
         for key in self._named_keys.get(destination.key, ()):
             own = self._states.get(key)  # while it is refused others go on as ever

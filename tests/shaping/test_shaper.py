@@ -218,7 +218,7 @@ def test_the_way_back_is_steps_and_never_a_leap() -> None:
     assert sum(counts) > 140  # the hour's thirty, and what is tried above them
 
 
-def test_a_site_out_of_reach_rests_briefly_and_comes_back_whole() -> None:
+def test_a_site_out_of_reach_rests_briefly_and_comes_back_at_its_old_pace() -> None:
     made, now = warmed()
     assert say(made, DOWN, now) == []
     assert say(made, DOWN, now) == []
