@@ -270,7 +270,8 @@ class Commands:
         async with self._one_at_a_time:
             try:
                 await self._keep(who, "resume", key, reason, now)
-                self._emit(Resumed(now, self._label(key), key, reason, who))
+                for name in (key, *(one for one in resumed if one != key)):
+                    self._emit(Resumed(now, self._label(name), name, reason, who))
             finally:
                 self._deliveries.nudge()
         said = f"{_shown(key)} goes on"

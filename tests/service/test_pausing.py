@@ -62,6 +62,9 @@ async def test_everything_can_be_paused(house: House) -> None:
         "resumed": ["gmail"],
     }
     assert not house.shaper.is_paused("gmail", house.clock.at)
+    told = [event.destination for event in house.events if isinstance(event, Resumed)]
+    assert told == ["*", "*", "gmail"]
+    assert len(house.store.audits) == 5
 
 
 async def test_a_pause_of_everything_ends_the_sessions_of_all() -> None:
