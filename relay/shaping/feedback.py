@@ -231,6 +231,7 @@ def _jitter(now: Instant) -> float:
 def answered(
     state: Standing,
     said: Meaning,
+    read: Classification,
     reply: str,
     now: Instant,
     settings: PauseSettings,
@@ -240,7 +241,7 @@ def answered(
     if state.mode is Mode.PROBING and is_late(state, began_at):
         return Change.NONE
     if said is Meaning.ALIVE:
-        return refused_itself(state, now, settings)
+        return refused_itself(state, read, now, settings)
     if said is Meaning.UNREACHED:
         return unreached(state, reply, now, settings)
     state.is_asked = False
@@ -267,14 +268,17 @@ def returning(state: Standing, now: Instant) -> int | None:
     return 1 << doublings if 0 <= doublings < DOUBLINGS else None
 
 
-def refused_itself(state: Standing, now: Instant, settings: PauseSettings) -> Change:
+def refused_itself(
+    state: Standing, read: Classification, now: Instant, settings: PauseSettings
+) -> Change:
     """A letter was refused for a reason of its own. Nobody knows whether it would have been taken
     else: who says so at RCPT may still refuse us at the dot. Where people must open the door it was
-    the one letter of these hours."""
+    the one letter of these hours, unless the address is blamed: who calls all addresses dead is
+    found out by the next ones, and by one in four hours never."""
     state.unreached = 0
     if state.mode is not Mode.PROBING:
         return Change.NONE
-    if state.kind is Kind.ADMINISTRATIVE:
+    if state.kind is Kind.ADMINISTRATIVE and read.action is not Action.BOUNCE_ADDRESS:
         state.mode, state.is_asked = Mode.PAUSED, True
         state.until = now + int(millis(settings.administrative) * _jitter(now))
         return Change.PUT_OFF

@@ -269,13 +269,13 @@ class Shaper(Waiting):
             counted = self._counted(destination, key)
         learned = self._learned_of(counted)
         if read is not None:
-            self._answered_besides(destination.key, said, now, identity, began_at)
+            self._answered_besides(destination.key, said, read, now, identity, began_at)
         if said is Meaning.REFUSAL and read is not None:
             change = feedback.refused(state, learned, read, reply, now, self._pauses, began_at)
         elif read is None:
             change = self._alive(destination, state, now, identity, began_at)
         else:
-            change = feedback.answered(state, said, reply, now, self._pauses, began_at)
+            change = feedback.answered(state, said, read, reply, now, self._pauses, began_at)
         closing(state, now)
         told = [] if read is None else self._react(destination, domain, read, reply, now)
         if change is not Change.NONE or state.mode is not Mode.OK:

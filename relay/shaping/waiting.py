@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from relay.mail import events
+from relay.mail.classification import Classification
 from relay.mail.events import Event
 from relay.mail.instant import MINUTE, SECOND, Instant
 from relay.mail.urgency import Urgency
@@ -122,7 +123,13 @@ class Waiting(Stopping):
         return tuple(wait for wait in waits if wait is not None)
 
     def _answered_besides(
-        self, key: str, said: Meaning, now: Instant, identity: Identity, began_at: Instant | None
+        self,
+        key: str,
+        said: Meaning,
+        read: Classification,
+        now: Instant,
+        identity: Identity,
+        began_at: Instant | None,
     ) -> None:
         """No acceptance: what it asked for beside the destination is asked anew, at once or where
         people must open the door later."""
@@ -131,7 +138,7 @@ class Waiting(Stopping):
             if own is None or own.mode is not Mode.PROBING or feedback.is_late(own, began_at):
                 continue
             if said is Meaning.ALIVE:
-                feedback.refused_itself(own, now, self._pauses)
+                feedback.refused_itself(own, read, now, self._pauses)
                 self._dirty.add(name)
             else:
                 own.is_asked = False
