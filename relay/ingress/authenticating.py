@@ -19,21 +19,18 @@ _NOTHING: Final = Reply(334, None, "")
 
 
 class Authenticating:
-    """Counts the failures of a session."""
+    """Counts the failures of a session; it is handed that session, and does not keep it."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self) -> None:
         self._failures = 0
 
-    @property
-    def is_offered(self) -> bool:
+    def is_offered(self, session: Session) -> bool:
         """True where EHLO names it."""
-        return self._session.offers_auth and self._session.visit.source.user is None
+        return session.offers_auth and session.visit.source.user is None
 
-    async def ask(self, argument: str) -> str | None:
+    async def ask(self, session: Session, argument: str) -> str | None:
         """The user's name, or None after the refusal was said. Raises Refused for what is said out
         of place."""
-        session = self._session
         visit = session.visit
         if not visit.policy.auth.enabled:
             raise Refused(answers.NOT_HERE, "syntax")
@@ -48,7 +45,7 @@ class Authenticating:
         if self._failures >= visit.policy.auth.failures_per_session:
             raise Refused(answers.AUTH_OVER, "auth")
         mechanism, _, initial = argument.partition(" ")
-        name, password = await self._credentials(mechanism.upper(), initial.strip())
+        name, password = await _credentials(session, mechanism.upper(), initial.strip())
         await session.flush()
         try:
             user = await session.authenticator.verify(visit.source.ip, name, password)
@@ -59,24 +56,26 @@ class Authenticating:
             raise Refused(answers.AUTH_BAD, "auth")
         return user
 
-    async def _credentials(self, mechanism: str, initial: str) -> tuple[bytes, bytes]:
-        if mechanism == "PLAIN":
-            said = _decoded(initial) if initial else await self._challenge(_NOTHING)
-            parts = said.split(b"\0")
-            if len(parts) != 3 or parts[0] not in (b"", parts[1]):
-                raise Refused(answers.AUTH_SYNTAX, "auth")
-            return parts[1], parts[2]
-        if mechanism == "LOGIN":
-            name = _decoded(initial) if initial else await self._challenge(_USER)
-            return name, await self._challenge(_PASSWORD)
-        raise Refused(answers.AUTH_UNKNOWN if mechanism else answers.AUTH_WHICH, "auth")
 
-    async def _challenge(self, question: Reply) -> bytes:
-        self._session.say(question)
-        line = await self._session.line()
-        if line.strip() == b"*":
-            raise Refused(answers.AUTH_CANCELLED, "auth")
-        return _decoded(line.decode("latin-1").strip())
+async def _credentials(session: Session, mechanism: str, initial: str) -> tuple[bytes, bytes]:
+    if mechanism == "PLAIN":
+        said = _decoded(initial) if initial else await _challenge(session, _NOTHING)
+        parts = said.split(b"\0")
+        if len(parts) != 3 or parts[0] not in (b"", parts[1]):
+            raise Refused(answers.AUTH_SYNTAX, "auth")
+        return parts[1], parts[2]
+    if mechanism == "LOGIN":
+        name = _decoded(initial) if initial else await _challenge(session, _USER)
+        return name, await _challenge(session, _PASSWORD)
+    raise Refused(answers.AUTH_UNKNOWN if mechanism else answers.AUTH_WHICH, "auth")
+
+
+async def _challenge(session: Session, question: Reply) -> bytes:
+    session.say(question)
+    line = await session.line()
+    if line.strip() == b"*":
+        raise Refused(answers.AUTH_CANCELLED, "auth")
+    return _decoded(line.decode("latin-1").strip())
 
 
 def _decoded(letters: str) -> bytes:

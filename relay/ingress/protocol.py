@@ -72,7 +72,7 @@ class Session(Wire):
         self._is_over_time = False
         self._bogus = 0
         self._idle = 0
-        self._auth = Authenticating(self)
+        self._auth = Authenticating()
         self.visit: Visit
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -95,7 +95,7 @@ class Session(Wire):
             policy,
         )
         if self.is_stranger:
-            self.loop.call_later(strangers.LIFETIME, self._outstayed)
+            self.later(strangers.LIFETIME, self._outstayed)
         super().connection_made(transport)
 
     def _outstayed(self) -> None:
@@ -213,7 +213,7 @@ class Session(Wire):
         offered += ["SMTPUTF8", "ENHANCEDSTATUSCODES", "DSN"]
         if self._offers_tls:
             offered.append("STARTTLS")
-        if self._auth.is_offered:
+        if self._auth.is_offered(self):
             offered.append("AUTH PLAIN LOGIN")
         return offered
 
@@ -344,10 +344,7 @@ class Session(Wire):
         transport = cast(asyncio.Transport | None, self.transport)
         if transport is None:
             raise Over
-        self.input.clear()
-        reader: Any = self._reader
-        reader._buffer.clear()
-        reader._paused = False
+        self.discard()
         try:
             upgraded = await self.loop.start_tls(
                 transport,
@@ -357,6 +354,7 @@ class Session(Wire):
                 ssl_handshake_timeout=HANDSHAKE,
             )
         except (OSError, ssl.SSLError) as error:
+            error.__traceback__ = None  # asyncio's frames in it know the session, and it
             detail = f"{type(error).__name__}: {error}"
             self._handler.refuse(self.visit, "starttls", answers.TLS_FAILED, "tls", detail)
             raise Over from None
@@ -384,7 +382,7 @@ class Session(Wire):
 
     async def smtp_AUTH(self, arg: str | None) -> None:
         """PLAIN and LOGIN; what is said here is never logged."""
-        user = await self._auth.ask(arg or "")
+        user = await self._auth.ask(self, arg or "")
         if user is not None:
             self._know(user=user)
             self._house.admit(self)

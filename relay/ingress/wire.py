@@ -7,12 +7,15 @@ session and envelope of that moment. What differs, and why
 - A lost connection or an end of file does not cancel: what has been read is still answered, and a
   letter that is here to its final dot is still taken.
 - One timer a session, not one a command.
+- Once it has ended it is in no ring of references: it is freed at once, and with it what TLS holds,
+  a quarter of a megabyte. So its parts are handed the session, and none of them keeps it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Final, cast
 
@@ -52,12 +55,9 @@ class Wire(SMTP):
     ) -> None:
         """`idle`: seconds that a client may be awaited."""
         self.__dict__.update(_template().__dict__)
-        asyncio.StreamReaderProtocol.__init__(
-            self,
-            asyncio.StreamReader(limit=self.line_length_limit, loop=loop),
-            client_connected_cb=self._cb_client_connected,
-            loop=loop,
-        )
+        reader = asyncio.StreamReader(limit=self.line_length_limit, loop=loop)
+        asyncio.StreamReaderProtocol.__init__(self, reader, loop=loop)
+        self._reader = reader
         self.loop = loop
         self.event_handler = handler
         self.hostname = hostname
@@ -68,12 +68,19 @@ class Wire(SMTP):
         self.is_closing = False
         self.is_tls = False
         self._output: list[bytes] = []
+        self._timers: list[asyncio.TimerHandle] = []
         self._waiting_since: float | None = None
         self._is_reading = False  # it is input that is waited for
         self._is_gone = False
         self._is_done = False
 
     # --- the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The client is here; its dialogue is begun."""
+        super().connection_made(transport)
+        way = cast(asyncio.WriteTransport, transport)
+        self._writer = asyncio.StreamWriter(way, self, self._reader, self.loop)
 
     def connection_lost(self, error: Exception | None) -> None:
         """What is in the buffer is still read: only the writing has ended."""
@@ -83,6 +90,8 @@ class Wire(SMTP):
         # Told as an end of file: an exception would hide what was received before it.
         asyncio.StreamReaderProtocol.connection_lost(self, None)
         self.transport = None
+        if self._is_done:
+            self._let_go()
 
     def eof_received(self) -> bool | None:
         """The client has said all; it may still be listening."""
@@ -94,6 +103,10 @@ class Wire(SMTP):
         self._timeout_handle = self.loop.call_later(
             duration or self._timeout_duration, self._timeout_cb
         )
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call once, if the session has not ended by then."""
+        self._timers.append(self.loop.call_later(seconds, call))
 
     def _timeout_cb(self) -> None:
         if self._is_done:
@@ -122,7 +135,15 @@ class Wire(SMTP):
     def close(self) -> None:
         """All is said."""
         self._is_gone = self._is_done = True
+        for timer in self._timers:
+            timer.cancel()
         self._writer.close()
+        if self.transport is None:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """The dialogue and the connection are over: the writer, which knows us, is not needed."""
+        del self._writer
 
     def cut(self) -> None:
         """Without another word."""
@@ -186,6 +207,13 @@ class Wire(SMTP):
         if not piece:
             raise Over
         return piece
+
+    def discard(self) -> None:
+        """What the client has sent and nobody has read was never said."""
+        self.input.clear()
+        reader: Any = self._reader
+        reader._buffer.clear()
+        reader._paused = False
 
     async def line(self, longest: int = MAX_LINE) -> bytes:
         """The next line without its CRLF. Raises Refused for one that is none or too long, once it

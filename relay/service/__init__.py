@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["loop_factory", "serve"]
 
 # Objects that are made until Python looks for rings among them: at its own 700 the looking is a
-# twentieth of a letter's work, and finds next to nothing. No more than this: an ended session is
-# such a ring, and one within TLS holds a quarter of a megabyte until it is found.
+# twentieth of a letter's work, and finds next to nothing.
 YOUNG: Final = 3_000
+MIDDLE: Final = 3  # such looks until one through what they left: at 10 it held the loop for 20 ms
+NEVER: Final = 1 << 30  # looks through the young until one through all: memory.Rings says when
 
 
 def serve(config: Config, started: Callable[[], None] = lambda: None) -> None:
@@ -34,7 +35,7 @@ def serve(config: Config, started: Callable[[], None] = lambda: None) -> None:
             signal.raise_signal(signal.SIGHUP)
 
     gc.disable()  # a start makes what stays; Running turns it on again when all of it stands
-    gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
+    gc.set_threshold(YOUNG, MIDDLE, NEVER)
     # Only the relay itself pays for its parts: other commands import this package for less.
     from relay.service.running import Running
 

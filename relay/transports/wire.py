@@ -152,8 +152,9 @@ class Wire(asyncio.Protocol):
         if not replies:
             until = self._loop.time() + seconds
             while not replies:
-                if self._fault is not None:
-                    raise self._fault
+                if (fault := self._fault) is not None:
+                    # A copy: as it is raised it learns of us, and would keep what it has ended.
+                    raise type(fault)(*fault.args)
                 await self._event(until)
         return replies.popleft()
 
@@ -164,14 +165,18 @@ class Wire(asyncio.Protocol):
 
         Raises OSError (ssl.SSLError among them); the connection is useless then."""
         assert self._transport is not None  # noqa: S101 - typing
-        transport = await self._loop.start_tls(
-            self._transport,
-            self,
-            context,
-            server_hostname=name,
-            ssl_handshake_timeout=seconds,
-            ssl_shutdown_timeout=farewell,
-        )
+        try:
+            transport = await self._loop.start_tls(
+                self._transport,
+                self,
+                context,
+                server_hostname=name,
+                ssl_handshake_timeout=seconds,
+                ssl_shutdown_timeout=farewell,
+            )
+        except OSError as error:
+            error.__traceback__ = None  # asyncio's frames in it know us, and the error
+            raise
         if transport is None or self._fault is not None:
             raise ConnectionResetError("the connection was lost during the TLS handshake")
         self._transport = transport

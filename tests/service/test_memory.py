@@ -6,7 +6,18 @@ import os
 import subprocess
 import sys
 
-from relay.service.memory import GIVEN, GROWN, Trimming, resident, trim
+from relay.service.memory import (
+    BUSY,
+    DUE,
+    GIVEN,
+    GROWN,
+    LOOK,
+    QUIET,
+    Rings,
+    Trimming,
+    resident,
+    trim,
+)
 
 
 class Process:
@@ -58,7 +69,18 @@ async def test_as_long_as_much_comes_back_it_is_tried_at_each_look() -> None:
 
 BACKLOG = """
 import collections, os
-from relay.service.memory import resident, trim
+from relay.service.memory import (
+    BUSY,
+    DUE,
+    GIVEN,
+    GROWN,
+    LOOK,
+    QUIET,
+    Rings,
+    Trimming,
+    resident,
+    trim,
+)
 letters, between = collections.OrderedDict(), []
 for n in range(30_000):
     letters[n] = os.urandom(3_000 + n % 2_000)
@@ -82,3 +104,65 @@ def test_a_backlog_that_is_gone_takes_no_memory() -> None:
     full, after = map(int, said.split())
     assert full - after > 25 << 20
     assert resident() > 1 << 20
+
+
+# --- rings
+
+
+class Heap:
+    """A relay's time, and how often all its objects were gone through."""
+
+    def __init__(self) -> None:
+        self.now, self.young, self.looked = 1000.0, DUE, 0
+        self.rings = Rings(lambda: self.now, self.collect, lambda: self.young)
+
+    def collect(self) -> None:
+        self.looked += 1
+        self.young = 0
+
+
+def test_all_objects_are_gone_through_when_nothing_moved_for_a_moment() -> None:
+    heap = Heap()
+    heap.rings.on_event()
+    heap.now += QUIET / 2
+    assert not heap.rings.look()
+    heap.now += QUIET / 2
+    assert heap.rings.look()
+    assert heap.looked == 1
+
+
+def test_not_in_vain() -> None:
+    heap = Heap()
+    heap.now += QUIET
+    heap.young = DUE - 1
+    assert not heap.rings.look()
+
+
+def test_a_relay_that_never_rests_does_it_all_the_same_but_rarely() -> None:
+    heap = Heap()
+    for _ in range(int(2.5 * BUSY / LOOK)):
+        heap.now += LOOK
+        heap.young += 1
+        heap.rings.on_event()
+        heap.rings.look()
+    assert heap.looked == 2
+
+
+def test_python_itself_never_does_it() -> None:
+    code = """
+import gc
+from relay.service import NEVER, serve
+from relay.service import running
+async def run(self): pass
+running.Running.__init__ = lambda self, *given: None
+running.Running.run = run
+serve(None)
+assert gc.get_threshold()[2] == NEVER, gc.get_threshold()
+seen = []
+gc.callbacks.append(lambda phase, about: seen.append(about["generation"]))
+kept = [[] for _ in range(1_000_000)]
+assert 1 in seen and 2 not in seen, seen
+gc.collect()
+assert 2 in seen
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
