@@ -64,7 +64,9 @@ class Change(StrEnum):
     PAUSED = "paused"
     LONGER = "longer"  # a probe was refused
     WORSE = "worse"  # paused already, it is found to be a block, or one that people must end
-    PUT_OFF = "put off"  # a probe was refused for a reason of its own; the next one is hours away
+    PUT_OFF = (
+        "put off"  # a probe said nothing of us, or did not get there: the next one comes later
+    )
     RESUMED = "resumed"
 
 
@@ -314,7 +316,8 @@ def _step(settings: PauseSettings) -> int:
 
 
 def unreached(state: Standing, failure: str, now: Instant, settings: PauseSettings) -> Change:
-    """Refused, timed out or lost connections in a row: the site rests as one."""
+    """Refused, timed out or lost connections in a row: the site rests as one. A probe of a block
+    that does not get there answers nothing: what the provider said of us still is why it waits."""
     state.unreached += 1
     state.is_asked = False
     if state.unreached < UNREACHED and state.mode is not Mode.PROBING:
@@ -323,11 +326,14 @@ def unreached(state: Standing, failure: str, now: Instant, settings: PauseSettin
     over = max(0, state.unreached - UNREACHED)
     if was in (Mode.OK, Mode.SLOW) and not state.kind:
         state.kind = Kind.REST  # after a refusal it stays a refusal's way back
-    if not state.by_hand:
+    is_blocked = was is Mode.PROBING and state.kind in (Kind.BLOCK, Kind.ADMINISTRATIVE)
+    if not (state.by_hand or is_blocked):
         state.why = failure
     state.mode, state.refused_at = Mode.PAUSED, now
     longest = min(LONGEST_REST, millis(settings.longest))
     state.until = max(state.until, now + min(REST << min(over, 10), longest))
+    if is_blocked:
+        return Change.PUT_OFF
     return Change.NONE if was is Mode.PAUSED else Change.PAUSED
 
 

@@ -44,10 +44,10 @@ def hear(
     return [type(event) for event in told]
 
 
-def shut(said: str = NO_PTR) -> tuple[Shaper, Instant]:
+def shut(said: str = NO_PTR, read: Classification = OURS) -> tuple[Shaper, Instant]:
     """A probe is out at the later moment."""
     made, now = shaper(), NOW
-    hear(made, OURS, now, said)
+    hear(made, read, now, said)
     now += 5 * HOUR
     assert admit(made, now, identity=ONE)
     return made, now
@@ -145,10 +145,14 @@ def test_what_says_nothing_of_it_asks_anew(read: Classification) -> None:
     assert admit(made, now, identity=ONE)
 
 
-def test_an_unreached_one_rests_as_ever() -> None:
-    made, now = shut()
-    assert events.Paused in hear(made, DOWN, now)
+@pytest.mark.parametrize(("read", "said"), [(OURS, NO_PTR), (BLOCK, "550 unusual rate")])
+def test_an_unreached_one_rests_as_ever_and_is_no_new_block(
+    read: Classification, said: str
+) -> None:
+    made, now = shut(said, read)
+    assert hear(made, DOWN, now, "no connection within 30 s") == [events.Paused]
     assert paused_until(made, now) == now + 30 * SECOND
+    assert made.shown(GMAIL.key, now).why == said
 
 
 @pytest.mark.parametrize(("read", "said"), [(THROTTLE, "421 x"), (BLOCK, "550 unusual rate")])
