@@ -6,9 +6,12 @@ refused, a relay would stay some 80 MB larger for ever. `malloc_trim(3)` gives i
 says when memory became free: so after each growth it is tried again and again, ever more rarely.
 
 And Python's look through all objects for rings (objects that know each other, and nobody knows
-them) happens while nobody waits: with a hundred thousand letters of ten thousand destinations under
-way it holds the loop for half a second. It may wait: an ended session, of clients and to servers,
-is no ring, and what a page or a command leaves is found while it is young.
+them): an ended session, of clients and to servers, is no ring, and what a page or a command leaves
+is found while it is young, so it may wait.
+
+Both happen while nobody waits. With a hundred thousand letters of ten thousand destinations under
+way the look holds the loop for half a second; and malloc_trim, though in a thread, keeps all others
+from any memory while it works, 30 ms for each 80 MB that it gives back.
 """
 
 from __future__ import annotations
@@ -47,62 +50,87 @@ def trim() -> None:
         call(0)
 
 
+class Rest:
+    """Whether anybody waits: `on_event` is told each event."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        """Nothing has moved so far."""
+        self.monotonic = monotonic
+        self._moved = monotonic()
+
+    def on_event(self) -> None:
+        """A letter moved: somebody may wait for the next thing."""
+        self._moved = self.monotonic()
+
+    def is_now(self, done_at: float) -> bool:
+        """True where nobody waits, or it was so long ago, on the same clock, that it must be."""
+        now = self.monotonic()
+        return now - self._moved >= QUIET or now - done_at >= BUSY
+
+
 class Trimming:
     """`run` as a task."""
 
     def __init__(
-        self, resident: Callable[[], int] = resident, trim: Callable[[], None] = trim
+        self,
+        rest: Rest,
+        resident: Callable[[], int] = resident,
+        trim: Callable[[], None] = trim,
     ) -> None:
         """`trim` is called in a thread: it takes milliseconds for each hundred MB."""
+        self._rest = rest
         self._resident = resident
         self._trim = trim
         self._after = resident()
+        self._trimmed_at = rest.monotonic()
         self._pause = self._left = 1  # looks to the next time: of how many, and how many are left
+        self._is_put_off = False
 
     async def run(self, every: float = EVERY) -> None:
         """Look until cancelled."""
         while True:
-            await asyncio.sleep(every)
+            await asyncio.sleep(min(LOOK, every) if self._is_put_off else every)
             await self.look()
 
     async def look(self) -> bool:
-        """Trim where the process has grown, or where it is time again; True where it did."""
+        """Trim where the process has grown, or where it is time again, once nobody waits; True
+        where it did."""
         before = self._resident()
         is_grown = before >= self._after + GROWN
         self._left -= 1
         if self._left > 0 and not is_grown:
             return False
+        self._is_put_off = not self._rest.is_now(self._trimmed_at)
+        if self._is_put_off:
+            return False
         await asyncio.to_thread(self._trim)
-        self._after = self._resident()
+        self._after, self._trimmed_at = self._resident(), self._rest.monotonic()
         is_worth = is_grown or before - self._after >= GIVEN
         self._pause = self._left = 1 if is_worth else min(2 * self._pause, RAREST)
         return True
 
 
+def stand() -> None:
+    """The start is over. What it made stays: no look goes through it; each held the loop for 150 ms
+    more."""
+    gc.freeze()
+    gc.enable()
+
+
 class Rings:
-    """`run` as a task, `on_event` at each event; Python's own full look is off (`NEVER`)."""
+    """`run` as a task; Python's own look through all is off (`NEVER`)."""
 
     def __init__(
         self,
-        monotonic: Callable[[], float],
+        rest: Rest,
         collect: Callable[[], object] = gc.collect,
         waiting: Callable[[], int] = lambda: gc.get_count()[2],
     ) -> None:
         """`waiting`: looks through the young since the last one through all."""
-        self._monotonic = monotonic
+        self._rest = rest
         self._collect = collect
         self._waiting = waiting
-        self._moved = self._looked = monotonic()
-
-    def stand(self) -> None:
-        """The start is over. What it made stays: no look goes through it, and each held the loop
-        for 150 ms more."""
-        gc.freeze()
-        gc.enable()
-
-    def on_event(self) -> None:
-        """A letter moved: somebody may wait for the next thing."""
-        self._moved = self._monotonic()
+        self._looked_at = rest.monotonic()
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -112,10 +140,8 @@ class Rings:
 
     def look(self) -> bool:
         """Go through all where that is due and nobody waits; True where it did."""
-        now = self._monotonic()
-        is_quiet = now - self._moved >= QUIET or now - self._looked >= BUSY
-        if not is_quiet or self._waiting() < DUE:
+        if self._waiting() < DUE or not self._rest.is_now(self._looked_at):
             return False
         self._collect()
-        self._looked = now
+        self._looked_at = self._rest.monotonic()
         return True

@@ -42,7 +42,7 @@ from relay.service.commands import Commands
 from relay.service.entrance import entrance
 from relay.service.explaining import Explainer
 from relay.service.fusing import FuseCommands
-from relay.service.memory import Rings, Trimming
+from relay.service.memory import Rest, Rings, Trimming, stand
 from relay.service.reasons import Reasons
 from relay.service.reporting import ReportCommands
 from relay.service.requeueing import RequeueCommands
@@ -73,7 +73,7 @@ class Running:
         self._started_with = config  # what needs a restart is what differs from this
         self._clock = SystemClock()
         self._names = Ids()
-        self._rings = Rings(self._clock.monotonic)
+        self._rest = Rest(self._clock.monotonic)
         self._stop = asyncio.Event()
         self._reloads = asyncio.Lock()
         self._notify = Notify(os.environ, os.getpid())
@@ -139,21 +139,21 @@ class Running:
         self._look_at_ourselves(event)
         self._metrics.on_event(event)
         self._log.on_event(event)
-        self._rings.on_event()
+        self._rest.on_event()
         self._notifying.on_event(event, self._alerts.heard(event))
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         loop = asyncio.get_running_loop()
         # The pulse goes on while all else ends: a drain may be longer than the watchdog's patience.
         runs = {"pulse": self._pulse.run(), "sampler": self._sampler.run()}
-        runs |= {"memory": Trimming().run(), "rings": self._rings.run()}
+        runs |= {"memory": Trimming(self._rest).run(), "rings": Rings(self._rest).run()}
         self._background = [asyncio.create_task(run, name=name) for name, run in runs.items()]
         self._notifying.start()
         stack.push_async_callback(self._notifying.stop)
         self._compare_keys()
         stack.push_async_callback(self._end_background)
         about = await self._open(stack)
-        self._rings.stand()
+        stand()
         self._pulse.take_lag()  # a start holds the loop, and nobody waits yet
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -9,10 +10,12 @@ import sys
 from relay.service.memory import (
     BUSY,
     DUE,
+    EVERY,
     GIVEN,
     GROWN,
     LOOK,
     QUIET,
+    Rest,
     Rings,
     Trimming,
     resident,
@@ -25,7 +28,10 @@ class Process:
 
     def __init__(self) -> None:
         self.size, self.free, self.trims = 100 << 20, 0, 0
-        self.trimming = Trimming(lambda: self.size, self.trim)
+        self.now = 1000.0
+        self.rest = Rest(lambda: self.now)
+        self.trimming = Trimming(self.rest, lambda: self.size, self.trim)
+        self.now += QUIET
 
     def trim(self) -> None:
         self.trims += 1
@@ -67,20 +73,42 @@ async def test_as_long_as_much_comes_back_it_is_tried_at_each_look() -> None:
     assert len(tried) == 11  # after the second, each: that one gave nothing back
 
 
+async def test_while_letters_move_it_waits_for_a_quiet_second() -> None:
+    process = Process()
+    await process.looks(1)
+    process.size += GROWN
+    process.rest.on_event()
+    assert await process.looks(5) == []
+    process.now += QUIET
+    assert await process.looks(1) == [0]
+
+
+async def test_where_letters_never_rest_it_is_done_all_the_same_but_rarely() -> None:
+    process = Process()
+    for _ in range(int(2.5 * BUSY / EVERY)):
+        process.now += EVERY
+        process.size += GROWN
+        process.rest.on_event()
+        await process.looks(1)
+    assert process.trims == 2
+
+
+async def test_what_was_put_off_is_tried_again_soon() -> None:
+    process = Process()
+    process.rest.on_event()
+    running = asyncio.create_task(process.trimming.run(0.01))
+    async with asyncio.timeout(20):
+        while not process.trimming._is_put_off:
+            await asyncio.sleep(0)
+        process.now += QUIET
+        while not process.trims:
+            await asyncio.sleep(0)
+    running.cancel()
+
+
 BACKLOG = """
 import collections, os
-from relay.service.memory import (
-    BUSY,
-    DUE,
-    GIVEN,
-    GROWN,
-    LOOK,
-    QUIET,
-    Rings,
-    Trimming,
-    resident,
-    trim,
-)
+from relay.service.memory import resident, trim
 letters, between = collections.OrderedDict(), []
 for n in range(30_000):
     letters[n] = os.urandom(3_000 + n % 2_000)
@@ -114,7 +142,8 @@ class Heap:
 
     def __init__(self) -> None:
         self.now, self.young, self.looked = 1000.0, DUE, 0
-        self.rings = Rings(lambda: self.now, self.collect, lambda: self.young)
+        self.rest = Rest(lambda: self.now)
+        self.rings = Rings(self.rest, self.collect, lambda: self.young)
 
     def collect(self) -> None:
         self.looked += 1
@@ -123,7 +152,7 @@ class Heap:
 
 def test_all_objects_are_gone_through_when_nothing_moved_for_a_moment() -> None:
     heap = Heap()
-    heap.rings.on_event()
+    heap.rest.on_event()
     heap.now += QUIET / 2
     assert not heap.rings.look()
     heap.now += QUIET / 2
@@ -143,7 +172,7 @@ def test_a_relay_that_never_rests_does_it_all_the_same_but_rarely() -> None:
     for _ in range(int(2.5 * BUSY / LOOK)):
         heap.now += LOOK
         heap.young += 1
-        heap.rings.on_event()
+        heap.rest.on_event()
         heap.rings.look()
     assert heap.looked == 2
 
