@@ -15,7 +15,7 @@ from relay.observe.pulse import Pulse
 from relay.observe.snapshot import Depth, DomainDepth, Readings, Snapshot, Standing
 
 EVERY: Final = 5.0  # seconds; /metrics is never older than three of these
-AT_ONCE: Final = 250  # domains or destinations that are asked after before others have their turn
+AT_ONCE: Final = 50  # domains or destinations that are asked after before others have their turn
 _ROWS_EVERY: Final = 12  # samples, where counting all inbox rows is slow: it may be a scan
 _REASONS_EVERY: Final = 3  # samples, where asking for the reasons is slow
 _STANDINGS_EVERY: Final = 3  # samples, where there are thousands of destinations
