@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
+from typing import cast
 
 import dns.asyncresolver
 import dns.resolver
@@ -13,6 +15,7 @@ from pydantic import ValidationError
 from relay.clock import SystemClock
 from relay.mail.delivery import Failure, FailureKind
 from relay.transports.lookup import (
+    ASKED_AT_ONCE,
     MAX_QUERIES,
     Lookup,
     LookupFailed,
@@ -50,6 +53,28 @@ async def test_queries_under_way_are_bounded() -> None:
         assert len(names.asked) == MAX_QUERIES
         for task in (*asking, *desk.router._routes._asked.values()):
             task.cancel()
+
+
+async def test_new_queries_are_spread_over_turns_of_the_loop() -> None:
+    begun: list[int] = []
+    at = 0
+
+    class Counting:
+        async def resolve(self, *_: object, **__: object) -> None:
+            begun.append(at)
+            raise dns.resolver.NoNameservers
+
+    def turned() -> None:
+        nonlocal at
+        at += 1
+        asyncio.get_running_loop().call_soon(turned)
+
+    turned()
+    lookup = Lookup(cast(dns.asyncresolver.Resolver, Counting()), SystemClock())
+    found = await asyncio.gather(*(lookup.addresses(f"mx{n}.example.co.id") for n in range(40)))
+    assert all(isinstance(one, Failure) and one.kind is FailureKind.DNS for one in found)
+    assert len(begun) == 40
+    assert max(Counter(begun).values()) == ASKED_AT_ONCE
 
 
 # Addresses
