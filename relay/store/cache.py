@@ -7,6 +7,7 @@ from typing import Final, Generic, TypeVar
 
 LETTERS: Final = 16 << 20
 BODIES: Final = 64 << 20
+COUNTED: Final = 20_000  # letters to several recipients whose ends are counted
 
 T = TypeVar("T")
 

@@ -46,7 +46,7 @@ from relay.store.base import (
     Settlement,
     StoreError,
 )
-from relay.store.cache import BODIES, LETTERS, Cache
+from relay.store.cache import BODIES, COUNTED, LETTERS, Cache
 from relay.store.connections import NAME, Readers
 from relay.store.lock import Lock, locked
 from relay.store.names import Names
@@ -125,6 +125,7 @@ class SqliteStore(
         self._writer = Writer(connection, path, clock, self._names.keep, self._names.forget)
         self._letters: Cache[Letter] = Cache(LETTERS)
         self._bodies: Cache[bytes] = Cache(BODIES)
+        self._left: Cache[int] = Cache(COUNTED)  # recipients that are not done with
         self._inbox_rows: int | None = None
         self._is_closed = False
 
@@ -186,8 +187,11 @@ class SqliteStore(
             self._inbox_rows += len(entry.placements)
         message = entry.message
         content = message.content
-        if all(placement.delivery.state.is_final for placement in entry.placements):
+        left = sum(not placement.delivery.state.is_final for placement in entry.placements)
+        if not left:
             return
+        if left > 1:
+            self._left.put(message.id, left, 1)
         self._letters.put(message.id, codec.letter_of(message), len(content.head) + _LETTER)
         self._bodies.put(message.id, content.body, len(content.body))
 
@@ -254,15 +258,22 @@ class SqliteStore(
             self._after(settlement)
 
     def _after(self, settlement: Settlement) -> None:
-        """Remember a report; forget a letter whose only recipient is done with."""
+        """Remember a report; forget a letter when the last of its recipients is done with."""
         if settlement.dsn is not None:
             self._remember(settlement.dsn)
+        if isinstance(settlement.outcome, Deferred | Held):
+            return
         message_id = settlement.delivery.message_id
-        known = self._letters.get(message_id)
-        is_done = not isinstance(settlement.outcome, Deferred | Held)
-        if is_done and known is not None and known.recipients == 1:
-            self._letters.drop(message_id)
-            self._bodies.drop(message_id)
+        left, known = self._left.get(message_id), self._letters.get(message_id)
+        if left is None:  # one recipient, or it was not put by this process
+            left = known.recipients if known is not None else 1
+            if left > 1:
+                return
+        if left > 1:
+            self._left.put(message_id, left - 1, 1)
+            return
+        for cache in (self._left, self._letters, self._bodies):
+            cache.drop(message_id)
 
     async def change(
         self, what: Change, selector: Selector, who: str, reason: str, now: Instant

@@ -15,7 +15,7 @@ from relay.store.base import Selector, Store
 from tests.store.contract import Contract
 from tests.store.contract_refused import MOST, SINCE, letter
 from tests.store.contract_terms import NOW, lease
-from tests.store.letters import Post, SteppingClock, delivered
+from tests.store.letters import Post, SteppingClock, blocked, delivered
 from tests.store.opening import asked, opened, owner
 
 
@@ -60,6 +60,41 @@ async def test_a_small_letter_is_read_with_its_body(tmp_path: Path) -> None:
         assert store._bodies.get(large.message.id) is None
         for entry in (small, large):
             assert await store.body(entry.message.id) == entry.message.content.body
+
+
+async def test_a_letter_leaves_memory_with_its_last_recipient(tmp_path: Path) -> None:
+    """Kept until others need the room, letters to five take eighty megabytes of a busy relay."""
+    post = Post()
+    three = post.entry([f"v{n}@example.co.id" for n in range(3)])
+    one, waits = post.entry(), post.entry(["a@example.co.id", "b@example.co.id"])
+    async with opened(tmp_path) as store:
+        await store.put(three, one, waits)
+        held = store._letters.octets, store._bodies.octets
+        for n, delivery in enumerate(
+            sorted(await lease(store), key=lambda of: (of.message_id, of.n))
+        ):
+            is_last_of_two = delivery.message_id == waits.message.id and delivery.n == 2
+            await store.settle([blocked(delivery) if is_last_of_two else delivered(delivery)], n)
+            if delivery.message_id == three.message.id:
+                kept = store._letters.get(three.message.id)
+                assert (kept is None) is (delivery.n == 3)
+        assert store._letters.get(one.message.id) is None
+        assert store._letters.get(waits.message.id) is not None
+        assert 0 < store._letters.octets < held[0] and 0 < store._bodies.octets < held[1]
+        assert store._left.octets == 1
+
+
+async def test_after_a_restart_one_of_several_does_not_take_the_letter_along(
+    tmp_path: Path,
+) -> None:
+    entry = Post().entry(["a@example.co.id", "b@example.co.id"])
+    async with opened(tmp_path) as store:
+        await store.put(entry)
+    async with opened(tmp_path) as store:
+        await store.letter(entry.message.id)
+        for delivery in await lease(store):
+            await store.settle([delivered(delivery)], NOW)
+            assert store._letters.get(entry.message.id) is not None
 
 
 async def test_a_letter_whose_body_is_gone_can_still_be_read(tmp_path: Path) -> None:
