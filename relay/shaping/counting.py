@@ -47,7 +47,8 @@ class Counting:
         """Both are replaced by :meth:`use`."""
         self._counted: dict[str, Counted] = {}
         self._kept: dict[str, list[Spent]] = {}  # of limits not met yet since the start
-        self._moved: list[Spent] = []
+        self._moved: list[Spent] = []  # to be written
+        self._moving: list[Spent] = []  # on their way to the store
         self._short: dict[str, Counted] = {}
         self._round: list[str] = []
         self.use(within, sums)
@@ -149,18 +150,22 @@ class Counting:
             one.aside.take_back(units, at)
 
     def setting_aside(self, now: Instant) -> list[Spent]:
-        """See Shaping.setting_aside."""
-        rows = []
+        """See Shaping.setting_aside. Rows that move with the clock go along: beside a new one in
+        the store an old one would pass for the later, and the new one be forgotten."""
+        rows: list[Spent] = []
         for one in self._short.values():
             meter = one.meter
             row = one.aside.ask(meter.rates, meter.forward(now), meter.burst)
             if row is not None:
                 rows.append(row)
         self._short = {}
+        if rows and self._moved:
+            rows, self._moving, self._moved = self._moved + rows, self._moved, []
         return rows
 
     def set_aside(self, rows: Iterable[Spent], now: Instant) -> None:
         """See Shaping.set_aside."""
+        self._moving = []
         for row in rows:
             one = self._counted.get(row.key)
             if one is not None:
@@ -168,6 +173,7 @@ class Counting:
 
     def not_set_aside(self, rows: Iterable[Spent]) -> None:
         """See Shaping.not_set_aside."""
+        self._moved, self._moving = self._moving + self._moved, []
         for row in rows:
             one = self._counted.get(row.key)
             if one is not None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from relay.mail.instant import DAY, HOUR, MINUTE, SECOND
@@ -91,6 +91,13 @@ class Disk:
         self.counting.restore(spent, now)
 
 
+@example(  # the second restart took the row of before the clock was set back for the latest
+    [rate(4, 7 * SECOND)],
+    [
+        *[("ask", 0, 2), ("back", 6581, 1), ("restart", 0, 1), ("ask", 0, 1)],
+        *[("restart", 0, 1), ("ask", 0, 2)],
+    ],
+)
 @settings(max_examples=150, deadline=None)
 @given(rates, steps)
 def test_never_more_than_the_limit_in_any_window(
@@ -359,3 +366,20 @@ def test_what_stands_a_moment_ahead_after_a_restart_is_told_there() -> None:
     meter.add(1, T0)
     meter.add(1, T0)  # of one moment: one slice
     assert meter.windows[0].used(T0 + 1) == 7 and len(meter.windows[0]) == 1
+
+
+def test_rows_that_move_with_the_clock_are_written_again_where_the_store_failed() -> None:
+    disk = Disk([rate(4, 7000)])
+    assert disk.spend(T0, 2)
+    now = T0 - HOUR
+    disk.restart(now)
+    asked = disk.counting.asked(disk.to, "gmail.com")
+    assert disk.counting.are_short(asked, 1, now)
+    rows = disk.counting.setting_aside(now)
+    assert [row.units for row in rows] == [0, 2, 1]
+    disk.counting.not_set_aside(rows)
+    assert disk.counting.are_short(asked, 1, now)
+    again = disk.counting.setting_aside(now)
+    assert again[:2] == rows[:2]
+    disk.counting.set_aside(again, now)
+    assert [row.at for row in disk.counting.corrections(now)] == [rows[2].at]  # what failed
