@@ -17,7 +17,7 @@ __all__ = ["loop_factory", "serve"]
 # Objects that are made until Python looks for rings among them: at its own 700 the looking is a
 # twentieth of a letter's work, and finds next to nothing.
 YOUNG: Final = 3_000
-MIDDLE: Final = 3  # such looks until one through what they left: at 10 it held the loop for 20 ms
+MIDDLE: Final = 3  # such looks until one through what they left; Python waits for 10: a longer one
 NEVER: Final = 1 << 30  # looks through the young until one through all: memory.Rings says when
 
 

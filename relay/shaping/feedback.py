@@ -64,9 +64,7 @@ class Change(StrEnum):
     PAUSED = "paused"
     LONGER = "longer"  # a probe was refused
     WORSE = "worse"  # paused already, it is found to be a block, or one that people must end
-    PUT_OFF = (
-        "put off"  # a probe said nothing of us, or did not get there: the next one comes later
-    )
+    PUT_OFF = "put off"  # a probe was refused for its own sake, or never arrived
     RESUMED = "resumed"
 
 

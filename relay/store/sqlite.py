@@ -190,7 +190,7 @@ class SqliteStore(
         left = sum(not placement.delivery.state.is_final for placement in entry.placements)
         if not left:
             return
-        if left > 1:
+        if len(entry.placements) > 1:
             self._left.put(message.id, left, 1)
         self._letters.put(message.id, codec.letter_of(message), len(content.head) + _LETTER)
         self._bodies.put(message.id, content.body, len(content.body))

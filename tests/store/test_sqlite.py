@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.mail.delivery import State
 from relay.mail.instant import DAY
 from relay.store import refused, sqlite
 from relay.store.base import Selector, Store
@@ -82,6 +83,19 @@ async def test_a_letter_leaves_memory_with_its_last_recipient(tmp_path: Path) ->
         assert store._letters.get(waits.message.id) is not None
         assert 0 < store._letters.octets < held[0] and 0 < store._bodies.octets < held[1]
         assert store._left.octets == 1
+
+
+async def test_a_recipient_that_was_over_at_the_door_is_not_waited_for(tmp_path: Path) -> None:
+    entry = Post().entry(["a@example.co.id", "b@example.co.id"])
+    first, second = entry.placements
+    over = replace(first, delivery=first.delivery.changed(state=State.SUPPRESSED))
+    entry = replace(entry, placements=(over, second))
+    async with opened(tmp_path) as store:
+        await store.put(entry)
+        (delivery,) = await lease(store)
+        assert store._letters.get(entry.message.id) is not None
+        await store.settle([delivered(delivery)], NOW)
+        assert store._letters.octets == store._bodies.octets == store._left.octets == 0
 
 
 async def test_after_a_restart_one_of_several_does_not_take_the_letter_along(
