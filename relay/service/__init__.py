@@ -7,18 +7,12 @@ import gc
 import signal
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from relay.config import Config
 
 __all__ = ["loop_factory", "serve"]
-
-# Objects that are made until Python looks for rings among them: at its own 700 the looking is a
-# twentieth of a letter's work, and finds next to nothing.
-YOUNG: Final = 3_000
-MIDDLE: Final = 3  # such looks until one through what they left; Python waits for 10: a longer one
-NEVER: Final = 1 << 30  # looks through the young until one through all: memory.Rings says when
 
 
 def serve(config: Config, started: Callable[[], None] = lambda: None) -> None:
@@ -34,8 +28,9 @@ def serve(config: Config, started: Callable[[], None] = lambda: None) -> None:
         if early:
             signal.raise_signal(signal.SIGHUP)
 
-    gc.disable()  # a start makes what stays; Running turns it on again when all of it stands
-    gc.set_threshold(YOUNG, MIDDLE, NEVER)
+    # Python looks for rings when objects were made: while somebody waits, for 65 ms at its worst.
+    # memory.Rings says when it is time.
+    gc.disable()
     # Only the relay itself pays for its parts: other commands import this package for less.
     from relay.service.running import Running
 
