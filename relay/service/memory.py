@@ -34,7 +34,7 @@ LOOK: Final = 10.0  # seconds between two looks whether nobody waits
 QUIET: Final = 1.0  # seconds without an event: nobody waits
 BUSY: Final = 6 * 3600.0  # seconds: then it happens although somebody waits
 DUE: Final = 20_000  # objects made, less those gone, since the last look: it may find something
-MANY: Final = 500_000  # of them, some 80 MB: then it is done although somebody waits
+MANY: Final = 2_000_000  # of them, some 200 MB: then it is done although somebody waits
 _STATM: Final = Path("/proc/self/statm")
 
 
