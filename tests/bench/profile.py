@@ -3,6 +3,8 @@
 `python -m tests.bench.profile [--letters N] [--sessions S] [--top N] [--json]`: the installed
 program runs under cProfile from when it is warm until the last letter is at the sink. Letters of
 4 KiB come over S sessions (tests/bench/beside/source.py) and go to a sink in a process of its own.
+The shares are kept in tests/bench/results/profile.json; `--show FILE --markdown` makes README's
+table of them.
 
 A room is a package of relay/; `cryptography` is signing, hashing and TLS; `uvloop` is what the
 thread used beside all Python functions: the loop's own work, the system beneath it, and waits for
@@ -26,8 +28,9 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
@@ -38,10 +41,12 @@ from relay.config import keys
 from relay.lab.dns import NameServer
 from relay.lab.running import Relay
 from relay.mail.dkim import dns_record, load_key
+from tests.bench import keeping
 from tests.bench.beside.source import Order, Report, domain
 from tests.bench.million_world import sinking, zone
 from tests.e2e.site import CONFIG, FAST, UNHELD
 
+WHOLE: Final = 3000
 WARM: Final = 300  # letters before the profile begins
 OCTETS: Final = 4096
 PATIENCE: Final = 300.0  # seconds for all letters, and for the profile to be written
@@ -212,30 +217,61 @@ async def measured(folder: Path, letters: int, sessions: int, top: int = 10) -> 
     return profile(stats.stats, float(file.read_text()), letters, top)
 
 
-def main() -> None:
-    """Measure and print; or be the relay that is measured."""
+def measure(asked: argparse.Namespace) -> dict[str, Any]:
+    """Measure and keep; returns all parts of the file."""
+    is_whole = asked.letters == WHOLE
+    to, before = keeping.place(asked, "profile", is_whole), keeping.setting()
+    with tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(measured(Path(folder), asked.letters, asked.sessions, asked.top))
+    figures = asdict(found) | {"sessions": asked.sessions}
+    print(f"written to {to}", file=sys.stderr)
+    return keeping.keep(to, {"profile": figures}, before)
+
+
+def lines(figures: Mapping[str, Any], is_markdown: bool) -> Iterator[str]:
+    """What is said of one profile."""
+    rooms = [(f"{share} %", room) for room, share in figures["shares"].items()]
+    dearest = [(f"{share} %", function) for share, function in figures["dearest"]]
+    if is_markdown:
+        yield keeping.table([("CPU of the main thread", "room"), *rooms])
+        yield ""
+        yield keeping.table([("of which by itself", "function"), *dearest])
+        return
+    yield (
+        f"{figures['letters']} letters over {figures['sessions']} sessions,"
+        f" {figures['cpu_ms']} ms of CPU each, the profiler's own included"
+    )
+    yield "its shares favour rooms with many small calls"
+    yield from (f"  {share:>7} {name}" for share, name in rooms)
+    yield "of which by themselves:"
+    yield from (f"  {share:>7} {name}" for share, name in dearest)
+
+
+def main() -> int:
+    """Measure and print, or be the relay that is measured; returns the exit code, 2 for a fault."""
     if PROFILED in os.environ:
         relay_profiled(Path(os.environ[PROFILED]))
-        return
+        return 0
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--letters", type=int, default=3000)
+    parser.add_argument("--letters", type=int, default=WHOLE)
     parser.add_argument("--sessions", type=int, default=10)
     parser.add_argument("--top", type=int, default=10, help="how many functions are named")
     parser.add_argument("--json", action="store_true")
+    keeping.options(parser)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        found = asyncio.run(measured(Path(folder), asked.letters, asked.sessions, asked.top))
-    if asked.json:
-        print(json.dumps(asdict(found)))
-        return
-    print(f"{found.letters} letters, {found.cpu_ms} ms of CPU each, the profiler's own included")
-    print("its shares favour rooms with many small calls")
-    for room, share in found.shares.items():
-        print(f"  {share:5.1f} % {room}")
-    print("of which by themselves:")
-    for share, function in found.dearest:
-        print(f"  {share:5.1f} % {function}")
+    try:
+        parts = keeping.read(asked.show) if asked.show else measure(asked)
+        if asked.json:
+            print(json.dumps(parts))
+            return 0
+        for part in parts.values():
+            print("\n".join(lines(part["figures"], asked.markdown)))
+        print(f"\n{keeping.captions(parts)}")
+        return 0
+    except (Exception, KeyboardInterrupt):
+        traceback.print_exc()
+        return 2
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

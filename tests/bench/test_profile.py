@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.profile import PACKAGE, Function, Stats, measured, profile, room_of
+from tests.bench.keeping import keep, machine
+from tests.bench.profile import PACKAGE, Function, Stats, main, measured, profile, room_of
 
 STORE: Function = (str(PACKAGE / "store/writer.py"), 1, "submit")
 SETTLE: Function = (str(PACKAGE / "settle.py"), 1, "settle")
@@ -55,3 +56,33 @@ async def test_a_few_letters_under_the_profiler(tmp_path: Path) -> None:
     assert {"ingress", "store", "scheduler", "transports", "uvloop"} <= set(found.shares)
     assert found.cpu_ms > 0
     assert len(found.dearest) == 10
+
+
+def test_kept_shares_are_shown_without_playing_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = {
+        "letters": 3000,
+        "sessions": 10,
+        "cpu_ms": 4.2,
+        "shares": {"store": 60.0, "uvloop": 40.0},
+        "dearest": [(12.5, "store/writer.py:1 submit")],
+    }
+    kept, setting = tmp_path / "profile.json", {"commit": "0a1b2c3", "machine": machine()}
+    keep(kept, {"profile": figures}, setting)
+    monkeypatch.setattr("sys.argv", ["profile", "--show", str(kept), "--markdown"])
+    assert main() == 0
+    said = capsys.readouterr().out
+    assert "| 60.0 % | store |" in said
+    assert "| 12.5 % | store/writer.py:1 submit |" in said
+    assert "0a1b2c3" in said
+
+
+def test_what_is_no_result_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other.json"
+    other.write_text("{}")
+    monkeypatch.setattr("sys.argv", ["profile", "--show", str(other)])
+    assert main() == 2
+    assert str(other) in capsys.readouterr().err
