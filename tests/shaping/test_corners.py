@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from relay.mail.classification import Action, Category, Classification, Scope
-from relay.mail.instant import HOUR, MINUTE, SECOND
+from relay.mail.instant import HOUR, MINUTE, SECOND, Instant
 from relay.mail.urgency import Urgency
 from relay.shaping.aside import Aside
 from relay.shaping.base import SHORT
@@ -102,6 +102,56 @@ def test_what_rises_is_kept_at_once_and_the_rest_within_a_minute() -> None:
     assert made.dirty(NOW + 3 * SECOND) == {}
     made._dirty.add("nowhere")
     assert made.dirty(NOW + 4 * SECOND)["state:nowhere"] == ""
+
+
+def learned_of(made: Shaper, now: Instant, is_last: bool = False) -> set[str]:
+    """Of which destinations it is kept what they bear."""
+    kept = made.dirty(now, is_last)
+    return {name.partition(":")[2] for name in kept if name.startswith("learned:")}
+
+
+def test_of_many_that_only_time_has_touched_a_few_are_kept_at_a_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("relay.shaping.keeping.AT_ONCE", 2)
+    made = shaper()
+    many = [replace(GMAIL, key=f"provider{n}", provider=f"provider{n}") for n in range(5)]
+    assert all(admit(made, NOW, to) for to in many)
+    looks = [learned_of(made, NOW)]
+    assert admit(made, NOW + SECOND, many[0])  # touched again meanwhile: in the next round
+    looks += [learned_of(made, NOW + n * SECOND) for n in range(1, 4)]
+    assert [len(look) for look in looks] == [2, 2, 1, 0]
+    assert set.union(*looks) == {to.key for to in many}
+    assert learned_of(made, NOW + MINUTE - 1) == set()
+    assert learned_of(made, NOW + MINUTE) == {many[0].key}
+
+
+def test_at_the_end_all_that_was_touched_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relay.shaping.keeping.AT_ONCE", 2)
+    made = shaper()
+    many = [replace(GMAIL, key=f"provider{n}", provider=f"provider{n}") for n in range(5)]
+    assert all(admit(made, NOW, to) for to in many)
+    first = learned_of(made, NOW)
+    (again,) = [to for to in many if to.key == min(first)]
+    assert admit(made, NOW + SECOND, again)
+    rest = {to.key for to in many} - first
+    assert learned_of(made, NOW + SECOND, is_last=True) == rest | {again.key}
+    assert learned_of(made, NOW + SECOND, is_last=True) == set()
+
+
+def test_a_round_that_takes_longer_than_a_minute_is_ended_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("relay.shaping.keeping.AT_ONCE", 1)
+    made = shaper()
+    many = [replace(GMAIL, key=f"provider{n}", provider=f"provider{n}") for n in range(3)]
+    assert all(admit(made, NOW, to) for to in many)
+    first = learned_of(made, NOW)
+    (again,) = [to for to in many if to.key in first]
+    assert admit(made, NOW + SECOND, again)
+    later = [learned_of(made, NOW + MINUTE + n * SECOND) for n in range(3)]
+    assert later[0] | later[1] == {to.key for to in many} - first
+    assert later[2] == first
 
 
 def test_a_ceiling_rises_by_time_alone_and_goes_where_the_limits_are_lower() -> None:
