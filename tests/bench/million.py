@@ -184,12 +184,11 @@ async def small(folder: Path, around: Around, kind: str) -> dict[str, float]:
     """The drain of a store with few letters."""
     relay = await begun(folder, around)
     await fill(relay.state, SMALL, kind)
-    watch, _ = await started(relay, around)
-    try:
+    async with contextlib.AsyncExitStack() as ends:
+        ends.push_async_callback(relay.stop)  # whatever fails: it would take a core from all others
+        watch, _ = await started(relay, around)
+        ends.push_async_callback(watch.end)
         return await drained(watch, around, SMALL)
-    finally:
-        await watch.end()
-        await relay.stop()
 
 
 async def measured(
@@ -203,17 +202,17 @@ async def measured(
     else:
         filled.rename(relay.state)
     found["disk_octets"] = sum(f.stat().st_blocks * 512 for f in relay.state.iterdir()) / letters
-    watch, restart = await started(relay, around)
-    found |= restart
-    try:
-        found |= {f"drain_{k}": v for k, v in (await drained(watch, around, letters)).items()}
+    async with contextlib.AsyncExitStack() as ends:
+        ends.push_async_callback(relay.stop)
+        watch, restart = await started(relay, around)
+        ends.push_async_callback(watch.end)
+        drain = await drained(watch, around, letters)
+        found |= restart | {f"drain_{name}": value for name, value in drain.items()}
         await relay.call("pause", provider="*", reason="measured")
         found |= await listed(relay)
-    finally:
         await watch.end()
-        found |= {"peak_mb": watch.peak_mb, "wal_mb": watch.wal_mb, "lag_ms": watch.lag_ms}
         began = time.monotonic()
-        await relay.stop()
+    found |= {"peak_mb": watch.peak_mb, "wal_mb": watch.wal_mb, "lag_ms": watch.lag_ms}
     found["stop_s"] = time.monotonic() - began
     found |= await command(relay, "queue_ls_store", "queue", "ls")  # it waits there still
     return found | await emptied(relay, around)
