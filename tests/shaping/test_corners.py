@@ -13,7 +13,7 @@ from relay.mail.instant import HOUR, MINUTE, SECOND, Instant
 from relay.mail.urgency import Urgency
 from relay.shaping.aside import Aside
 from relay.shaping.base import SHORT
-from relay.shaping.destination import Rate
+from relay.shaping.destination import Destination, Rate
 from relay.shaping.learned import Learned
 from relay.shaping.meaning import Kind, kind_of
 from relay.shaping.profiles import Layer, Profiles
@@ -104,6 +104,13 @@ def test_what_rises_is_kept_at_once_and_the_rest_within_a_minute() -> None:
     assert made.dirty(NOW + 4 * SECOND)["state:nowhere"] == ""
 
 
+def touched(made: Shaper, count: int) -> list[Destination]:
+    """So many providers; a letter went to each."""
+    many = [replace(GMAIL, key=f"provider{n}", provider=f"provider{n}") for n in range(count)]
+    assert all(admit(made, NOW, to) for to in many)
+    return many
+
+
 def learned_of(made: Shaper, now: Instant, is_last: bool = False) -> set[str]:
     """Of which destinations it is kept what they bear."""
     kept = made.dirty(now, is_last)
@@ -115,8 +122,7 @@ def test_of_many_that_only_time_has_touched_a_few_are_kept_at_a_look(
 ) -> None:
     monkeypatch.setattr("relay.shaping.keeping.AT_ONCE", 2)
     made = shaper()
-    many = [replace(GMAIL, key=f"provider{n}", provider=f"provider{n}") for n in range(5)]
-    assert all(admit(made, NOW, to) for to in many)
+    many = touched(made, 5)
     looks = [learned_of(made, NOW)]
     assert admit(made, NOW + SECOND, many[0])  # touched again meanwhile: in the next round
     looks += [learned_of(made, NOW + n * SECOND) for n in range(1, 4)]
@@ -129,8 +135,7 @@ def test_of_many_that_only_time_has_touched_a_few_are_kept_at_a_look(
 def test_at_the_end_all_that_was_touched_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("relay.shaping.keeping.AT_ONCE", 2)
     made = shaper()
-    many = [replace(GMAIL, key=f"provider{n}", provider=f"provider{n}") for n in range(5)]
-    assert all(admit(made, NOW, to) for to in many)
+    many = touched(made, 5)
     first = learned_of(made, NOW)
     (again,) = [to for to in many if to.key == min(first)]
     assert admit(made, NOW + SECOND, again)
@@ -144,8 +149,7 @@ def test_a_round_that_takes_longer_than_a_minute_is_ended_first(
 ) -> None:
     monkeypatch.setattr("relay.shaping.keeping.AT_ONCE", 1)
     made = shaper()
-    many = [replace(GMAIL, key=f"provider{n}", provider=f"provider{n}") for n in range(3)]
-    assert all(admit(made, NOW, to) for to in many)
+    many = touched(made, 3)
     first = learned_of(made, NOW)
     (again,) = [to for to in many if to.key in first]
     assert admit(made, NOW + SECOND, again)
