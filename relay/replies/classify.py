@@ -51,7 +51,7 @@ class Classifier:
         rules = [rule for ruleset in self.rulesets for rule in ruleset.rules]
         self._texts: Final[list[Rule]] = [rule for rule in rules if rule.patterns]
         self._codes: Final[list[Rule]] = [rule for rule in rules if not rule.patterns]
-        self._code_ids: Final = frozenset(rule.id for rule in self._codes)
+        self._guesses: Final = frozenset(rule.id for rule in self._codes) - self._site
         self._documented: Final = {
             rule.id: frozenset(ruleset.providers)
             for ruleset in self.rulesets
@@ -106,7 +106,7 @@ class Classifier:
         made = _settled(rule, reply)
         if made.action is not Action.BOUNCE_ADDRESS or rule.id in self._site:
             return made
-        if not doubt.is_cast(words, is_guess=rule.id in self._code_ids):
+        if not doubt.is_cast(words, is_guess=rule.id in self._guesses):
             return made
         return replace(made, action=_softer(made.action), confidence=_DOUBTED)
 
@@ -123,8 +123,9 @@ class Classifier:
         return None if same else shipped
 
     def is_guess(self, said: Classification) -> bool:
-        """True where no rule knew the words: the codes decided, or nothing did."""
-        return said.rule == UNKNOWN or said.rule in self._code_ids
+        """True where no rule knew the words: what codes mean in general decided, or nothing did. A
+        site's rule of codes alone is no guess: somebody there knows them."""
+        return said.rule == UNKNOWN or said.rule in self._guesses
 
     def is_documented(self, said: Classification, mx: str) -> bool:
         """True where a provider's rule knew the words and a host of that provider said them: it

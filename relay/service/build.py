@@ -240,9 +240,11 @@ class Road:
         return self.shaper.standings(self.scheduler.steady.now())
 
     def each_standing(self) -> Iterator[Standing]:
-        """The same, each made when it is come to: of ten thousand one step takes no half second."""
+        """The same for gauges, without domains that a reaction paused: each is made when it is
+        come to, for of ten thousand one step would take half a second."""
         for key in self.shaper.shown_keys():
-            yield self.shaper.shown(key, self.scheduler.steady.now())
+            if not key.startswith("@"):
+                yield self.shaper.shown(key, self.scheduler.steady.now())
 
     async def confirm(self, checking: Awaitable[list[str]], emit: Emit) -> None:
         """Our own check's faults: with one provider that says so too everything stops."""

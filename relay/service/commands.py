@@ -19,9 +19,10 @@ from relay.mail.events import Emit, Held, Paused, Released, Removed, Resumed
 from relay.mail.instant import Instant, iso
 from relay.service import listing, shapes
 from relay.service.listing import OTHER
+from relay.service.overview import Overview
 from relay.service.selecting import mailbox_key, selector
 from relay.service.shapes import WhyNow
-from relay.shaping.base import Shaping, Standing
+from relay.shaping.base import Shaping
 from relay.shaping.destination import Rate
 from relay.shaping.operating import EVERYTHING
 from relay.store.base import Account, Change, Changed, Selector, Store
@@ -111,6 +112,7 @@ class Commands:
         self._shaper = shaper
         self._deliveries = deliveries
         self._destinations = destinations
+        self._overview = Overview(shaper, destinations, store.depths, steady)
         self._clock = clock
         self._steady = steady
         self._emit = emit
@@ -217,35 +219,20 @@ class Commands:
 
     async def providers(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """Each destination's standing, and each provider that has mail waiting."""
-        now, steady = self._clock.now(), self._steady()
-        depths = await self._store.depths()
-        await self._destinations.look_up({depth.domain for depth in depths})
-        key_of = self._destinations.key_of
-        standings = [
-            _by_the_wall(standing, now - steady)
-            for standing in self._shaper.standings(steady)
-            if standing.key != "*" or standing.state != "ok"
-        ]
-        seen = {standing.key for standing in standings}
-        waiting = {key_of(depth.domain) for depth in depths} - seen - {None}
-        standings += [self._untried(key) for key in sorted(filter(None, waiting))]
-        return {"providers": [shapes.provider(s, depths, key_of, now) for s in standings]}
-
-    def _untried(self, key: str) -> Standing:
-        """Of a destination that no letter went to since the start."""
-        limits = self._destinations.limits_of(key)
-        return Standing(key, None, "ok", None, "", limits, None, 0, 0, "", None)
+        return {"providers": await self._overview.rows(self._clock.now())}
 
     async def pause(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """Stop a destination, or `*`, until `resume`; its sessions end as at a pause by a reply."""
         reason, now = _reason(params), self._clock.now()
         key = await self._key(params)
+        if key.startswith("@"):
+            raise ControlError(f"{key[1:]} has a pause by a reaction: only `resume` knows {key}")
         self._shaper.pause(key, None, f"{who}: {reason}", self._steady())
         hanging_up = asyncio.create_task(self._hang_up(key))  # behind no other command
         try:
             async with self._halted(None):
                 await self._keep(who, "pause", key, reason, now)
-                self._emit(Paused(now, self._label(key), key, None, reason, who))
+                self._emit(Paused(now, self._overview.label(key), key, None, reason, who))
         finally:
             await hanging_up
         return {"said": f"{_shown(key)} is paused until `resume`"}
@@ -260,27 +247,25 @@ class Commands:
                 await self._deliveries.hang_up(keys)
 
     async def resume(self, params: dict[str, Any], who: str) -> dict[str, Any]:
-        """Let a destination, or `*`, go on."""
+        """Let a destination, or `*`, go on; of a domain that a reaction paused only that domain."""
         reason, now = _reason(params), self._clock.now()
-        key = await self._key(params)
-        before = self._paused()
+        key, before = await self._key(params), await self._overview.paused()
+        own = f"@{str(params['provider']).strip().lower()}"
+        key = own if own in before else key
         if not self._shaper.resume(key, f"{who}: {reason}", self._steady()):
             raise ControlError(f"{_shown(key)} was not paused")
-        resumed = sorted(before - self._paused() - {"*"})
+        resumed = sorted(k for k in before if not self._overview.is_paused(k) and k != EVERYTHING)
         async with self._one_at_a_time:
             try:
                 await self._keep(who, "resume", key, reason, now)
                 for name in (key, *(one for one in resumed if one != key)):
-                    self._emit(Resumed(now, self._label(name), name, reason, who))
+                    self._emit(Resumed(now, self._overview.label(name), name, reason, who))
             finally:
                 self._deliveries.nudge()
         said = f"{_shown(key)} goes on"
         if key == "*" and resumed:
             said += f", and so do {', '.join(resumed)}"
         return {"said": said, "resumed": resumed}
-
-    def _paused(self) -> set[str]:
-        return {s.key for s in self._shaper.standings(self._steady()) if s.state == "paused"}
 
     async def _keep(self, who: str, action: str, key: str, reason: str, now: Instant) -> None:
         await self._store.audit(who, action, key, reason, now)
@@ -361,16 +346,6 @@ class Commands:
             hint = f" (did you mean {close[0]}?)" if close else ""
             raise Unknown(f"unknown provider {name!r}{hint}: see `lpse-relay providers`")
         return key
-
-    def _label(self, key: str) -> str:
-        standings = self._shaper.standings(self._steady())
-        return next((s.provider or "other" for s in standings if s.key == key), "other")
-
-
-def _by_the_wall(standing: Standing, step: int) -> Standing:
-    """As the wall clock says it, which was set forward by `step` milliseconds since the start."""
-    until = standing.paused_until
-    return standing if until is None else replace(standing, paused_until=until + step)
 
 
 def _change(params: dict[str, Any]) -> Change:

@@ -17,7 +17,6 @@ from relay.transports.base import Route, Router
 
 MOST: Final = 1_000  # domains that are asked for at once
 PATIENCE: Final = 2.0  # seconds that a person waits for all of them; what comes later is kept
-SOON = 0  # any moment serves where only names are asked for
 
 
 class Directory:
@@ -101,4 +100,4 @@ class Directory:
         return {*self._profiles.names, *self._standing()}
 
     def _standing(self) -> set[str]:
-        return {standing.key for standing in self._shaper.standings(SOON)}
+        return set(self._shaper.shown_keys())

@@ -280,10 +280,7 @@ class Explainer:
 
     def _stopped(self, found: Explained, steady: Instant) -> Explained:
         """Where everything is paused, it is."""
-        until = next(
-            (one.paused_until for one in self._shaper.standings(steady) if one.key == EVERYTHING),
-            None,
-        )
+        until = self._shaper.shown(EVERYTHING, steady).paused_until
         is_short = until is not None and until < steady + HOUR
         return replace(found, state="paused", an_hour=found.an_hour if is_short else 0)
 

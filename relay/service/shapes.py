@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from relay.mail import ids, misspelt
 from relay.mail.classification import Category
@@ -127,26 +128,37 @@ def inbox_row(row: InboxRow, said: Iterable[Late] = ()) -> dict[str, Any]:
     return shape if at is None else shape | {"returned_at": at}
 
 
-def provider(
-    standing: Standing, depths: Iterable[Depth], key_of: ProviderOf, now: Instant
-) -> dict[str, Any]:
-    """One row of `providers`: `key_of` says which destination a domain's mail goes to.
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How much mail waits somewhere, and since when the oldest of it does; None: there is none."""
+
+    count: int
+    oldest_at: Instant | None
+
+    def more(self, depth: Depth) -> Waiting:
+        """With what the store counts besides."""
+        oldest_at = depth.oldest_at if self.oldest_at is None else self.oldest_at
+        return Waiting(self.count + depth.count, min(oldest_at, depth.oldest_at))
+
+
+NOTHING: Final = Waiting(0, None)
+
+
+def provider(standing: Standing, waiting: Waiting, now: Instant, step: int = 0) -> dict[str, Any]:
+    """One row of `providers`. `step`: by so many milliseconds the wall clock was set forward since
+    the start, which shaping did not see.
 
     `why` is for people: `providers --json` leaves it out.
     """
-    queued, oldest_at = 0, now
-    for depth in depths:
-        if standing.key == "*" or key_of(depth.domain) == standing.key:
-            queued += depth.count
-            oldest_at = min(oldest_at, depth.oldest_at)
+    until = standing.paused_until
     return {
         "provider": standing.key,
         "state": standing.state,
-        "paused_until": moment(standing.paused_until),
+        "paused_until": moment(None if until is None else until + step),
         "limits": [str(limit) for limit in standing.limits],
         "rate_now": standing.rate_now,
-        "queued": queued,
-        "oldest_s": (now - oldest_at) // 1000,
+        "queued": waiting.count,
+        "oldest_s": 0 if waiting.oldest_at is None else (now - waiting.oldest_at) // 1000,
         "last_reply": standing.last_reply,
         "why": standing.why,
     }

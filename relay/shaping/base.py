@@ -305,7 +305,16 @@ class Shaping(Protocol):
         ...
 
     def standings(self, now: Instant) -> list[Standing]:
-        """All destinations that have a state worth showing."""
+        """All destinations that have a state worth showing, and the domains that a reaction
+        paused (`@domain`). Of ten thousand this takes a while: see `shown_keys`."""
+        ...
+
+    def shown_keys(self) -> list[str]:
+        """The keys of the same, to be looked at one by one with `shown`."""
+        ...
+
+    def shown(self, key: str, now: Instant) -> Standing:
+        """How it stands with one of them; of what has no state: that it is open."""
         ...
 
     def explain(

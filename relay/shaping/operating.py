@@ -101,7 +101,7 @@ class Operating(Keeping):
         return [self.shown(key, now) for key in self.shown_keys()]
 
     def shown_keys(self) -> list[str]:
-        """The keys of all destinations that have a state worth showing."""
+        """See Shaping.shown_keys."""
         keys = {*self._known, *self._reacting.paused()}
         keys |= {k for k, s in self._states.items() if s.mode is not Mode.OK or self._named(k)}
         return sorted(keys)
@@ -113,7 +113,7 @@ class Operating(Keeping):
         return key if key in self._providers else None
 
     def shown(self, key: str, now: Instant) -> base.Standing:
-        """One of them; see Shaping.standings."""
+        """See Shaping.shown."""
         destination = self._known.get(key)
         if destination is not None:
             self._tick(destination, now)

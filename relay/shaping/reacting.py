@@ -104,8 +104,8 @@ class Reacting:
         return {key: self._paused.pop(key) for key, until in ends.items() if until is None}
 
     def paused(self) -> list[str]:
-        """The destinations of which a pause was told, and not its end."""
-        return [key for key in self._paused if not key.startswith("@")]
+        """What a pause was told of, and not its end: a destination's key, or `@domain`."""
+        return list(self._paused)
 
     def is_paused(self, key: str, now: Instant) -> bool:
         """True while a rule's pause lasts."""

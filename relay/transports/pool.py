@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,8 +44,19 @@ class Footing:
         return cls(route.destination.key, route.hosts, source, route.tls, route.is_verified, user)
 
 
+class Expected:
+    """A session that is being opened; whether it ends with its first letter may be known before."""
+
+    __slots__ = ("is_last",)
+
+    def __init__(self) -> None:
+        self.is_last = False
+
+
 class Pool:
-    """Sessions, idle and busy. All methods but `hang_up`, `close`, `make_room` are synchronous."""
+    """Sessions, idle and busy, and those being opened.
+
+    All methods but `hang_up`, `close`, `make_room` are synchronous."""
 
     def __init__(self, idle_seconds: float, most_idle: int = MOST_IDLE) -> None:
         self._idle_seconds = idle_seconds
@@ -55,6 +67,7 @@ class Pool:
         self._order: OrderedDict[Session, tuple[Footing, float]] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None  # for the first, or for one before it
         self._busy: dict[str, set[Session]] = defaultdict(set)
+        self._expected: dict[str, set[Expected]] = defaultdict(set)
         self._leaving: dict[str, set[asyncio.Task[None]]] = defaultdict(set)
         self._is_closed = False
 
@@ -69,8 +82,22 @@ class Pool:
             session.abort()
         return None
 
-    def add_busy(self, footing: Footing, session: Session) -> None:
-        """A new session, which carries a letter now."""
+    @contextmanager
+    def expecting(self, footing: Footing) -> Iterator[Expected]:
+        """A session is being opened meanwhile: a goodbye said to all others is meant for it too."""
+        expected = Expected()
+        self._expected[footing.destination].add(expected)
+        try:
+            yield expected
+        finally:
+            others = self._expected[footing.destination]
+            others.discard(expected)
+            if not others:
+                del self._expected[footing.destination]
+
+    def add_busy(self, footing: Footing, session: Session, expected: Expected) -> None:
+        """The session that was expected, which carries a letter now."""
+        session.is_last = session.is_last or expected.is_last
         self._busy[footing.destination].add(session)
 
     def give_back(self, footing: Footing, session: Session, may_stay: bool) -> None:
@@ -106,7 +133,8 @@ class Pool:
         return False
 
     async def hang_up(self, destination: str) -> None:
-        """Say goodbye on the idle sessions of a destination; busy ones end after their letter."""
+        """Say goodbye on the idle sessions of a destination; busy ones, and those being opened,
+        end after their letter, or at once where it may not go."""
         await self._hang_up(lambda key: key == destination)
 
     async def close(self) -> None:
@@ -126,6 +154,10 @@ class Pool:
             if is_meant(destination):
                 for session in busy:
                     session.is_last = True
+        for destination, expected in self._expected.items():
+            if is_meant(destination):
+                for one in expected:
+                    one.is_last = True
         for footing in [f for f in self._idle if is_meant(f.destination)]:
             for session in list(self._idle[footing]):
                 self._no_more_idle(session)

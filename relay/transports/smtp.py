@@ -133,15 +133,16 @@ class SmtpTransport:
         if not_yet is not None:
             return not_yet
         try:
-            await self._dialling.take()
-            dialled = await self._dialler.dial(job.route)
+            with self._pool.expecting(footing) as expected:
+                await self._dialling.take()
+                dialled = await self._dialler.dial(job.route)
         except BaseException:
             permits.disconnected()
             raise
         if isinstance(dialled, Unreached):
             permits.disconnected()
             return dialled
-        self._pool.add_busy(footing, dialled)
+        self._pool.add_busy(footing, dialled, expected)
         permits.connected()
         dialled.when_gone(permits.disconnected)
         return dialled

@@ -103,7 +103,7 @@ class Destinations:
         """All is in the table."""
 
     async def destination(self, name: str) -> str | None:
-        if name in {"gmail", SITE.key}:
+        if name in {"gmail", SITE.key} or name.startswith("@"):
             return name
         return self.key_of(name)
 

@@ -25,6 +25,11 @@ rules:
     pattern: "gerbang ditutup"
     category: sender_blocked
     samples: ["554 Gerbang ditutup"]
+  - id: kampus.code
+    provider: kampus
+    codes: [554]
+    category: sender_blocked
+    samples: ["554 apa saja"]
 """
 
 
@@ -35,6 +40,7 @@ rules:
         (BLOCKED, "mx1.dinas.example.go.id", True),  # there nobody knows what it means
         ("554 Gerbang ditutup", "mx.kampus.example.ac.id", False),
         ("554 Gerbang ditutup", OUTLOOK, True),
+        ("554 xyzzy", "mx.kampus.example.ac.id", False),  # the site says what its code means
         ("554 5.7.1 Client host blocked using zen.spamhaus.org", "mx1.dinas.example.go.id", False),
         ("554 xyzzy", OUTLOOK, True),
     ],

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Final
+
 import pytest
 
 from relay.control import ControlError
 from relay.lab.virtual_time import VirtualClock, run
 from relay.mail.events import Paused, Resumed
+from relay.mail.instant import HOUR, MINUTE
 from relay.service.commands import GOODBYES
+from relay.service.overview import STANDINGS
+from relay.shaping.destination import Destination, Profile
+from relay.shaping.directives import PauseFor
+from relay.shaping.reaction_settings import Trigger
+from relay.shaping.reactions import Reaction
+from relay.shaping.settings import PauseSettings
 from relay.store.base import StoreError
 from tests.service.house import GMAIL, SITE, House
+from tests.shaping.house import DEAD
+
+PROFILE: Final = Profile("default")
 
 
 async def test_providers_have_the_fixed_shape_and_why_for_people(house: House) -> None:
@@ -94,6 +107,59 @@ def test_a_pause_does_not_wait_for_a_host_that_says_no_goodbye() -> None:
         assert clock.monotonic() == GOODBYES
 
     run(main)
+
+
+def reacted(house: House) -> None:
+    """A reaction has paused one of Gmail's domains."""
+    rule = Reaction("kampus.rest", (PauseFor(HOUR),), Trigger(1, MINUTE), is_of_domain=True)
+    house.shaper.use(PauseSettings(), lambda domain: (), {"gmail"}, (), (rule,))
+    told = house.shaper.feedback(
+        GMAIL, DEAD, "550 5.1.1 no", house.clock.at, domain="kampus.example.ac.id"
+    )
+    assert [type(event) for event in told] == [Paused]
+
+
+@pytest.mark.parametrize("name", ["kampus.example.ac.id", "@kampus.example.ac.id"])
+async def test_a_domain_that_a_reaction_paused_is_shown_and_let_go(name: str) -> None:
+    house = House()
+    await house.put("b@kampus.example.ac.id", "a@gmail.com")
+    assert house.shaper.connect(GMAIL, house.clock.at) is None
+    reacted(house)
+    domain, gmail = (await house.ask("providers"))["providers"]
+    assert (domain["provider"], domain["state"]) == ("@kampus.example.ac.id", "paused")
+    assert (domain["queued"], domain["why"]) == (1, "the reaction kampus.rest")
+    assert domain["paused_until"] is not None
+    assert (gmail["provider"], gmail["state"], gmail["queued"]) == ("gmail", "ok", 2)
+    answer = await house.ask("resume", provider=name, reason="they mended it")
+    assert answer["resumed"] == ["@kampus.example.ac.id"]
+    assert house.shaper.peek(GMAIL, "kampus.example.ac.id", 1, house.clock.at) is None
+    (row,) = (await house.ask("providers"))["providers"]
+    assert row["provider"] == "gmail"
+    (resumed,) = [event for event in house.events if isinstance(event, Resumed)]
+    assert resumed.destination == "@kampus.example.ac.id"
+
+
+async def test_a_domain_is_paused_by_its_destination(house: House) -> None:
+    reacted(house)
+    with pytest.raises(ControlError, match="only `resume` knows @kampus"):
+        await house.ask("pause", provider="@kampus.example.ac.id", reason="x")
+    await house.ask("pause", provider="kampus.example.ac.id", reason="x")
+    assert house.shaper.is_paused("gmail", house.clock.at)
+
+
+@pytest.mark.parametrize("command", ["providers", "resume"])
+async def test_ten_thousand_destinations_are_looked_at_a_few_at_a_time(command: str) -> None:
+    house = House()
+    for n in range(1_000):
+        assert house.shaper.connect(Destination(f"mx{n}", PROFILE), house.clock.at) is None
+    await house.ask("pause", provider="gmail", reason="x")
+    asking = asyncio.create_task(house.ask(command, provider="gmail", reason="x"))
+    turns = 0
+    while not asking.done():
+        await asyncio.sleep(0)
+        turns += 1
+    await asking
+    assert turns >= 1_000 // STANDINGS
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,9 @@ def test_of_a_domain_and_of_a_site_the_end_is_told_too() -> None:
     hear(made, NOW, "kampus.ac.id")
     use(made, PauseFor(HOUR))
     made.feedback(site, DEAD, "550 5.1.1 no such user", NOW)
-    assert [s.key for s in made.standings(NOW) if s.state == "paused"] == ["x"]
+    shown = [(s.key, s.provider, s.why) for s in made.standings(NOW) if s.state == "paused"]
+    why = "the reaction stop"
+    assert shown == [("@kampus.ac.id", None, why), ("x", None, why)]
     assert ends(made, NOW + HOUR) == [("gmail", "@kampus.ac.id"), ("other", "x")]
 
 

@@ -153,7 +153,15 @@ def _side(config: Config | None) -> Side:
         source = config.source or setting.source
         return Shaper(settings.pause, *limits, source, reactions=config.reactions)
 
-    return Side("ours", make, config.classifier, settings.retry, life=settings.life)
+    return Side(
+        "ours",
+        make,
+        config.classifier,
+        settings.retry,
+        life=settings.life,
+        nxdomain=settings.nxdomain,
+        suppression=settings.suppression,
+    )
 
 
 def _line(outcome: Outcome, provider: Provider, urgency: Urgency | None, hours: int) -> Line:

@@ -16,8 +16,9 @@ from relay.replies.classify import Classifier as Shipped
 from relay.scheduler import Classifier
 from relay.shaping.base import Shaping
 from relay.shaping.profiles import Profiles
-from relay.shaping.settings import LifeSettings, PauseSettings, RetrySettings
+from relay.shaping.settings import LifeSettings, NxdomainSettings, PauseSettings, RetrySettings
 from relay.shaping.shaper import Shaper
+from relay.suppression import SuppressionSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Setting:
 @dataclass(frozen=True, slots=True)
 class Side:
     """One way to send. `falls_over`: to the next MX after any refusal in the banner; `life`: how
-    long its letters live."""
+    long its letters live; the last two what is made of bad addresses."""
 
     name: str
     make: Callable[[Setting], Shaping]
@@ -42,6 +43,8 @@ class Side:
     retry: RetrySettings = field(default_factory=RetrySettings)
     falls_over: bool = False
     life: LifeSettings = field(default_factory=LifeSettings)
+    nxdomain: NxdomainSettings = field(default_factory=NxdomainSettings)
+    suppression: SuppressionSettings = field(default_factory=SuppressionSettings)
 
     def may_fall_over(self, reply: Reply, mx: str) -> bool:
         """After a banner that the rules know nothing of at that host: never after a throttle or a

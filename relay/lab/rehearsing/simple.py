@@ -201,6 +201,14 @@ class Simple:
         """See Shaping.standings."""
         return []
 
+    def shown_keys(self) -> list[str]:
+        """See Shaping.shown_keys."""
+        return []
+
+    def shown(self, key: str, now: Instant) -> Standing:
+        """See Shaping.shown."""
+        return Standing(key, None, "ok", None, "", (), None, 0, 0, "", None)
+
     def explain(
         self, destination: Destination, domain: str, now: Instant, urgency: Urgency
     ) -> Explained:

@@ -179,6 +179,13 @@ class World:
         shaping = side.make(Setting(run.book, OUR_IP, run.providers, run.start))
         dialler = Dialler(self._providers, clock, side.may_fall_over)
         transport = QuotaTransport(dialler, clock, _per_connection(shaping, clock))
+        tuning = Tuning(
+            HOSTNAME,
+            side.retry,
+            side.nxdomain,
+            side.life,
+            suppression=side.suppression,
+        )
         scheduler = CalmScheduler(
             Parts(
                 self._store,
@@ -189,7 +196,7 @@ class World:
                 clock,
                 self._names,
                 self._emit,
-                Tuning(HOSTNAME, side.retry, life=side.life),
+                tuning,
             )
         )
         await scheduler.start()

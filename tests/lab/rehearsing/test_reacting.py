@@ -42,3 +42,13 @@ def test_letters_live_as_long_as_the_configuration_says(tmp_path: Path) -> None:
 
     assert expired("") == 0  # a day, of which three hours are played
     assert expired("life: {kritis: 20m}\n") > 10
+
+
+def test_bad_addresses_are_treated_as_the_configuration_says(tmp_path: Path) -> None:
+    def suppressed(text: str) -> int:
+        (tmp_path / "relay.yaml").write_text("lab: true\nlimits: {gmail.com: 600/min}\n" + text)
+        asked = Asked(100, ("gmail",), "steady", 7, 6, 200, load(tmp_path / "relay.yaml"))
+        return next(line.suppressed for line in rehearse(asked) if line.urgency is None)
+
+    assert suppressed("") > 10
+    assert suppressed("suppression: {enabled: false}\n") == 0
