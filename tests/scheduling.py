@@ -148,8 +148,8 @@ class FakeTransport:
             route_key=job.route.destination.key,
         )
 
-    async def hang_up(self, destination: str) -> None:
-        self.hung_up.append(destination)
+    async def hang_up(self, *destinations: str) -> None:
+        self.hung_up += destinations
 
     async def close(self) -> None:
         pass

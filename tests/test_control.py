@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from relay.control import ControlClient, ControlError, Denied, Mismatched, Unknown, Unreachable
-from relay.control.server import ControlServer, _name
+from relay.control.server import AT_ONCE, ControlServer, _name
 
 
 async def echo(params: dict[str, Any], who: str) -> dict[str, Any]:
@@ -125,6 +125,20 @@ async def test_a_command_that_fails_is_answered_and_logged(
         await asyncio.to_thread(client.call, "fall")
     assert "Traceback" in caplog.text
     assert (await asyncio.to_thread(client.call, "echo"))["params"] == {}  # and it goes on
+    await server.stop()
+
+
+async def test_a_long_list_lets_others_have_their_turn(tmp_path: Path) -> None:
+    rows = [{"n": n, "why": 'a "b", c'} for n in range(2 * AT_ONCE + 1)]
+
+    async def many(params: dict[str, Any], who: str) -> dict[str, Any]:
+        return {"before": [], "rows": rows, "after": {"x": rows[:AT_ONCE]}}
+
+    server = ControlServer(tmp_path / "c.sock", {"many": many})
+    await server.start()
+    asking = asyncio.create_task(asyncio.to_thread(ControlClient(tmp_path / "c.sock").call, "many"))
+    answer = await asking
+    assert answer == {"before": [], "rows": rows, "after": {"x": rows[:AT_ONCE]}}
     await server.stop()
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 from relay.lab import virtual_time
 from relay.lab.virtual_time import VirtualClock
-from relay.scheduler.alarms import FEW, Alarms
+from relay.scheduler.alarms import AT_ONCE, FEW, Alarms
 from relay.scheduler.lane import Lane
 from relay.shaping.destination import Destination, Profile
 
@@ -114,6 +115,22 @@ def test_alarms_that_were_called_off_are_not_kept() -> None:
         assert len(rung.alarms) <= FEW + 2
         await asyncio.sleep(10_000)
         assert rung.heard == [("other", 50.0), ("one", 99.0 + 20 * FEW)]
+        assert len(rung.alarms) == 0
+
+    virtual_time.run(main)
+
+
+def test_thousands_of_one_moment_ring_a_few_to_a_turn_of_the_loop() -> None:
+    async def main(clock: VirtualClock) -> None:
+        rung, counted = Rung(clock), []
+        for n in range(3 * AT_ONCE + 1):
+            rung.alarms.set(lane(f"d{n}"), 10)
+        await asyncio.sleep(10)
+        while len(rung.heard) < 3 * AT_ONCE + 1:
+            counted.append(len(rung.heard))
+            await asyncio.sleep(0)
+        steps = [b - a for a, b in itertools.pairwise(counted)]
+        assert max(steps) <= AT_ONCE
         assert len(rung.alarms) == 0
 
     virtual_time.run(main)

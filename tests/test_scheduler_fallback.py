@@ -87,7 +87,7 @@ def test_kritis_goes_the_other_way_after_a_quarter_of_an_hour_and_comes_back() -
             assert named.count("fallback_route:gmail") == 1
             opens.append(clock.now())
             await asyncio.sleep(3 * 3600)
-            assert h.shaper.closed_since("gmail") is None
+            assert h.shaper.closed_since("gmail", h.scheduler.steady.now()) is None
             count = len(taken)
             back = await h.put("d@gmail.com", urgency=Urgency.KRITIS)
             await asyncio.sleep(60)
@@ -144,9 +144,9 @@ def test_the_quarter_of_an_hour_survives_a_restart() -> None:
         async with house(clock, blocked_until([]), store=store, fallback=OTHER_WAY) as h:
             await h.put("a@gmail.com")
             await asyncio.sleep(10 * 60)
-            since = h.shaper.closed_since("gmail")
+            since = h.shaper.closed_since("gmail", h.scheduler.steady.now())
         async with house(clock, blocked_until([]), store=store, fallback=OTHER_WAY) as h:
-            assert h.shaper.closed_since("gmail") == since
+            assert h.shaper.closed_since("gmail", h.scheduler.steady.now()) == since
             taken = watched(h)
             await h.put("b@gmail.com", urgency=Urgency.KRITIS)
             await asyncio.sleep(6 * 60)

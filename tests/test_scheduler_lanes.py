@@ -14,7 +14,7 @@ from relay.lab.virtual_time import VirtualClock, run
 from relay.mail.delivery import Attempt, Delivery, State
 from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant
 from relay.mail.urgency import Urgency
-from relay.scheduler import lanes
+from relay.scheduler import room
 from relay.shaping.profiles import Layer, Profiles
 from relay.shaping.settings import ProviderSettings
 from relay.store.base import Selector
@@ -271,8 +271,8 @@ def test_a_clock_that_is_set_opens_no_limit() -> None:
 def test_what_is_leased_flies_though_no_more_may_be_leased(monkeypatch: pytest.MonkeyPatch) -> None:
     """More is leased at once than may be held, for more destinations than may fly: each lane that
     waited for room to fly must get it, else all stand still for ever."""
-    monkeypatch.setattr(lanes, "ALL_FLIGHTS", 10)
-    monkeypatch.setattr(lanes, "ALL_ROWS", 40)
+    monkeypatch.setattr(room, "ALL_FLIGHTS", 10)
+    monkeypatch.setattr(room, "ALL_ROWS", 40)
 
     async def main(clock: VirtualClock) -> None:
         async with house(clock, accept) as h:
@@ -283,5 +283,46 @@ def test_what_is_leased_flies_though_no_more_may_be_leased(monkeypatch: pytest.M
             while (await h.states())[State.DELIVERED] < 240:
                 await asyncio.sleep(5)
                 assert clock.now() - began < 10 * MINUTE, await h.states()
+
+    run(main)
+
+
+def test_an_urgent_letter_does_not_wait_for_hosts_that_hang(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An announcement has taken each place to fly and to lease, and its hosts do not answer."""
+    monkeypatch.setattr(room, "ALL_FLIGHTS", 10)
+    monkeypatch.setattr(room, "ALL_ROWS", 40)
+    monkeypatch.setattr(room, "URGENT_FLIGHTS", 2)
+
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, accept) as h:
+            h.transport.seconds = 300.0
+            await h.put(*(f"v@d{n}.example.co.id" for n in range(200)), urgency=Urgency.MASSAL)
+            await asyncio.sleep(10)
+            assert h.scheduler.flying() == 10
+            h.transport.seconds = 0.1
+            resets = [await h.put(f"v@r{n}.example", urgency=Urgency.KRITIS) for n in range(5)]
+            await asyncio.sleep(5)
+            assert [await h.state(one) for one in resets] == [State.DELIVERED] * 5
+            assert h.scheduler.flying() == 10
+
+    run(main)
+
+
+def test_of_the_places_for_urgent_letters_others_take_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "ALL_FLIGHTS", 3)
+    monkeypatch.setattr(room, "URGENT_FLIGHTS", 2)
+
+    async def main(clock: VirtualClock) -> None:
+        async with house(clock, accept) as h:
+            h.transport.seconds = 60.0
+            for urgency in (Urgency.TRANSAKSI, Urgency.MENDESAK):
+                await h.put(*(f"v@{urgency.word}{n}.example" for n in range(9)), urgency=urgency)
+                await asyncio.sleep(10)
+            assert h.scheduler.flying() == 5
+            while (await h.states())[State.DELIVERED] < 18:
+                await asyncio.sleep(5)
+                assert h.scheduler.flying() <= 5
 
     run(main)

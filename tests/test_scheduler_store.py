@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from relay.lab.virtual_time import VirtualClock, run
+from relay.mail import events
 from relay.mail.delivery import State
+from relay.mail.instant import DAY, HOUR, SECOND, Instant
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.shaping.settings import LimitSettings
@@ -198,6 +200,78 @@ def test_what_is_corrected_while_another_correction_is_saved_is_saved_too() -> N
             assert store.is_refused
             await asyncio.sleep(3)
             assert [row.at for row in await store.load_spent()] == [1, 2, 3]
+
+    run(main)
+
+
+def test_what_could_not_be_kept_is_kept_later_and_hides_nothing_newer() -> None:
+    """An operator's pause is written by the same hand as what the clockwork keeps."""
+
+    class Refusing(MemoryStore):
+        refuses = False
+
+        async def save_shaping(self, states: Mapping[str, str], now: Instant) -> None:
+            if self.refuses:
+                await asyncio.sleep(0.1)
+                raise StoreError("busy")
+            await super().save_shaping(states, now)
+
+    async def main(clock: VirtualClock) -> None:
+        store = Refusing()
+        async with house(clock, accept, store=store) as h:
+            await asyncio.sleep(3)
+            store.refuses = True
+            h.shaper.pause("gmail", None, "siti: quiet", h.scheduler.steady.now())
+            h.shaper.pause("yahoo", None, "siti: quiet", h.scheduler.steady.now())
+            with pytest.raises(StoreError):
+                await h.scheduler.keep()
+            h.shaper.resume("gmail", "siti: on", h.scheduler.steady.now())
+            store.refuses = False
+            await h.scheduler.keep()
+            kept = await store.load_shaping()
+            assert "quiet" in kept["state:yahoo"]
+            assert "paused" not in kept.get("state:gmail", "")
+            await asyncio.sleep(3)
+            assert "paused" not in (await store.load_shaping()).get("state:gmail", "")
+
+    run(main)
+
+
+@pytest.mark.parametrize("step", [26 * HOUR, 3 * HOUR, -26 * HOUR, 0])
+def test_a_clock_that_is_set_before_a_restart_grants_nothing(step: int) -> None:
+    """The machine boots with a dead clock, NTP sets it a day forward, the relay is started anew:
+    what was sent an hour ago is an hour old, and so is a pause."""
+
+    async def main(clock: VirtualClock) -> None:
+        store, book = MemoryStore(), profiles(gmail_com=LimitSettings(rate=("5/day",)))  # type: ignore[arg-type]
+        answers = {"yahoo.com": "421 4.7.0 [TSS04] Messages from 192.0.2.1 temporarily deferred"}
+        peer = lambda d, now: answers.get(d.domain, OK)  # noqa: E731
+        written: list[float] = []
+        for n in range(3):
+            async with house(clock, peer, book=book, store=store) as h:
+                if not n:
+                    await h.put(*(f"v{n}@gmail.com" for n in range(12)))
+                    await asyncio.sleep(1800)
+                    await h.put("a@yahoo.com")
+                    await asyncio.sleep(60)
+                    (paused,) = h.of(events.Paused)
+                    assert isinstance(paused, events.Paused) and paused.until is not None
+                    left = paused.until - h.scheduler.steady.now()
+                    clock.step(step)
+                await asyncio.sleep(10)
+                if n == 1:
+                    (yahoo,) = [s for s in h.shaper.standings(clock.now()) if s.key == "yahoo"]
+                    assert yahoo.state == "paused" and yahoo.paused_until is not None
+                    rest = yahoo.paused_until - clock.now()
+                    assert abs(rest - (left - 320 * SECOND)) < 5 * SECOND
+                await asyncio.sleep(300)
+                written += [1.0] * len(h.written("gmail.com"))
+        assert len(written) == 5
+        async with house(clock, peer, book=book, store=store) as h:
+            await asyncio.sleep(DAY / SECOND - 2400)
+            assert len(h.written("gmail.com")) <= 5
+            await asyncio.sleep(7200)
+            assert len(h.written("gmail.com")) >= 4
 
     run(main)
 

@@ -14,6 +14,7 @@ from typing import Final
 from relay.scheduler.lane import Alarm, Lane
 
 FEW: Final = 100  # alarms that were called off and still lie in the heap
+AT_ONCE: Final = 100  # lanes to a turn of the loop: 5 ms
 
 
 class Alarms:
@@ -66,14 +67,15 @@ class Alarms:
             self._timer = loop.call_at(at, self._due, at, context=self._context)
 
     def _due(self, at: float) -> None:
-        """Those whose moment has come."""
+        """Those whose moment has come; of thousands a few, and the others in the next turns."""
         loop = asyncio.get_running_loop()
-        now = max(at, loop.time())
-        while self._heap and self._heap[0].at <= now:
+        now, left = max(at, loop.time()), AT_ONCE
+        while left and self._heap and self._heap[0].at <= now:
             alarm = heapq.heappop(self._heap)
             if alarm.lane is None:
                 self._off -= 1
             else:
+                left -= 1
                 loop.call_soon(self._rung, alarm, context=self._context)
         self._wind()
 

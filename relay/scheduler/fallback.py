@@ -38,7 +38,7 @@ class Fallback:
         set_up = self._parts.tuning.fallback
         if set_up is None or is_hop(destination):
             return None
-        since = self._parts.shaper.closed_since(destination.key)
+        since = self._since(destination.key)
         if since is None or self._steady.now() - since <= millis(set_up.after):
             return None
         return set_up.route
@@ -62,7 +62,7 @@ class Fallback:
     def tell(self, destination: Destination) -> None:
         """A letter goes the other way now: one alert for each time that its own is closed."""
         key, set_up = destination.key, self._parts.tuning.fallback
-        since = self._parts.shaper.closed_since(key)
+        since = self._since(key)
         if set_up is None or since is None or self._told.get(key) == since:
             return
         self._told = {k: at for k, at in self._told.items() if self._is_closed(k)} | {key: since}
@@ -73,4 +73,7 @@ class Fallback:
         self._parts.emit(events.Alert(self._parts.clock.now(), f"fallback_route:{key}", detail))
 
     def _is_closed(self, key: str) -> bool:
-        return self._parts.shaper.closed_since(key) is not None
+        return self._since(key) is not None
+
+    def _since(self, key: str) -> Instant | None:
+        return self._parts.shaper.closed_since(key, self._steady.now())

@@ -180,7 +180,7 @@ class Flights:
         """After a refusal for our sake another letter goes first; after an acceptance any, unless
         it came late, and the door is shut still."""
         if read is None:
-            if self._parts.shaper.closed_since(lane.destination.key) is None:
+            if self._parts.shaper.closed_since(lane.destination.key, self._steady.now()) is None:
                 lane.refused = NONE
         elif read.action in (Action.SLOW_DOWN_PROVIDER, Action.FIX_CONFIG) and read.scope not in (
             Scope.RECIPIENT,

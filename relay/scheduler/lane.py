@@ -209,6 +209,11 @@ class Lane:
         else:
             self.not_before, self.holds_from = until, urgency
 
+    def wait_for_new(self, until: Instant, now: Instant) -> None:
+        """All that is leased was refused: else it would be claimed again as soon as it is given
+        back. What is more urgent than all of it may come meanwhile, and is asked for."""
+        self.wait(until, min(delivery.urgency for _, delivery in self.leased), now)
+
     def hold(self, until: Instant) -> None:
         """Nothing before that moment."""
         self.not_before, self.holds_from = until, 0

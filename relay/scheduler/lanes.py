@@ -1,9 +1,8 @@
 """Lanes: what may fly now flies; what must wait is woken in time; nobody starves for another.
 
 A lane claims only when shaping would let a letter go, and few at first: what waits long in memory
-goes back to the store, where it can be seen, held and removed. Above half of ALL_ROWS each claims
-only what it can start. A lane that finds no room (rows, flights, claims) queues up and has its turn
-in order, so ten thousand destinations share what there is.
+goes back to the store, where it can be seen, held and removed. A lane that finds no room (see
+room.py) queues up and has its turn in order, so ten thousand destinations share what there is.
 """
 
 from __future__ import annotations
@@ -24,13 +23,12 @@ from relay.scheduler.giving import Giving
 from relay.scheduler.identity import not_of
 from relay.scheduler.lane import APPETITE, LANE_ROWS, LEASE, NONE, Lane, lane_key
 from relay.scheduler.parts import Parts
+from relay.scheduler.room import Room
+from relay.scheduler.round import Round
 from relay.scheduler.share import is_fresh
 from relay.scheduler.steady import Steady
 from relay.transports.base import Route
 
-ALL_ROWS: Final = 5_000
-ALL_FLIGHTS: Final = 1_000  # letters under way at once, to all destinations together
-ALL_CLAIMS: Final = 64
 MAX_UNITS: Final = 1_000  # recipients of one job; more than any transaction may carry
 FLOOR: Final = 0.02  # seconds: no timer is shorter
 NO_NEW: Final = 600 * SECOND  # between two looks for a letter that was not refused yet
@@ -56,24 +54,21 @@ class Lanes:
         self._look_up = look_up
         self._fallback = fallback
         self._lanes: dict[str, Lane] = {}
-        self._grounded: dict[str, None] = {}  # lanes that found no room to fly, in order
-        self._hungry: dict[str, None] = {}  # and none to lease more
-        self._rows = 0
-        self._flights = 0
-        self._claims = 0
+        self._room = Room()
         self._giving = Giving(parts, self._feed)
         self._alarms = Alarms(self.pump)
+        self._round = Round(self._pump_anew)
         self.is_halted = False
 
     @property
     def flying(self) -> int:
         """How many jobs are being carried."""
-        return self._flights
+        return self._room.flights
 
     @property
     def rows(self) -> int:
         """How many leased deliveries wait in memory."""
-        return self._rows
+        return self._room.rows
 
     def __len__(self) -> int:
         return len(self._lanes)
@@ -116,10 +111,12 @@ class Lanes:
                 del self._lanes[key]
 
     def pump_all(self) -> None:
-        """Look for work everywhere."""
-        for lane in list(self._lanes.values()):
-            lane.not_before = 0
-            lane.shut = NONE
+        """Look for work everywhere, a few lanes to a turn of the loop."""
+        self._round.begin(self._lanes)
+
+    def _pump_anew(self, key: str) -> None:
+        if (lane := self._lanes.get(key)) is not None:
+            lane.not_before, lane.shut = 0, NONE
             self.pump(lane)
 
     def pump(self, lane: Lane) -> None:
@@ -136,8 +133,8 @@ class Lanes:
                 return self._later(lane, lane.not_before)
             if len(lane.flying) >= self._parts.shaper.connections(lane.destination, now, urgency):
                 return self._alarms.set_by(lane, AGAIN)  # one of them lands, or one more may fly
-            if self._flights >= ALL_FLIGHTS:
-                return self._grounded.update({lane.key: None})
+            if not self._room.may_fly(urgency):
+                return self._room.grounded.add(lane.key, urgency)
             if self._claim(lane, now) or not self._start_one(lane, now):
                 return None
         return None
@@ -164,7 +161,7 @@ class Lanes:
         if lane.shut:
             self._later(lane, min(lane.shut.values()))
         elif only_new and lane.leased:
-            lane.hold(now + NO_NEW)  # else what goes back would be claimed again at once
+            lane.wait_for_new(now + NO_NEW, now)
             self._later(lane, now + NO_NEW)
         elif lane.beside:
             self._later(lane, min(lane.passed_over.values()))
@@ -207,41 +204,34 @@ class Lanes:
         ):
             most //= 2
         taken = lane.take(first, most)
-        self._rows -= len(taken)
+        self._room.rows -= len(taken)
         return taken
 
     # --- waiting
 
     def _feed(self) -> None:
         """There may be room. Those that may fly come first, however much is leased: it frees it."""
-        for _ in range(len(self._grounded)):
-            if self._flights >= ALL_FLIGHTS or self.is_halted:
-                return
-            self._pump_first(self._grounded)
-        for _ in range(len(self._hungry)):
-            is_full = self._claims >= ALL_CLAIMS or self._rows >= ALL_ROWS
-            if is_full or self._flights >= ALL_FLIGHTS or self.is_halted:
-                return
-            self._pump_first(self._hungry)
-
-    def _pump_first(self, queue: dict[str, None]) -> None:
-        del queue[key := next(iter(queue))]
-        if (lane := self._lanes.get(key)) is not None:
-            self.pump(lane)
+        room = self._room
+        for queue, following in (
+            (room.grounded, room.next_to_fly),
+            (room.hungry, room.next_to_claim),
+        ):
+            for _ in range(len(queue)):
+                if self.is_halted or (key := following()) is None:
+                    break
+                if (lane := self._lanes.get(key)) is not None:
+                    self.pump(lane)
 
     def _later(self, lane: Lane, until: Instant) -> None:
         """Pump again at `until`; leases that would wait long go back to the queue."""
         now = self._steady.now()
-        wait = until - now
         look_at = min(until, *lane.passed_over.values()) if lane.beside else until
         self._alarms.set(lane, max(FLOOR, (look_at - now) / 1000))
         if lane.leased:
             lane.appetite = max(APPETITE, lane.appetite // 2)
-            if wait > PATIENT or self._is_paused(lane):
+            is_long = until - now > PATIENT
+            if is_long or self._parts.shaper.is_paused(lane.destination.key, now):
                 self._send_back(lane)
-
-    def _is_paused(self, lane: Lane) -> bool:
-        return self._parts.shaper.is_paused(lane.destination.key, self._steady.now())
 
     async def give_back(self, domains: Collection[str] | None = None) -> None:
         """What is leased for these domains (None: for all) and does not fly is ready again."""
@@ -249,13 +239,13 @@ class Lanes:
         await asyncio.gather(*claims, return_exceptions=True)
         await self._giving.end()
         out = [d for lane in self._lanes.values() for d in lane.take_out(domains)]
-        self._rows -= len(out)
+        self._room.rows -= len(out)
         await self._giving.give_back(out)
 
     def _send_back(self, lane: Lane) -> None:
         """What is leased for the lane is ready again, before long."""
         out = lane.take_out(None)
-        self._rows -= len(out)
+        self._room.rows -= len(out)
         self._giving.begin(out)
 
     # --- claiming
@@ -273,11 +263,11 @@ class Lanes:
         if wait is not None and wait.domain is None:
             self._later(lane, wait.until)
             return True
-        if self._rows >= ALL_ROWS or self._claims >= ALL_CLAIMS:
-            self._hungry[lane.key] = None
+        if not self._room.may_claim(ready[domain]):
+            self._room.hungry.add(lane.key, ready[domain])
             return lane.first() is None
-        wanted = lane.wanted(self._rows >= ALL_ROWS // 2, shaper.is_probing(to, now))
-        limit = min(wanted, ALL_ROWS - self._rows)
+        wanted = lane.wanted(self._room.is_scarce, shaper.is_probing(to, now))
+        limit = min(wanted, self._room.rows_left(ready[domain]))
         chosen = {domain: ready[domain] for domain in sorted(ready, key=ready.__getitem__)}
         self._begin(lane, chosen, limit)
         return True
@@ -287,7 +277,7 @@ class Lanes:
         ready = dict(lane.open_domains(now))
         if not ready:
             lane.share.found_none(urgency, now)
-        elif self._rows < ALL_ROWS and self._claims < ALL_CLAIMS:
+        elif self._room.may_claim(urgency):
             self._begin(lane, ready, APPETITE // 4, urgency)
 
     def _begin(
@@ -295,7 +285,7 @@ class Lanes:
     ) -> None:
         for domain in chosen:
             del lane.domains[domain]
-        self._claims += 1
+        self._room.claims += 1
         lane.claiming = asyncio.create_task(self._lease(lane, chosen, limit, least), name="claim")
         lane.claiming.add_done_callback(partial(self._claimed, lane))
 
@@ -323,7 +313,7 @@ class Lanes:
                 lane.note(domain, ready[domain])
             raise
         lane.push(found)
-        self._rows += len(found)
+        self._room.rows += len(found)
         if passed:
             lane.leave({domain: ready[domain] for domain in known}, passed)
         if least:  # what is more urgent is there still
@@ -339,7 +329,7 @@ class Lanes:
 
     def _claimed(self, lane: Lane, task: asyncio.Task[None]) -> None:
         lane.claiming = None
-        self._claims -= 1
+        self._room.claims -= 1
         if not task.cancelled() and (error := task.exception()):
             logger.error("claiming for %s failed: %s", lane.destination.key, error)
             lane.hold(self._steady.now() + SECOND)
@@ -352,7 +342,7 @@ class Lanes:
         lane.unadmitted += len(deliveries)
         lane.share.flew(deliveries[0].urgency, len(deliveries))
         lane.massal += deliveries[0].urgency is Urgency.MASSAL
-        self._flights += 1
+        self._room.flights += 1
         task = asyncio.create_task(self._carry(lane, deliveries), name="carry")
         lane.flying = (*lane.flying, task)
         task.add_done_callback(partial(self._landed, lane, deliveries))
@@ -360,7 +350,7 @@ class Lanes:
     def _landed(self, lane: Lane, deliveries: Sequence[Delivery], task: asyncio.Task[None]) -> None:
         lane.flying = tuple(other for other in lane.flying if other is not task)
         lane.massal -= deliveries[0].urgency is Urgency.MASSAL
-        self._flights -= 1
+        self._room.flights -= 1
         error = None if task.cancelled() else task.exception()
         if self._parts.store.dead.is_set():
             self.is_halted = True  # nothing that flies from now on could be written down
@@ -377,7 +367,7 @@ class Lanes:
         """Not tried: leased still, and not before `until`."""
         back = list(deliveries)
         lane.push(back)
-        self._rows += len(back)
+        self._room.rows += len(back)
         if until and back:
             lane.wait(until, min(delivery.urgency for delivery in back), self._steady.now())
 

@@ -102,9 +102,8 @@ class Outcomes:
         return readings
 
     async def _hang_up(self, destination: Destination, is_everywhere: bool) -> None:
-        standings = self._parts.shaper.standings(self._steady.now()) if is_everywhere else []
-        for key in {destination.key, *(one.key for one in standings if one.connections_open)}:
-            await self._parts.transport.hang_up(key)
+        others = self._parts.shaper.open_keys() if is_everywhere else ()
+        await self._parts.transport.hang_up(destination.key, *others)
 
     def _fed_back(
         self,

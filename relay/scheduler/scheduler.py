@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 
 from relay.mail.delivery import Delivery
 from relay.mail.events import by_the_wall
-from relay.mail.instant import Instant
+from relay.mail.instant import SECOND, Instant
 from relay.mail.spent import Spent
 from relay.mail.urgency import Urgency
 from relay.scheduler.deadlines import Deadlines, waited_for
@@ -35,6 +35,7 @@ from relay.scheduler.outcomes import OTHER, Outcomes
 from relay.scheduler.parts import Parts
 from relay.scheduler.routing import Routing
 from relay.scheduler.steady import Steady
+from relay.shaping.keeping import CLOCK, step_of
 from relay.store.base import Ready, StoreDead, StoreError
 from relay.transports.base import Route
 
@@ -43,6 +44,7 @@ SWEEP: Final = 1.0  # seconds between two looks at what is due or over
 LAST_WRITES: Final = 15.0  # seconds that the last outcomes are waited for
 LAST_TRIES: Final = 3  # to keep what was learned, at the end
 RECALLED: Final = 60.0  # seconds after which a recall ends by itself
+NOTED: Final = 500  # domains with ready mail, to a turn of the loop
 WOKEN: Final = 5_000  # deliveries woken in one step
 OVER: Final = 500  # deliveries whose time is over, ended in one step
 
@@ -78,6 +80,8 @@ class Scheduler:
         self._kick = asyncio.Event()
         self._unsaved: dict[str, str] = {}
         self._uncorrected: list[Spent] = []
+        self._keeping = asyncio.Lock()
+        self._step = 0  # by so much the clock was set forward, as the store knows it
         self._ending: dict[tuple[int, int], asyncio.Task[None]] = {}
         self._is_stopping = False
         self._recalled_until = 0.0
@@ -90,11 +94,12 @@ class Scheduler:
         await store.recover(now)
         try:
             kept, spent = await store.load_shaping(), await store.load_spent()
+            self._step = step_of(kept)
             self.parts.shaper.restore(kept, now, spent)
         except ValueError as error:
             logger.error("%s", error)
         store.subscribe(self._on_ready)
-        self._on_ready(await store.ready())
+        await self._find_ready()
 
     async def run(self) -> None:
         """Keep what was learned, wake what is due, end what is over; until cancelled.
@@ -160,6 +165,11 @@ class Scheduler:
         await _tried(self._keep_learned(), "a pause could not be kept")
 
     async def _keep_learned(self, is_last: bool = False) -> None:
+        """One at a time: what could not be written must not come after what is newer."""
+        async with self._keeping:
+            await self._keep_now(is_last)
+
+    async def _keep_now(self, is_last: bool) -> None:
         now = self.steady.now()
         self._uncorrected += self.parts.shaper.corrections(now)
         if self._uncorrected:
@@ -170,6 +180,9 @@ class Scheduler:
                 self._uncorrected = correcting + self._uncorrected
                 raise
         self._unsaved.update(self.parts.shaper.dirty(now, is_last))
+        if abs(self.steady.step - self._step) >= SECOND:
+            self._step = self.steady.step
+            self._unsaved[CLOCK] = str(self._step)
         if self._unsaved:
             saving, self._unsaved = self._unsaved, {}
             try:
@@ -228,7 +241,7 @@ class Scheduler:
         await self.recall()
         self._lanes.forget()
         self.nudge()
-        self._on_ready(await self.parts.store.ready())
+        await self._find_ready()
 
     def nudge(self) -> None:
         """Look for work everywhere, now."""
@@ -240,9 +253,13 @@ class Scheduler:
         self._routing.more()
         self._kick.set()
 
+    async def keep(self) -> None:
+        """Write down what shaping knows by now. Raises StoreError: then it is tried again."""
+        await self._keep_learned()
+
     async def hang_up(self, destinations: Collection[str]) -> None:
         """A pause: end their idle sessions, all at once, and busy ones after their letter."""
-        await asyncio.gather(*map(self.parts.transport.hang_up, destinations))
+        await self.parts.transport.hang_up(*destinations)
 
     def flying(self) -> int:
         """How many jobs are being carried."""
@@ -253,6 +270,14 @@ class Scheduler:
         await self._ledger.flush()
 
     # --- between the parts
+
+    async def _find_ready(self) -> None:
+        """All that the store has, a few domains to a turn of the loop."""
+        ready = list(await self.parts.store.ready())
+        for n in range(0, len(ready), NOTED):
+            if n:
+                await asyncio.sleep(0)
+            self._on_ready(ready[n : n + NOTED])
 
     def _on_ready(self, where: Collection[Ready]) -> None:
         if not self._is_stopping:

@@ -180,6 +180,7 @@ class Road:
             config.hostname,
             self._may_fall_over,
             source,
+            shut=self._shut,
         )
         idle = settings.delivery.timeouts.idle.total_seconds()
         return SmtpTransport(
@@ -210,6 +211,13 @@ class Road:
         that says it included: never after a throttle or a block."""
         return self._classifier.is_guess(self._classifier.classify(reply, mx))
 
+    def _shut(self, host: str) -> str | None:
+        """The provider that an MX host belongs to, while mail for it is paused."""
+        owner = self.directory.owner_of(host)
+        if owner is None or not self.shaper.is_paused(owner, self.scheduler.steady.now()):
+            return None
+        return owner
+
     async def _depart(self, departure: Departure) -> Headers:
         assert self.pipeline is not None  # noqa: S101 - set by `use` before anything departs
         return await self.pipeline.depart(departure)
@@ -234,14 +242,17 @@ class Road:
         self._parts.router = self._mx = router
         self.directory.use(router, config.profiles)
 
-    def standings(self) -> list[Standing]:
-        """Of all destinations, by the moment that shaping goes by: asked by a clock that was set
-        forward it would forget its counts, and end its pauses."""
-        return self.shaper.standings(self.scheduler.steady.now())
+    def paused(self) -> Iterator[Standing]:
+        """What is paused, by the moment that shaping goes by: asked by a clock that was set forward
+        it would forget its counts, and end its pauses."""
+        now = self.scheduler.steady.now()
+        for key in self.shaper.shown_keys():
+            if self.shaper.is_paused(key, now):
+                yield self.shaper.shown(key, now)
 
     def each_standing(self) -> Iterator[Standing]:
-        """The same for gauges, without domains that a reaction paused: each is made when it is
-        come to, for of ten thousand one step would take half a second."""
+        """Of all destinations, for gauges, without domains that a reaction paused: each is made
+        when it is come to, for of ten thousand one step would take half a second."""
         for key in self.shaper.shown_keys():
             if not key.startswith("@"):
                 yield self.shaper.shown(key, self.scheduler.steady.now())
@@ -254,8 +265,7 @@ class Road:
         for event in told:
             emit(by_the_wall(event, steady.step))
         if told:
-            open_ones = [one.key for one in self.standings() if one.connections_open]
-            await self.scheduler.hang_up(open_ones)
+            await self.scheduler.hang_up(self.shaper.open_keys())
 
     async def start(self) -> None:
         """Recover, restore, and begin to send."""

@@ -44,6 +44,10 @@ class Deliveries(Protocol):
         """Look for work now."""
         ...
 
+    async def keep(self) -> None:
+        """Write down what shaping knows by now, or raise StoreError and try it again later."""
+        ...
+
     async def hang_up(self, destinations: Collection[str]) -> None:
         """End their idle sessions, and the busy ones after the letter that they carry."""
         ...
@@ -238,10 +242,7 @@ class Commands:
         return {"said": f"{_shown(key)} is paused until `resume`"}
 
     async def _hang_up(self, key: str) -> None:
-        keys = {key}
-        if key == EVERYTHING:
-            standings = self._shaper.standings(self._steady())
-            keys = {one.key for one in standings if one.connections_open}
+        keys = self._shaper.open_keys() if key == EVERYTHING else [key]
         with suppress(TimeoutError):
             async with asyncio.timeout(GOODBYES):
                 await self._deliveries.hang_up(keys)
@@ -269,7 +270,7 @@ class Commands:
 
     async def _keep(self, who: str, action: str, key: str, reason: str, now: Instant) -> None:
         await self._store.audit(who, action, key, reason, now)
-        await self._store.save_shaping(self._shaper.dirty(self._steady()), now)
+        await self._deliveries.keep()
 
     async def inbox_link(self, params: dict[str, Any], who: str) -> dict[str, Any]:
         """A signed link to an address' inbox."""

@@ -50,6 +50,10 @@ class Directory:
         profile = self._profiles.items().get(key)
         return profile.rates if profile else ()
 
+    def owner_of(self, host: str) -> str | None:
+        """The provider that an MX host belongs to; None: none."""
+        return self._profiles.owner_of(host)
+
     def key_of(self, domain: str) -> str | None:
         """A domain's destination; None where it is not known yet."""
         route = self._router.last(domain)

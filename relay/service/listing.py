@@ -5,6 +5,7 @@ Pages are counted and read in pieces, so that a listing of a million deliveries 
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -20,6 +21,7 @@ from relay.store.base import Depth, QueueRow, Selector
 LookUp = Callable[[Iterable[str]], Awaitable[None]]  # see Directory.look_up_new
 
 PIECE: Final = 2_000  # rows that are read at once to be counted
+AT_ONCE: Final = 100  # of them are shown in a turn of the loop: 5 ms
 OTHER: Final = "other"  # the sites without a provider
 
 
@@ -71,12 +73,13 @@ async def waiting(
         counts, by_domain = _of_depths(await store.depths(), wanted)
     else:
         counts, by_domain = await store.count(wanted), await _by_domain(store, wanted)
-    return _document(
-        {state.word: count for state, count in counts.items()},
-        by_domain,
-        [shapes.delivery(row, provider_of, why_now) for row in rows],
-        provider_of,
-    )
+    shown = []
+    for n, row in enumerate(rows, 1):
+        shown.append(shapes.delivery(row, provider_of, why_now))
+        if n % AT_ONCE == 0:
+            await asyncio.sleep(0)
+    by_word = {state.word: count for state, count in counts.items()}
+    return _document(by_word, by_domain, shown, provider_of)
 
 
 async def letter(

@@ -196,7 +196,7 @@ class Running:
         settings = self.config.settings
         await self._road.start()
         now = self._clock.now()
-        alerting.remember(self._alerts, self._road.standings(), now)
+        alerting.remember(self._alerts, self._road.paused(), now)
         stack.push_async_callback(self._say_what_waits)
         stack.push_async_callback(self._stop_road)
         key = link_key(self.config.state_dir)

@@ -300,8 +300,9 @@ class Shaping(Protocol):
         nothing else closes its destination."""
         ...
 
-    def closed_since(self, destination: str) -> Instant | None:
-        """Since when nothing but a probe goes there, refused probes included; None: it is open."""
+    def closed_since(self, destination: str, now: Instant) -> Instant | None:
+        """Since when nothing but a probe goes there, refused probes included, or a reaction has
+        paused it; None: it is open."""
         ...
 
     def standings(self, now: Instant) -> list[Standing]:
@@ -311,6 +312,10 @@ class Shaping(Protocol):
 
     def shown_keys(self) -> list[str]:
         """The keys of the same, to be looked at one by one with `shown`."""
+        ...
+
+    def open_keys(self) -> list[str]:
+        """The keys of the destinations with connections."""
         ...
 
     def shown(self, key: str, now: Instant) -> Standing:

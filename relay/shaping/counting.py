@@ -200,14 +200,16 @@ class Counting:
                 rows += [Spent(key, row.at, 0) for row in self._kept.pop(key)]
         return rows
 
-    def restore(self, spent: Iterable[Spent], now: Instant) -> None:
-        """What the store kept. Rows far ahead of the clock were written before it was set back:
-        they move with it, so that nothing is granted and nothing is stopped for ever."""
+    def restore(self, spent: Iterable[Spent], now: Instant, step: int = 0) -> None:
+        """What the store kept, by a clock that was set forward by `step` milliseconds after it was
+        written. Rows far ahead of the clock were written before it was set back: they move with
+        it, so that nothing is granted and nothing is stopped for ever."""
         for row in spent:
             self._kept.setdefault(row.key, []).append(row)
         for key, rows in self._kept.items():
-            by = now - rows[-1].at
-            if by < -AHEAD:
+            ahead = rows[-1].at + step - now
+            by = step - ahead if ahead > AHEAD else step
+            if by:
                 moved = [Spent(key, row.at + by, row.units) for row in rows]
                 self._moved += [Spent(key, row.at, 0) for row in rows] + moved
                 self._kept[key] = moved

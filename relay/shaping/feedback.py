@@ -19,12 +19,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, Final
 
 from relay.mail.classification import Action, Classification
 from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant, millis
 from relay.shaping.learned import Learned
+from relay.shaping.lengths import NOTHING, jitter, pause_length
 from relay.shaping.meaning import WEIGHT, Kind, Meaning, kind_of
 from relay.shaping.settings import PauseSettings
 from relay.shaping.spans import PACED
@@ -33,12 +33,8 @@ UNREACHED: Final = 3  # failures in a row after which a site rests as one
 REST: Final = 30 * SECOND  # its first rest; each following failure doubles it
 LONGEST_REST: Final = 15 * MINUTE
 DOUBLINGS: Final = 5  # of its connections after a rest, from one; then it has all of them
-JITTER: Final = (0.02, 0.12)  # of a pause
-GROWTH: Final = {Kind.THROTTLE: 1.5, Kind.BLOCK: 2.0, Kind.ADMINISTRATIVE: 1.0}
 ENOUGH: Final = 0.75  # of the pause that was enough: where the next one begins
 WAIT_FOR_ROOM: Final = 2 * HOUR  # how long room is waited for before one letter asks
-OF_A_DAY: Final = 3.0  # the growth where a day's quota is used up
-LONGEST_OF_A_DAY: Final = 6 * HOUR
 START: Final = 0.25  # of its limit: a provider without history
 RAMP: Final = 1.5  # its growth …
 RAMP_STEP: Final = 30 * SECOND  # … in so much time with letters
@@ -68,9 +64,6 @@ class Change(StrEnum):
     RESUMED = "resumed"
 
 
-_NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
-
-
 @dataclass(slots=True)
 class Standing:
     """One destination's state; `by_hand` pauses end by hand only."""
@@ -92,7 +85,7 @@ class Standing:
     carried: int = 0  # letters since a probe was accepted, up to a few
     length: int = 0  # milliseconds of the pause at hand
     # Kind → where its next pause begins.
-    enough: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
+    enough: Mapping[str, int] = field(default_factory=lambda: NOTHING)
     enough_at: Instant = 0
     closed_at: Instant = 0  # since when nothing but a probe goes there; 0: it is open
     refused_at: Instant = 0  # the last refusal, or the pause's beginning; of this process alone
@@ -113,6 +106,13 @@ class Standing:
         made.mode, made.kind = Mode(kept["mode"]), Kind(kept["kind"])
         return made
 
+    def later(self, step: int) -> Standing:
+        """The same, where all its moments are so many milliseconds later."""
+        for name in _MOMENTS:
+            if at := getattr(self, name):
+                setattr(self, name, at + step)
+        return self
+
 
 _KEPT: Final = (
     "until",
@@ -132,6 +132,9 @@ _KEPT: Final = (
     "last_reply",
     "last_reply_at",
 )
+
+
+_MOMENTS: Final = ("until", "since", "step_at", "enough_at", "closed_at", "last_reply_at")
 
 
 def is_late(state: Standing, began_at: Instant | None) -> bool:
@@ -181,8 +184,8 @@ def refused(
         learned.refused_too()
     if is_worse := WEIGHT[kind] > WEIGHT[state.kind]:
         state.kind = kind
-    state.length = _length(state, learned, now, settings)
-    state.until = max(state.until, now + int(state.length * _jitter(now)))
+    state.length = pause_length(state, learned, now, settings)
+    state.until = max(state.until, now + int(state.length * jitter(now)))
     if state.kind in (Kind.THROTTLE, Kind.BLOCK) and learned.blamed < PACED and learned.is_capped:
         room = learned.relief_at(now)  # before that it would only be refused again
         state.until = max(state.until, min(room, now + WAIT_FOR_ROOM))
@@ -207,27 +210,6 @@ def _is_of_rate_too(read: Classification, learned: Learned, now: Instant) -> boo
     return read.action is not Action.FIX_CONFIG and soon
 
 
-def _length(state: Standing, learned: Learned, now: Instant, settings: PauseSettings) -> int:
-    """Of the pause that a refusal begins."""
-    kind = state.kind
-    if kind is Kind.ADMINISTRATIVE:
-        return millis(settings.administrative)
-    first = millis(settings.throttle if kind is Kind.THROTTLE else settings.block)
-    if now - state.enough_at > DAY:
-        state.enough = _NOTHING  # a day without: begin as if nothing had been
-    begins = max(first, state.enough.get(kind.value, 0))
-    longest, growth = max(first, millis(settings.longest)), GROWTH[kind]
-    if kind is Kind.THROTTLE and learned.blamed >= PACED:
-        longest, growth = min(longest, max(first, LONGEST_OF_A_DAY)), OF_A_DAY
-    return int(min(begins * growth ** min(state.refusals, 40), longest))
-
-
-def _jitter(now: Instant) -> float:
-    low, high = JITTER
-    drawn = (now * 2654435761 % 2**32) / 2**32
-    return 1 + low + (high - low) * drawn
-
-
 def answered(
     state: Standing,
     said: Meaning,
@@ -243,9 +225,24 @@ def answered(
     if said is Meaning.ALIVE:
         return refused_itself(state, read, now, settings)
     if said is Meaning.UNREACHED:
+        if was_shown(state):  # whatever came of it, for its other recipients too
+            return _put_off(state, now, settings) if state.mode is Mode.PROBING else Change.NONE
         return unreached(state, reply, now, settings)
     state.is_asked = False
     return Change.NONE
+
+
+def was_shown(state: Standing) -> bool:
+    """A recipient was named at a door that people must open: there is one letter in some hours."""
+    return state.kind is Kind.ADMINISTRATIVE and state.is_asked and is_asking(state)
+
+
+def cut_short(state: Standing, now: Instant, settings: PauseSettings) -> None:
+    """The connection that a letter asked on did not last."""
+    if was_shown(state):
+        _put_off(state, now, settings)
+    else:
+        state.is_asked = False
 
 
 def _as_before(state: Standing, now: Instant) -> None:
@@ -279,14 +276,19 @@ def refused_itself(
     if state.mode is not Mode.PROBING:
         return Change.NONE
     if state.kind is Kind.ADMINISTRATIVE and read.action is not Action.BOUNCE_ADDRESS:
-        state.mode, state.is_asked = Mode.PAUSED, True
-        state.until = now + int(millis(settings.administrative) * _jitter(now))
-        return Change.PUT_OFF
+        return _put_off(state, now, settings)
     state.is_asked = False
     if state.kind is Kind.REST:
         _as_before(state, now)
         return Change.RESUMED
     return Change.NONE
+
+
+def _put_off(state: Standing, now: Instant, settings: PauseSettings) -> Change:
+    """It was the one letter of these hours, and told nothing of the door."""
+    state.mode, state.is_asked = Mode.PAUSED, True
+    state.until = now + int(millis(settings.administrative) * jitter(now))
+    return Change.PUT_OFF
 
 
 def accepted(state: Standing, learned: Learned, now: Instant, settings: PauseSettings) -> Change:

@@ -20,16 +20,26 @@ from relay.shaping.feedback import Mode, Standing
 from relay.shaping.learned import Learned
 from relay.shaping.reacting import Reacting
 from relay.shaping.settings import PauseSettings
-from relay.shaping.warmup import Warming
+from relay.shaping.warmup import Warming, Warmup
 
 FORGET: Final = 20_000  # destinations; above it those without any state are forgotten
 OTHERS: Final = ("fuse:", "meter:")  # kept by others under the same roof, or of old
+CLOCK: Final = "clock:step"  # by how much the clock was set forward since the start, as it is kept
 REACTION: Final = "reaction:"
 AGAIN: Final = MINUTE
 # Written for each letter that goes slowly; looking for circles would be a third of it.
 _COMPACT: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 AT_ONCE: Final = 250  # destinations to a look: ten thousand held the loop for 36 ms
 USUAL: Final = 10 * MINUTE  # the pause that all times of learning are made for
+
+
+def step_of(states: Mapping[str, str]) -> int:
+    """By how many milliseconds the clock had been set forward when these were kept; 0: it had not,
+    or that cannot be read."""
+    try:
+        return int(states.get(CLOCK) or 0)
+    except ValueError:
+        return 0
 
 
 class Keeping:
@@ -47,6 +57,7 @@ class Keeping:
         self._known: dict[str, Destination] = {}
         self._open: dict[str, int] = {}
         self._dirty: set[str] = set()
+        self._warmed_up: set[str] = set()  # whose warm-up is to be kept
         self._touched: set[str] = set()
         self._touched_kept_at: Instant = 0
         self._round: list[str] = []  # those of the last minute whose turn is still to come
@@ -98,6 +109,14 @@ class Keeping:
             warming = self._warming[key] = Warming(source=self._source)
         return warming
 
+    def _warmed_by(self, key: str, plan: Warmup, units: int, now: Instant) -> None:
+        """Letters were written that count for it."""
+        warming = self._warming_of(key)
+        warming.add(plan, units, now)
+        self._touched.add(key)
+        if warming.is_due:
+            self._warmed_up.add(key)
+
     def dirty(self, now: Instant, is_last: bool = False) -> Mapping[str, str]:
         """See Shaping.dirty."""
         changed: dict[str, str] = self._reacting.dirty()
@@ -105,6 +124,10 @@ class Keeping:
             changed[f"state:{key}"] = self._state_text(key)
         for key in self._dirty.union(self._due(now, is_last)):
             changed |= self._counts(key, now)
+        warming = self._warming if is_last else self._warmed_up
+        for key in warming:
+            changed[f"warmup:{key}"] = json.dumps(self._warming[key].dump(is_last))
+        self._warmed_up.clear()
         self._dirty.clear()
         self._forget()
         return changed
@@ -139,7 +162,7 @@ class Keeping:
                 texts[f"learned:{key}"] = _COMPACT(learned.dump())
                 learned.fold()
         if key in self._warming:
-            texts[f"warmup:{key}"] = json.dumps(self._warming[key].dump())
+            self._warmed_up.add(key)
         state = self._states.get(key)
         if state is not None and (state.is_new or self._is_provider(key)):
             texts[f"state:{key}"] = self._state_text(key)
@@ -164,29 +187,32 @@ class Keeping:
 
     def restore(self, states: Mapping[str, str], now: Instant, spent: Sequence[Spent] = ()) -> None:
         """See Shaping.restore."""
-        self._counting.restore(spent, now)
+        step = step_of(states)
+        self._counting.restore(spent, now, step)
         ours = [(name, text) for name, text in states.items() if name.startswith(REACTION)]
-        faults = self._reacting.restore(ours, now)
+        faults = self._reacting.restore(ours, now, step)
         for name, text in states.items():
-            if name.startswith((*OTHERS, REACTION)):
+            if name.startswith((*OTHERS, REACTION)) or name == CLOCK:
                 continue
             kind, _, key = name.partition(":")
             try:
-                self._take(kind, key, json.loads(text), now)
+                self._take(kind, key, json.loads(text), now, step)
             except (ValueError, KeyError, TypeError) as error:
                 faults.append(f"{name}: {type(error).__name__}: {error}")
         if faults:
             raise ValueError("what was learned could not all be read: " + "; ".join(faults))
 
-    def _take(self, kind: str, key: str, kept: Any, now: Instant) -> None:
+    def _take(self, kind: str, key: str, kept: Any, now: Instant, step: int) -> None:
+        if step:  # the moments in it are others from now on
+            self._dirty.add(key)
         if kind == "state":
-            self._states[key] = self._believed(Standing.load(kept), now)
+            self._states[key] = self._believed(Standing.load(kept).later(step), now)
             if "|" in key:
                 self._note_named(key)
         elif kind == "learned":
             self._learned[key] = Learned.load(kept, self._scale(), now)
         elif kind == "warmup":
-            warming = Warming.load(kept, now)
+            warming = Warming.load(kept, now, step)
             if warming.is_of(self._source):  # else another address begins anew
                 self._warming[key] = warming
         else:

@@ -108,8 +108,8 @@ def meaning(read: Classification | None, is_probing: bool) -> Meaning:
     if read.rule in _OWN:
         return Meaning.NOTHING
     if read.scope in (Scope.RECIPIENT, Scope.MESSAGE):
-        is_unsure = read.category is Category.NETWORK  # lost after the dot
-        return Meaning.NOTHING if is_unsure else Meaning.ALIVE
+        # Lost after the dot: nobody knows of the letter, but the connection did not last.
+        return Meaning.UNREACHED if read.category is Category.NETWORK else Meaning.ALIVE
     if read.action in (Action.SLOW_DOWN_PROVIDER, Action.FIX_CONFIG):
         return Meaning.REFUSAL
     if read.category is Category.GREYLISTED:

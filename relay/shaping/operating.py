@@ -89,12 +89,13 @@ class Operating(Keeping):
                 told.append(events.Resumed(now, label or named, key, LAPSED))
         return told
 
-    def closed_since(self, destination: str) -> Instant | None:
+    def closed_since(self, destination: str, now: Instant) -> Instant | None:
         """See Shaping.closed_since."""
         state = self._states.get(destination)
+        since = self._reacting.paused_since(destination, now)
         if state is None or state.mode not in CLOSED:
-            return None
-        return state.closed_at
+            return since
+        return state.closed_at if since is None else min(since, state.closed_at)
 
     def standings(self, now: Instant) -> list[base.Standing]:
         """See Shaping.standings."""
@@ -105,6 +106,10 @@ class Operating(Keeping):
         keys = {*self._known, *self._reacting.paused()}
         keys |= {k for k, s in self._states.items() if s.mode is not Mode.OK or self._named(k)}
         return sorted(keys)
+
+    def open_keys(self) -> list[str]:
+        """See Shaping.open_keys."""
+        return list(self._open)
 
     def _named(self, key: str) -> str | None:
         """A provider's name by its key alone: it may be paused before any letter went there."""

@@ -27,7 +27,8 @@ _KINDS: Final[dict[type[Lasting], str]] = {
 @dataclass(slots=True)
 class _Held:
     directive: Lasting
-    since: Instant
+    since: Instant  # it was asked for last
+    begun: Instant  # and first; a restart forgets that
 
 
 class Overrides:
@@ -42,10 +43,12 @@ class Overrides:
         or says something else."""
         kept = self._held.setdefault(directive.key, {})
         at = (_KINDS[type(directive)], directive.rule)
-        old = kept.get(at)
+        old, begun = kept.get(at), now
+        if old and now < old.directive.until:
+            begun = min(begun, old.begun)
         if old and old.directive.until > directive.until and old.since <= now:
             directive = replace(directive, until=old.directive.until)
-        kept[at] = _Held(directive, now)
+        kept[at] = _Held(directive, now, begun)
         if len(self._held) > self._many:
             self.prune(now)
             self._many = max(MANY, 2 * len(self._held))
@@ -60,6 +63,7 @@ class Overrides:
                 back = held.since - now
                 until = held.directive.until - back
                 held.since, held.directive = now, replace(held.directive, until=until)
+                held.begun = min(held.begun, now)
             if held.directive.until <= now:
                 del kept[at]
         if not kept:
@@ -88,6 +92,13 @@ class Overrides:
         pauses = (one.until for one in self.active(key, now) if isinstance(one, Pause))
         return max(pauses, default=None)
 
+    def paused_since(self, key: str, now: Instant) -> Instant | None:
+        """When the first pause began that lasts; None: it is not paused."""
+        if self.pause_until(key, now) is None:
+            return None
+        held = self._held[key].values()
+        return min(one.begun for one in held if isinstance(one.directive, Pause))
+
     def clear(self, key: str) -> bool:
         """By hand: nothing lasts there any more. False: nothing did."""
         return self._held.pop(key, None) is not None
@@ -110,14 +121,17 @@ class Overrides:
         ]
         return json.dumps(rows, separators=(",", ":")) if rows else ""
 
-    def load(self, text: str, now: Instant) -> list[str]:
-        """What :meth:`dump` wrote, without what is past; returns the keys that were paused, also
-        those whose pause is past. Raises ValueError, and then nothing is taken."""
+    def load(self, text: str, now: Instant, step: int = 0) -> list[str]:
+        """What :meth:`dump` wrote, each moment `step` milliseconds later, without what is past;
+        returns the keys that were paused, also those whose pause is past. Raises ValueError, and
+        then nothing is taken."""
         held: dict[str, dict[tuple[str, str], _Held]] = {}
         try:
             for kind, rule, key, since, until, what in json.loads(text) if text else ():
-                directive = _made(kind, str(rule), str(key), int(until), what)
-                held.setdefault(str(key), {})[str(kind), str(rule)] = _Held(directive, int(since))
+                directive = _made(kind, str(rule), str(key), int(until) + step, what)
+                held.setdefault(str(key), {})[str(kind), str(rule)] = _Held(
+                    directive, int(since) + step, int(since) + step
+                )
         except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"overrides: not what was kept: {error}") from None
         self._held = held

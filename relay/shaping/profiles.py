@@ -322,6 +322,11 @@ class Profiles:
         limits = [limit for limit in (site, key) if limit in self._limits]
         return self._site(key, limits)
 
+    def owner_of(self, host: str) -> str | None:
+        """The provider that an MX host belongs to; None: none."""
+        named = (name for name, one in self._profiles.items() if belongs(host, one.match))
+        return next(named, None)
+
     def _belongs_to(self, domain: str, site: str | None) -> None:
         limit = None if site is None else self._inner.get(site)
         if limit is not None:

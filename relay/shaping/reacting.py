@@ -111,6 +111,10 @@ class Reacting:
         """True while a rule's pause lasts."""
         return self._overrides.pause_until(key, now) is not None
 
+    def paused_since(self, key: str, now: Instant) -> Instant | None:
+        """When a rule's pause that lasts began; None: there is none."""
+        return self._overrides.paused_since(key, now)
+
     def shown(self, standing: Standing, now: Instant) -> Standing:
         """With what a rule's pause does to it, unless it is paused for longer."""
         until, other = self._overrides.pause_until(standing.key, now), standing.paused_until
@@ -131,15 +135,16 @@ class Reacting:
         self._kept |= changed
         return changed
 
-    def restore(self, states: Iterable[tuple[str, str]], now: Instant) -> list[str]:
-        """What was kept; returns what could not be read."""
+    def restore(self, states: Iterable[tuple[str, str]], now: Instant, step: int = 0) -> list[str]:
+        """What was kept, by a clock that was set forward by `step` milliseconds after that; returns
+        what could not be read."""
         faults = []
         for name, text in states:
             try:
                 if name == COUNTED:
                     self._reactions.load(text)
                 elif name == LASTING:
-                    self._paused = dict.fromkeys(self._overrides.load(text, now), "")
+                    self._paused = dict.fromkeys(self._overrides.load(text, now, step), "")
                 self._kept[name] = text
             except ValueError as error:
                 faults.append(f"{name}: {error}")

@@ -208,9 +208,10 @@ class RetrySettings(Settings):
 
 
 class LifeSettings(Settings):
-    """How long a letter is tried, by class, where it names no deadline."""
+    """How long a letter is tried, by class, where it names no deadline. Kritis never longer than a
+    day: a password's link of the day before yesterday helps nobody but a thief."""
 
-    kritis: Duration = timedelta(hours=24)
+    kritis: Duration = Field(default=timedelta(hours=24), le=timedelta(hours=24))
     mendesak: Duration = timedelta(days=3)
     transaksi: Duration = timedelta(days=5)
     massal: Duration = timedelta(days=5)

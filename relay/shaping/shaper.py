@@ -182,10 +182,9 @@ class Shaper(Waiting):
             feedback.wrote(state, now)
         self._learned_of(key).add(units, now)
         if profile.warmup is not None:
-            self._warming_of(key).add(profile.warmup, units, now)
+            self._warmed_by(key, profile.warmup, units, now)
         for name, plan in self._warmed(destination, domain):
-            self._warming_of(name).add(plan, units, now)
-            self._touched.add(name)
+            self._warmed_by(name, plan, units, now)
 
     def refund(
         self,

@@ -104,12 +104,13 @@ class Spans:
         else:
             _tell(self.tracks, units, now)
 
-    def room_at(self, units: int, share: float, now: Instant) -> Instant:
-        """When so many more fit below all ceilings."""
-        at = now
+    def room_at(self, units: int, share: float, now: Instant, is_urgent: bool = False) -> Instant:
+        """When so many more fit below all ceilings. Urgent letters have the whole of what was
+        borne: what others leave of it, and what `share` keeps back, is theirs."""
+        at, part = now, 1.0 if is_urgent else BELOW * share
         for track in self.tracks if self.is_capped else ():
             if track.cap is not None:
-                at = max(at, track.room_at(units, share, now))
+                at = max(at, track.room_at(units, part, now))
         return at
 
     def interval(self, share: float) -> float:

@@ -164,8 +164,8 @@ class Stopping(Operating):
             changed[f"{KEPT}:"] = json.dumps(kept) if kept else ""
         return changed
 
-    def _take(self, kind: str, key: str, kept: Any, now: Instant) -> None:
+    def _take(self, kind: str, key: str, kept: Any, now: Instant, step: int) -> None:
         if kind == KEPT:
             self._ourselves = Ourselves.load(kept, now)
         else:
-            super()._take(kind, key, kept, now)
+            super()._take(kind, key, kept, now, step)

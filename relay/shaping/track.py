@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from relay.mail.instant import Instant
 
 SLICES: Final = 60  # to a span; a slice counts until it is over as a whole
-BELOW: Final = 0.95  # of a ceiling: how far it is used
+BELOW: Final = 0.95  # of a ceiling: how far it is used; what is left is for urgent classes
 PARTS: Final = 6  # of a span: what was borne in the last two of them is no record yet
 RECORD: Final = 1.07  # of the counts before: from there on it is a record
 PRESSED: Final = 0.9  # of what may be used: a ceiling that was in the way
@@ -148,11 +148,11 @@ class Track:
         self.top = max(self.top, self.cap)
         self.high, self.is_pressed = 0, False
 
-    def room_at(self, units: int, share: float, now: Instant) -> Instant:
-        """When so many more fit below the ceiling; `now`: at once."""
+    def room_at(self, units: int, part: float, now: Instant) -> Instant:
+        """When so many more fit into that part of the ceiling; `now`: at once."""
         if self.cap is None:
             return now
-        excess = self.count(now) + units - max(self.least, int(self.cap * BELOW * share))
+        excess = self.count(now) + units - max(self.least, int(self.cap * part))
         if excess <= 0:
             return now
         grain = self.span // SLICES

@@ -52,7 +52,7 @@ class Waiting(Stopping):
         )
         if wait is not None:
             return wait
-        wait = self._learned_wait(destination, units, now, ahead)
+        wait = self._learned_wait(destination, units, now, ahead, urgency in URGENT)
         return wait or self._reacting.wait(destination.key, domain, now, ahead)
 
     def _stopped(
@@ -139,9 +139,11 @@ class Waiting(Stopping):
                 continue
             if said is Meaning.ALIVE:
                 feedback.refused_itself(own, read, now, self._pauses)
-                self._dirty.add(name)
+            elif said is Meaning.UNREACHED:
+                feedback.cut_short(own, now, self._pauses)
             else:
                 own.is_asked = False
+            self._dirty.add(name)
 
     def _asking(self, key: str, identity: Identity) -> list[Standing]:
         """The states of those names of a letter that the destination is asked for."""
@@ -240,7 +242,7 @@ class Waiting(Stopping):
         return told
 
     def _learned_wait(
-        self, destination: Destination, units: int, now: Instant, ahead: int
+        self, destination: Destination, units: int, now: Instant, ahead: int, is_urgent: bool
     ) -> Wait | None:
         key = destination.key
         state, learned = self._states.get(key), self._learned.get(key)
@@ -248,7 +250,7 @@ class Waiting(Stopping):
             return None  # one letter asks, whatever was learned
         share = 1.0 if state is None else state.share
         if learned is not None and learned.is_capped:
-            at = learned.room_at(units + ahead, share, now)
+            at = learned.room_at(units + ahead, share, now, is_urgent)
             if at > now:
                 why = f"what {key} bore before it refused: {telling.pace(learned)}"
                 learned.fold()

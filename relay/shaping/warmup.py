@@ -8,13 +8,14 @@ does not make the next one larger.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from relay.mail.instant import DAY, Instant
 
 USED: Final = 0.5  # of a day's letters: then the next day is larger
 FAR: Final = 3650 * DAY  # later than that nobody reckons
+AHEAD: Final = 50  # units, and a twentieth of a day's at most, that are kept before they are spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,9 @@ class Warming:
     is_frozen: bool = False  # we were blocked on this day
     is_over: bool = False
     source: str = ""  # the address that warms up; empty: the system chose it
+    # Of `sent`: what the store knows of, and how much more it is told; of this process alone.
+    safe: int = field(default=0, init=False, compare=False)
+    ahead_by: int = field(default=1, init=False, compare=False)
 
     def free_at(self, plan: Warmup, units: int, now: Instant) -> Instant:
         """When so many more may go; `now`: at once."""
@@ -101,6 +105,12 @@ class Warming:
         if not self.began_at:
             self.began_at = now
         self.sent += units
+        self.ahead_by = max(1, min(AHEAD, plan.of_day(self.day) // 20))
+
+    @property
+    def is_due(self) -> bool:
+        """It had better be kept at once: soon more is spent than the store knows of."""
+        return 2 * (self.safe - self.sent) < self.ahead_by
 
     def take_back(self, units: int, at: Instant | None) -> None:
         """Letters that :meth:`add` counted at `at` (None: last) were not written after all. Those
@@ -124,17 +134,21 @@ class Warming:
                 self.is_over = True
             self.day += 1
         self.began_at, self.sent, self.is_frozen = 0, 0, False
+        self.safe = 0
 
-    def dump(self) -> list[Any]:
-        """For the store."""
-        return [self.day, self.began_at, self.sent, self.is_frozen, self.is_over, self.source]
+    def dump(self, is_last: bool) -> list[Any]:
+        """For the store. Some more are told than were sent, unless it is the last call: after a
+        crash the day has a few letters less, and never more."""
+        self.safe = self.sent + (0 if is_last or not self.began_at else self.ahead_by)
+        return [self.day, self.began_at, self.safe, self.is_frozen, self.is_over, self.source]
 
     @classmethod
-    def load(cls, kept: list[Any], now: Instant) -> Warming:
-        """What :meth:`dump` gave; no day begins in the future, whatever the clock did meanwhile.
-        Raises TypeError."""
+    def load(cls, kept: list[Any], now: Instant, step: int = 0) -> Warming:
+        """What :meth:`dump` gave, its day so many milliseconds later; no day begins in the future,
+        whatever the clock did meanwhile. Raises TypeError."""
         made = cls(*kept)
-        made.began_at = min(made.began_at, now)
+        made.safe = made.sent
+        made.began_at = min(made.began_at + step, now) if made.began_at else 0
         return made
 
     def is_of(self, source: str) -> bool:

@@ -121,10 +121,10 @@ class Transport(Protocol):
         """One attempt for each delivery of the job in its order, or NotYet and nothing written."""
         ...
 
-    async def hang_up(self, destination: str) -> None:
-        """A pause: RSET and QUIT the idle sessions of a destination now, busy ones after the letter
-        that they carry. A reload hangs up nothing: fewer letters fly at once where fewer may be
-        open, and the sessions that are left over end by being idle."""
+    async def hang_up(self, *destinations: str) -> None:
+        """A pause: RSET and QUIT the idle sessions of these now, all at once, and busy ones after
+        the letter that they carry. A reload hangs up nothing: fewer letters fly at once where
+        fewer may be open, and the sessions that are left over end by being idle."""
         ...
 
     async def close(self) -> None:

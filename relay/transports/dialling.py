@@ -62,9 +62,11 @@ class Dialler:
         may_fall_over: MayFallOver,
         source: str | None = None,
         rng: random.Random | None = None,
+        shut: Callable[[str], str | None] = lambda host: None,
     ) -> None:
         """``addresses(host, is_route)`` looks a host up; ``helo`` is our name; ``may_fall_over``
-        is asked about what a host refused us with before MAIL, and which host it was."""
+        is asked about what a host refused us with before MAIL, and which host it was; ``shut``
+        names the paused provider that a host belongs to: it is asked of those in a mixed set."""
         self._addresses = addresses
         self._frontier = frontier
         self._contexts = contexts
@@ -73,6 +75,7 @@ class Dialler:
         self._helo = helo
         self._may_fall_over = may_fall_over
         self._source = source
+        self._shut = shut
         self._rng = rng or random.Random()  # noqa: S311 - spreads load, guards nothing
         self._clear = Memo(clock, BROKEN_TLS)
         self._plain_helo = Memo(clock, NO_EHLO)
@@ -113,7 +116,12 @@ class Dialler:
         """Each host's addresses in the order to be tried; or a host with what is wrong with it."""
         later: list[tuple[Host, str]] = []
         count = 0
+        is_mixed = route.destination.provider is None and not route.may_be_private
         for host in self._in_order(route.hosts):
+            if is_mixed and (owner := self._shut(host.name)) is not None:
+                text = f"{host.name} is {owner}'s, whose mail is paused"
+                yield host, "", Failure(FailureKind.UNREACHABLE, text)
+                continue
             found = await self._addresses(host.name, route.may_be_private)
             if isinstance(found, Failure):
                 yield host, "", found

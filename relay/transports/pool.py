@@ -132,10 +132,10 @@ class Pool:
                 return True
         return False
 
-    async def hang_up(self, destination: str) -> None:
-        """Say goodbye on the idle sessions of a destination; busy ones, and those being opened,
-        end after their letter, or at once where it may not go."""
-        await self._hang_up(lambda key: key == destination)
+    async def hang_up(self, *destinations: str) -> None:
+        """Say goodbye on the idle sessions of these destinations; busy ones, and those being
+        opened, end after their letter, or at once where it may not go."""
+        await self._hang_up(frozenset(destinations).__contains__)
 
     async def close(self) -> None:
         """Hang up everywhere and for good; busy sessions end after their letter."""

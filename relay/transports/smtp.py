@@ -105,9 +105,9 @@ class SmtpTransport:
             await session.gone()
             is_second = True  # the server had hung up while it was idle: once more, on a new one
 
-    async def hang_up(self, destination: str) -> None:
+    async def hang_up(self, *destinations: str) -> None:
         """See Transport.hang_up. Busy sessions end after the letter that they carry."""
-        await self._pool.hang_up(destination)
+        await self._pool.hang_up(*destinations)
 
     async def close(self) -> None:
         """See Transport.close. Waits for the goodbyes, not for letters under way."""

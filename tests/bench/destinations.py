@@ -124,7 +124,7 @@ class OtherSide:
             route_key=key,
         )
 
-    async def hang_up(self, destination: str) -> None:
+    async def hang_up(self, *destinations: str) -> None:
         pass
 
     async def close(self) -> None:

@@ -86,6 +86,7 @@ from tests.config.files import faults
             "limits.a.id.warmup.start: '500/h' is no number a day (write 500/day)",
         ),
         ("limits: {a.id: {warmup: {start: 5/day}}}", "limits.a.id.warmup.end: this key is missin"),
+        ("life: {kritis: 25h}", "life.kritis: "),
         ("dkim: {a: b}", "dkim: a list is expected here, not a mapping"),
         ("web: [3]", "web: a mapping of keys is expected here, not a list"),
         ("ingress: {backlog: null}", "ingress.backlog: a whole number is expected here, not noth"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta, timezone
 from typing import Any
@@ -60,6 +60,11 @@ class Deliveries:
     hung_up: list[list[str]] = field(default_factory=list)
     fails: bool = False
     never_ends: bool = False  # a goodbye
+    keeping: Callable[[], Awaitable[None]] | None = None
+
+    async def keep(self) -> None:
+        if self.keeping is not None:
+            await self.keeping()
 
     async def recall(self, domains: frozenset[str] | None = None) -> None:
         self.asked.append("recall " + ("all" if domains is None else ",".join(sorted(domains))))
@@ -131,6 +136,12 @@ class House:
     def steady(self) -> Instant:
         """The moment that shaping goes by."""
         return self.clock.at - self.step
+
+    def __post_init__(self) -> None:
+        self.deliveries.keeping = self._keep
+
+    async def _keep(self) -> None:
+        await self.store.save_shaping(self.shaper.dirty(self.steady()), self.clock.at)
 
     @property
     def commands(self) -> Commands:

@@ -55,3 +55,13 @@ def test_a_banner_is_read_by_the_rules_of_the_host_that_spoke(
     clock = SystemClock()
     road = Road(load(file), MemoryStore(), clock, Ids(), lambda event: None)
     assert road._may_fall_over(replies.parse(said, Stage.CONNECT), mx) is falls_over
+
+
+def test_a_host_is_shut_while_mail_for_its_provider_is_paused(tmp_path: Path) -> None:
+    file = tmp_path / "relay.yaml"
+    file.write_text("hostname: relay.lpse.example.go.id\nlab: true\n")
+    road = Road(load(file), MemoryStore(), SystemClock(), Ids(), lambda event: None)
+    hosts = ("aspmx.l.google.com", "mx.kampus.example.ac.id")
+    assert [road._shut(host) for host in hosts] == [None, None]
+    road.shaper.pause("gmail", None, "siti", road.scheduler.steady.now())
+    assert [road._shut(host) for host in hosts] == ["gmail", None]

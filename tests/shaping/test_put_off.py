@@ -11,6 +11,7 @@ from relay.shaping.base import Identity
 from relay.shaping.shaper import Shaper
 from tests.shaping.house import (
     BLOCK,
+    BUSY,
     DEAD,
     DOWN,
     GMAIL,
@@ -20,6 +21,7 @@ from tests.shaping.house import (
     OURS,
     SIGNING,
     THROTTLE,
+    UNCLEAR,
     admit,
     paused_until,
     shaper,
@@ -138,11 +140,21 @@ def test_a_pause_by_hand_is_ended_by_no_letter() -> None:
     assert admit(made, now + MINUTE, identity=ONE)  # somebody has seen to it
 
 
-@pytest.mark.parametrize("read", [LOST, SIGNING])
-def test_what_says_nothing_of_it_asks_anew(read: Classification) -> None:
+def test_what_says_nothing_of_it_asks_anew() -> None:
     made, now = shut()
-    assert hear(made, read, now) == []
+    assert hear(made, SIGNING, now) == []
     assert admit(made, now, identity=ONE)
+
+
+@pytest.mark.parametrize("read", [LOST, BUSY, UNCLEAR, DOWN])
+def test_a_letter_that_was_shown_there_was_the_one_of_these_hours(read: Classification) -> None:
+    """Its session broke after RCPT or after the dot, or a busy host said so: there would be one
+    each quarter of an hour else."""
+    made, now = shut()
+    assert hear(made, read, now, "451 4.3.2 not now") == [events.Paused]
+    assert hear(made, read, now, "451 4.3.2 not now") == []  # of its second recipient
+    assert paused_until(made, now) > now + 4 * HOUR
+    assert made.shown(GMAIL.key, now).why == NO_PTR
 
 
 @pytest.mark.parametrize(("read", "said"), [(OURS, NO_PTR), (BLOCK, "550 unusual rate")])
@@ -150,9 +162,20 @@ def test_an_unreached_one_rests_as_ever_and_is_no_new_block(
     read: Classification, said: str
 ) -> None:
     made, now = shut(said, read)
+    made.refund(GMAIL, "gmail.com", 1, now, identity=ONE)  # no RCPT was written
     assert hear(made, DOWN, now, "no connection within 30 s") == [events.Paused]
     assert paused_until(made, now) == now + 30 * SECOND
     assert made.shown(GMAIL.key, now).why == said
+
+
+def test_where_it_heals_by_itself_a_session_that_breaks_is_a_rest() -> None:
+    made, now = shut("550 unusual rate", BLOCK)
+    for minutes in (0.5, 0.5, 0.5, 1.0, 2.0):
+        assert hear(made, LOST, now) == [events.Paused]
+        assert paused_until(made, now) == now + minutes * MINUTE
+        now = paused_until(made, now)
+        assert admit(made, now, identity=ONE)
+    assert hear(made, None, now) == [events.Resumed]
 
 
 @pytest.mark.parametrize(("read", "said"), [(THROTTLE, "421 x"), (BLOCK, "550 unusual rate")])
@@ -171,7 +194,11 @@ def test_of_what_heals_by_itself_the_next_letter_asks_at_once(
 
 def test_a_name_of_ours_that_is_shut_out_is_asked_for_in_the_same_way() -> None:
     made, now = shut(OF_ONE)
-    assert hear(made, LOST, now) == []
+    assert hear(made, SIGNING, now) == []
+    assert admit(made, now, identity=ONE)
+    hear(made, LOST, now)  # a recipient was named
+    assert not admit(made, now + 4 * HOUR, identity=ONE)
+    now += 5 * HOUR
     assert admit(made, now, identity=ONE)
     hear(made, SPAM, now, began_at=NOW - SECOND)
     assert state(made, now, KEY) == "probing"

@@ -65,6 +65,23 @@ def test_a_pause_by_rule_lasts_survives_and_is_lifted_by_hand() -> None:
     assert admit(made, NOW)
 
 
+def test_a_pause_by_rule_closes_it_from_its_first_beginning() -> None:
+    made = use(shaper(), PauseFor(HOUR))
+    assert made.closed_since("gmail", NOW) is None
+    hear(made, NOW)
+    hear(made, NOW + MINUTE)  # it lasts until an hour after this one
+    assert made.closed_since("gmail", NOW + HOUR) == NOW
+    kept = {name: text for name, text in made.dirty(NOW + MINUTE).items() if text}
+    again = use(shaper(), PauseFor(HOUR))
+    again.restore(kept, NOW + 2 * MINUTE)
+    assert again.closed_since("gmail", NOW + 2 * MINUTE) == NOW + MINUTE  # what was kept of it
+    assert made.closed_since("gmail", NOW + HOUR + MINUTE) is None
+    hear(made, NOW + 3 * HOUR)
+    assert made.closed_since("gmail", NOW + 3 * HOUR + MINUTE) == NOW + 3 * HOUR
+    say(made, BLOCK, NOW + 3 * HOUR + MINUTE)
+    assert made.closed_since("gmail", NOW + 3 * HOUR + MINUTE) == NOW + 3 * HOUR
+
+
 def test_the_end_of_a_pause_by_rule_is_told_once() -> None:
     made = use(shaper(), PauseFor(2 * HOUR))
     hear(made, NOW)

@@ -91,7 +91,7 @@ def test_units_come_back_by_the_moment_they_were_spent_at() -> None:
         (BUSY, False, Meaning.UNREACHED),
         (UNCLEAR, False, Meaning.ALIVE),
         (UNCLEAR, True, Meaning.UNREACHED),
-        (LOST, False, Meaning.NOTHING),
+        (LOST, False, Meaning.UNREACHED),
         (GREY, True, Meaning.ALIVE),
         (DEAD, True, Meaning.ALIVE),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Literal
 
@@ -14,8 +15,11 @@ from hypothesis import strategies as st
 
 from relay.mail.instant import DAY, HOUR, MINUTE, SECOND, Instant, from_iso
 from relay.mail.spent import Spent
+from relay.mail.urgency import Urgency
 from relay.shaping import hours
+from relay.shaping.base import Reason
 from relay.shaping.destination import Destination, Profile, Rate, Sum
+from relay.shaping.feedback import Mode
 from relay.shaping.settings import PauseSettings
 from relay.shaping.shaper import Shaper
 from relay.shaping.warmup import Warmup
@@ -97,32 +101,32 @@ def test_resume_ends_a_providers_pause_with_one_letter() -> None:
 
 def test_it_is_closed_from_the_first_refusal_until_it_takes_a_letter_again() -> None:
     made = shaper()
-    assert made.closed_since("gmail") is None
+    assert made.closed_since("gmail", NOW) is None
     say(made, THROTTLE, NOW)
-    assert made.closed_since("gmail") == NOW
+    assert made.closed_since("gmail", NOW) == NOW
     at = paused_until(made, NOW) + 1
     assert admit(made, at)  # as a probe
-    assert made.closed_since("gmail") == NOW
+    assert made.closed_since("gmail", at) == NOW
     say(made, THROTTLE, at + SECOND)
-    assert made.closed_since("gmail") == NOW
+    assert made.closed_since("gmail", at + SECOND) == NOW
     again = Shaper(PauseSettings(), no_rates)
     again.restore(made.dirty(at + MINUTE), at + MINUTE)
-    assert again.closed_since("gmail") == NOW
+    assert again.closed_since("gmail", at + MINUTE) == NOW
     early = Shaper(PauseSettings(), no_rates)  # a clock that was set back
     early.restore({"state:gmail": json.dumps(_kept(again))}, NOW - HOUR)
-    assert early.closed_since("gmail") == NOW - HOUR
+    assert early.closed_since("gmail", NOW - HOUR) == NOW - HOUR
     at = paused_until(made, at + SECOND) + 1
     assert admit(made, at)
     say(made, None, at + SECOND)
-    assert made.closed_since("gmail") is None
+    assert made.closed_since("gmail", at + SECOND) is None
     made.pause("gmail", None, "siti", at + MINUTE)
-    assert made.closed_since("gmail") == at + MINUTE
+    assert made.closed_since("gmail", at + MINUTE) == at + MINUTE
     made.resume("gmail", "siti", at + 2 * MINUTE)
     assert state(made, at + 2 * MINUTE) == "probing"
-    assert made.closed_since("gmail") == at + MINUTE
+    assert made.closed_since("gmail", at + 2 * MINUTE) == at + MINUTE
     made.pause("yahoo", None, "siti", at)
     made.resume("yahoo", "siti", at + SECOND)
-    assert made.closed_since("yahoo") is None
+    assert made.closed_since("yahoo", at + SECOND) is None
 
 
 def _kept(made: Shaper) -> object:
@@ -345,3 +349,25 @@ def test_why_it_takes_no_mail_now_is_shown_though_nothing_was_refused() -> None:
     }
     made.pause("closed", None, "siti", at)
     assert {one.key: one.why for one in made.standings(at)}["closed"] == "siti"
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_urgent_letters_have_what_others_leave_of_a_learned_ceiling(share: float) -> None:
+    """A day's ceiling that an announcement has used up would hold a password's link for a day."""
+    made, now = shaper(), NOW
+    to = replace(GMAIL, profile=replace(GMAIL.profile, rates=()))
+    day = made._learned_of("gmail").tracks[5]
+    day.cap = 1_000.0
+    made._state(GMAIL).mode, made._state(GMAIL).share = Mode.SLOW, share
+    made._state(GMAIL).step_at = now + DAY
+    most = int(950 * share)
+    for _ in range(most):
+        now += SECOND
+        assert admit(made, now, to, urgency=Urgency.MASSAL)
+    for urgency in (Urgency.MASSAL, Urgency.TRANSAKSI):
+        wait = made.peek(to, "gmail.com", 1, now + SECOND, 0, urgency)
+        assert wait is not None and wait.reason is Reason.PACE
+    for n in range(1_000 - most):
+        now += SECOND
+        assert admit(made, now, to, urgency=Urgency.KRITIS if n % 2 else Urgency.MENDESAK)
+    assert not admit(made, now + SECOND, to, urgency=Urgency.KRITIS)  # it refused more than that

@@ -139,6 +139,7 @@ class House:
         helo: str = "relay.lpse.example.go.id",
         source: str | None = None,
         most_idle: int = 10,
+        shut: Callable[[str], str | None] = lambda host: None,
     ) -> None:
         self.addresses: dict[str, Sequence[str] | Failure] = {}
         self.bodies = {7: BODY}
@@ -154,6 +155,7 @@ class House:
             helo,
             may_fall_over,
             source,
+            shut=shut,
         )
         self.departures = Departures(depart or _unchanged, keys or {}, clock)
         self.transport = SmtpTransport(

@@ -11,6 +11,7 @@ import pytest
 from relay.clock import SystemClock
 from relay.mail.delivery import Failure, FailureKind
 from relay.mail.reply import Reply, Stage
+from relay.shaping.destination import Destination
 from relay.transports.base import Host
 from relay.transports.dialling import ENOUGH, MAX_ADDRESSES, Dialler, Unreached
 from relay.transports.forbidden import Frontier
@@ -18,7 +19,7 @@ from relay.transports.opening import Plan
 from relay.transports.ours import is_ours
 from relay.transports.session import Session
 from relay.transports.tls import Contexts
-from tests.transports.house import House, brief, job, route, to
+from tests.transports.house import PROFILE, House, brief, job, route, to
 from tests.transports.peer import GOODBYE, Cut, Hang, Hear, Peer, Script, hello, letter
 
 GOOD: Script = [*hello(), *letter(), *GOODBYE]
@@ -69,6 +70,36 @@ async def test_never_after_a_throttle_or_a_block(stage: Stage) -> None:
         assert not second.heard
     assert (attempt.stage, attempt.said()) == (stage, said)
     assert asked == [(said, "mx0.example.net")]
+
+
+@pytest.mark.parametrize("has_another", [True, False])
+async def test_of_a_mixed_set_no_host_of_a_paused_provider_is_dialled(has_another: bool) -> None:
+    """A site that names Google's host beside its own is a site of its own; Google's pause holds."""
+
+    def shut(host: str) -> str | None:
+        return "gmail" if host == "mx0.example.net" else None
+
+    async with Peer(GOOD) as first, Peer(GOOD) as second:
+        peers = (first, second) if has_another else (first,)
+        house = House(shut=shut)
+        attempt = await house.attempt(job(to(*peers)))
+        assert not first.heard
+        if has_another:
+            assert attempt.is_accepted and attempt.mx == "mx1.example.net"
+        else:
+            assert attempt.said() == "mx0.example.net is gmail's, whose mail is paused"
+        await house.close()
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+async def test_a_providers_own_mail_and_a_route_ask_nobody(is_own: bool) -> None:
+    """What lets a letter through to a provider has looked at its pause already."""
+    async with Peer(GOOD) as peer:
+        house = House(shut=lambda host: "gmail")
+        own = Destination("gmail", PROFILE, "gmail")
+        where = to(peer, destination=own if is_own else to().destination, may_be_private=not is_own)
+        assert (await house.attempt(job(where))).is_accepted
+        await house.close()
 
 
 async def test_never_once_mail_was_said() -> None:

@@ -177,6 +177,21 @@ async def test_hang_up_ends_the_idle_sessions_of_a_destination() -> None:
         await house.close()
 
 
+async def test_hosts_that_are_slow_to_part_are_told_all_at_once() -> None:
+    silent: Script = [*hello(), *letter(), Hear("QUIT"), Hang()]
+    async with Peer(silent) as peer, Peer(silent) as other:
+        house = House(brief(quit=20))
+        await house.attempt(job(to(peer)))
+        await house.attempt(job(to(other, destination=replace(to().destination, key="other"))))
+        parting = asyncio.create_task(house.transport.hang_up("example", "other"))
+        await peer.until(lambda: "QUIT" in peer.commands)
+        await other.until(lambda: "QUIT" in other.commands)
+        is_waiting = not parting.done()
+    await parting  # they are gone
+    await house.close()
+    assert is_waiting
+
+
 async def test_hang_up_says_rset_first_where_a_transaction_is_open() -> None:
     refused: Script = [Hear("MAIL"), Hear("RCPT"), Hear("DATA"), "250 a\n550 b\n554 c"]
     async with Peer([*hello(), *refused, Hear("RSET"), Hear("QUIT"), "250 ok\n221 bye"]) as peer:

@@ -193,7 +193,7 @@ class Simple:
         """See Shaping.is_paused."""
         return now < self._until.get(destination, 0)
 
-    def closed_since(self, destination: str) -> Instant | None:
+    def closed_since(self, destination: str, now: Instant) -> Instant | None:
         """See Shaping.closed_since."""
         return None
 
@@ -203,6 +203,10 @@ class Simple:
 
     def shown_keys(self) -> list[str]:
         """See Shaping.shown_keys."""
+        return []
+
+    def open_keys(self) -> list[str]:
+        """See Shaping.open_keys. None of these ever stops everything."""
         return []
 
     def shown(self, key: str, now: Instant) -> Standing:

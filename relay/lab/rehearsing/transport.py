@@ -68,18 +68,18 @@ class QuotaTransport:
                 return self._attempts(job, began, session.host, tls, results_or_not)
             is_second = True  # it had been hung up while it was idle: once more, on a new one
 
-    async def hang_up(self, destination: str) -> None:
+    async def hang_up(self, *destinations: str) -> None:
         """See Transport.hang_up; busy sessions end after the letter that they carry."""
-        for session in self._busy.get(destination, ()):
-            session.is_last = True
-        for footing in [one for one in self._idle if one[0] == destination]:
+        for destination in destinations:
+            for session in self._busy.get(destination, ()):
+                session.is_last = True
+        for footing in [one for one in self._idle if one[0] in destinations]:
             for session in list(self._idle[footing]):
                 self._drop_idle(footing, session)
 
     async def close(self) -> None:
         """See Transport.close."""
-        for destination in {*self._busy, *(footing[0] for footing in self._idle)}:
-            await self.hang_up(destination)
+        await self.hang_up(*{*self._busy, *(footing[0] for footing in self._idle)})
 
     def sessions(self, destination: str) -> tuple[int, int]:
         """Idle and busy sessions of a destination."""
