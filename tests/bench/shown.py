@@ -40,7 +40,11 @@ MILLION: Final = (
         "×",
         (("now", "drain_cpu_ms", "ms"), ("then", "cpu_ms_few", "ms")),
     ),
-    Line("`queue ls` through the socket", "queue_ls_s", "s", _cpu("queue_ls_cpu_s")),
+    Line(
+        "`queue ls` through the socket",
+        *("queue_ls_s", "s"),
+        (*_cpu("queue_ls_cpu_s"), ("the relay's answer", "queue_ls_call_s", "s")),
+    ),
     Line("`queue ls` reading the store", "queue_ls_store_s", "s", _cpu("queue_ls_store_cpu_s")),
     Line("a page of an inbox", "inbox_page_s", "s"),
     Line("`queue rm` of all of it", "rm_all_s", "s", _cpu("rm_all_cpu_s")),
