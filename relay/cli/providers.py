@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from time import sleep
 from typing import Annotated, Any, Final, NoReturn
@@ -36,6 +37,7 @@ COLUMNS = (
 
 CLEAR: Final = "\x1b[2J\x1b[H"
 EVERY: Final = 2.0  # seconds between two looks
+FRAME: Final = 3  # lines of the screen: the columns' names, how many others there are, the cursor
 
 WatchOption = Annotated[bool, typer.Option("--watch", help="anew every two seconds, until Ctrl-C")]
 ProviderArgument = Annotated[
@@ -80,14 +82,26 @@ def _rows(answer: list[dict[str, Any]], shown: Shown) -> list[list[object]]:
     ]
 
 
+def _worth_most(answer: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """So many of them, in their order: what is paused or slow before others, then by its queue."""
+    if len(answer) <= most:
+        return answer
+    ranked = sorted(answer, key=lambda row: (row["state"] == "ok", -row["queued"]))
+    chosen = {row["provider"] for row in ranked[:most]}
+    return [row for row in answer if row["provider"] in chosen]
+
+
 def _watch(site: Site) -> NoReturn:
-    """The table anew every two seconds, until Ctrl-C."""
-    shown = local(site.file)
+    """The table anew every two seconds, until Ctrl-C; on a screen what fits of it."""
+    shown, is_screen = local(site.file), sys.stdout.isatty()
     try:
         while True:
-            rows = _rows(site.call("providers")["providers"], shown)
-            typer.echo(CLEAR if sys.stdout.isatty() else "", nl=False)
-            table(list(COLUMNS), rows)
+            answer = site.call("providers")["providers"]
+            most = max(1, shutil.get_terminal_size().lines - FRAME) if is_screen else len(answer)
+            typer.echo(CLEAR if is_screen else "", nl=False)
+            table(list(COLUMNS), _rows(_worth_most(answer, most), shown))
+            if len(answer) > most:
+                typer.echo(f"… and {len(answer) - most:,} others: `lpse-relay providers`")
             sleep(EVERY)
     except KeyboardInterrupt:
         raise typer.Exit from None

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+import os
+import shutil
+import sys
+from functools import partial
 
+import pytest
+import typer
+
+from relay.cli import providers as cli_providers
+from relay.cli.providers import _worth_most
+from relay.cli.site import Site as ShownSite
+from relay.shaping.destination import Destination, Profile
 from tests.cli.house import Running, Site
 from tests.service.house import GMAIL
 
@@ -98,3 +108,29 @@ def test_no_relay_is_code_3(site: Site, words: tuple[str, ...]) -> None:
     answer = site.run(*words)
     assert (answer.code, answer.out) == (3, "")
     assert answer.err.startswith(f"lpse-relay: no relay answers at {site.state}/run/control.sock")
+
+
+def test_on_a_screen_what_matters_most_is_watched() -> None:
+    rows = [{"provider": f"d{n}", "state": "ok", "queued": n} for n in range(9)]
+    rows[4]["state"] = "paused"
+    assert [row["provider"] for row in _worth_most(rows, 3)] == ["d4", "d7", "d8"]
+    assert _worth_most(rows, 9) == rows
+
+
+def test_a_screen_is_not_overrun(
+    site: Site, known: Running, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def seen(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    for n in range(30):
+        to = Destination(f"mx{n}.example", Profile("default"))
+        known.call(partial(known.house.shaper.connect, to, known.house.clock.at))
+    monkeypatch.setattr(cli_providers, "sleep", seen)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((120, 12)))
+    with pytest.raises(typer.Exit):
+        cli_providers._watch(ShownSite.of(site.file, None))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "… and 22 others: `lpse-relay providers`"
+    assert len(lines) == 11 and lines[1].startswith("gmail")
