@@ -24,6 +24,7 @@ from relay.shaping.warmup import Warming, Warmup
 
 FORGET: Final = 20_000  # destinations; above it those without any state are forgotten
 OTHERS: Final = ("fuse:", "meter:")  # kept by others under the same roof, or of old
+SOURCE: Final = "source:address"  # that we dial from, as it is kept
 CLOCK: Final = "clock:step"  # by how much the clock was set forward since the start, as it is kept
 REACTION: Final = "reaction:"
 AGAIN: Final = MINUTE
@@ -42,6 +43,14 @@ def step_of(states: Mapping[str, str]) -> int:
         return 0
 
 
+def _is_of_address(kind: str, key: str, kept: Any) -> bool:
+    """True for what providers made of the address that we had: another one begins anew. A pause by
+    hand stays, and what they said of one of our names."""
+    if kind == "state":
+        return "|" not in key and not kept.get("by_hand")
+    return kind == "learned"
+
+
 class Keeping:
     """The records, and their texts."""
 
@@ -57,6 +66,8 @@ class Keeping:
         self._known: dict[str, Destination] = {}
         self._open: dict[str, int] = {}
         self._dirty: set[str] = set()
+        self._source_kept = ""
+        self._outdated: set[str] = set()  # names of what is kept of another address of ours
         self._warmed_up: set[str] = set()  # whose warm-up is to be kept
         self._touched: set[str] = set()
         self._touched_kept_at: Instant = 0
@@ -119,7 +130,10 @@ class Keeping:
 
     def dirty(self, now: Instant, is_last: bool = False) -> Mapping[str, str]:
         """See Shaping.dirty."""
-        changed: dict[str, str] = self._reacting.dirty()
+        changed: dict[str, str] = self._reacting.dirty() | dict.fromkeys(self._outdated, "")
+        self._outdated.clear()
+        if self._source != self._source_kept:
+            changed[SOURCE] = self._source_kept = self._source
         for key in self._dirty:
             changed[f"state:{key}"] = self._state_text(key)
         for key in self._dirty.union(self._due(now, is_last)):
@@ -189,14 +203,20 @@ class Keeping:
         """See Shaping.restore."""
         step = step_of(states)
         self._counting.restore(spent, now, step)
+        was = self._source_kept = states.get(SOURCE, "")
+        is_another = bool(was and self._source) and was != self._source
         ours = [(name, text) for name, text in states.items() if name.startswith(REACTION)]
         faults = self._reacting.restore(ours, now, step)
         for name, text in states.items():
-            if name.startswith((*OTHERS, REACTION)) or name == CLOCK:
+            if name.startswith((*OTHERS, REACTION)) or name in (CLOCK, SOURCE):
                 continue
             kind, _, key = name.partition(":")
             try:
-                self._take(kind, key, json.loads(text), now, step)
+                kept = json.loads(text)
+                if is_another and _is_of_address(kind, key, kept):
+                    self._outdated.add(name)
+                else:
+                    self._take(kind, key, kept, now, step)
             except (ValueError, KeyError, TypeError) as error:
                 faults.append(f"{name}: {type(error).__name__}: {error}")
         if faults:

@@ -371,3 +371,29 @@ def test_urgent_letters_have_what_others_leave_of_a_learned_ceiling(share: float
         now += SECOND
         assert admit(made, now, to, urgency=Urgency.KRITIS if n % 2 else Urgency.MENDESAK)
     assert not admit(made, now + SECOND, to, urgency=Urgency.KRITIS)  # it refused more than that
+
+
+def test_another_address_of_ours_inherits_no_block_and_no_ceiling() -> None:
+    def of(source: str) -> Shaper:
+        return Shaper(PauseSettings(), no_rates, source=source, is_ramping=False)
+
+    made, store = of("192.0.2.1"), dict[str, str]()
+    for n in range(30):
+        assert admit(made, NOW + n * 30 * SECOND)
+    now = NOW + 15 * MINUTE
+    say(made, BLOCK, now)
+    made.pause("yahoo", None, "siti", now)
+    store |= made.dirty(now)
+    assert store["source:address"] == "192.0.2.1"
+    for source, expected in (("192.0.2.1", "paused"), ("", "paused"), ("192.0.2.2", None)):
+        again = of(source)
+        again.restore(store, now)
+        assert {s.key: s.state for s in again.standings(now)}.get("gmail") == expected
+        assert again._learned.get("gmail") is None or expected
+        assert state(again, now, "yahoo") == "paused"
+    store |= again.dirty(now)
+    assert store["source:address"] == "192.0.2.2"
+    assert store["state:gmail"] == store["learned:gmail"] == ""
+    last = of("192.0.2.2")
+    last.restore({name: text for name, text in store.items() if text}, now)
+    assert state(last, now, "yahoo") == "paused" and "gmail" not in last._states
