@@ -105,11 +105,13 @@ class Spans:
             _tell(self.tracks, units, now)
 
     def room_at(self, units: int, share: float, now: Instant, is_urgent: bool = False) -> Instant:
-        """When so many more fit below all ceilings. Urgent letters have the whole of what was
-        borne: what others leave of it, and what `share` keeps back, is theirs."""
-        at, part = now, 1.0 if is_urgent else BELOW * share
-        for track in self.tracks if self.is_capped else ():
+        """When so many more fit below all ceilings. Of the long spans, which nothing paces, urgent
+        letters have the whole of what was borne: what others leave of it, and what `share` keeps
+        back, is theirs."""
+        at = now
+        for n, track in enumerate(self.tracks if self.is_capped else ()):
             if track.cap is not None:
+                part = 1.0 if is_urgent and n >= PACED else BELOW * share
                 at = max(at, track.room_at(units, part, now))
         return at
 
