@@ -326,3 +326,9 @@ def test_a_rate_is_shown_as_it_may_be_written(text: str) -> None:
 def test_what_is_no_rate(said: object, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         LimitSettings.model_validate({"rate": said})
+
+
+def test_a_host_belongs_to_its_provider_on_label_boundaries() -> None:
+    book = Profiles(shipped())
+    hosts = ("aspmx.l.google.com", "mx.notgoogle.com", "mta5.am0.yahoodns.net", "mx.kampus.ac.id")
+    assert [book.owner_of(host) for host in hosts] == ["gmail", None, "yahoo", None]

@@ -211,3 +211,14 @@ def test_a_name_of_ours_that_is_shut_out_is_asked_for_in_the_same_way() -> None:
     hear(made, SPAM, now + 5 * HOUR)
     hear(made, None, now + 5 * HOUR)
     assert state(made, now + 5 * HOUR, KEY) == "slow"
+
+
+def test_a_name_that_is_throttled_is_asked_for_anew_where_the_session_breaks() -> None:
+    made, now = shaper(), NOW
+    said = "421 4.7.26 your DKIM domain [lpse.one.go.id] is sent too fast"
+    hear(made, THROTTLE, now, said)
+    now = paused_until(made, now, KEY)
+    assert admit(made, now, identity=ONE)
+    assert not admit(made, now, identity=ONE)
+    hear(made, LOST, now)
+    assert admit(made, now, identity=ONE)
