@@ -47,7 +47,7 @@ def _is_of_address(kind: str, key: str, kept: Any) -> bool:
     """True for what providers made of the address that we had: another one begins anew. A pause by
     hand stays, and what they said of one of our names."""
     if kind == "state":
-        return "|" not in key and not kept.get("by_hand")
+        return "|" not in key and not kept["by_hand"]
     return kind == "learned"
 
 

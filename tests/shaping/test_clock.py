@@ -97,6 +97,13 @@ def test_a_step_that_cannot_be_read_is_none() -> None:
     assert paused_until(again, NOW) == paused_until(made, NOW)
 
 
+def test_what_was_kept_of_another_address_and_cannot_be_read_is_named() -> None:
+    again = Shaper(PauseSettings(), no_rates, source="192.0.2.2", is_ramping=False)
+    kept = {"source:address": "192.0.2.1", "state:x": "[1]", "state:y": "{}"}
+    with pytest.raises(ValueError, match=r"state:x: TypeError.*state:y: KeyError"):
+        again.restore(kept, NOW)
+
+
 def test_who_has_connections_is_known_by_key() -> None:
     made = shaper()
     assert made.open_keys() == []
