@@ -68,13 +68,13 @@ class ControlServer:
             uid = _peer_uid(writer.get_extra_info("socket"))
             if uid not in (0, os.geteuid()):
                 await reader.readline()  # heard first, so that the refusal is read
-                _write(writer, _refused(f"uid {uid} may not control this relay"))
+                await _write(writer, _refused(f"uid {uid} may not control this relay"))
                 return
             while line := await reader.readline():
-                await _write_long(writer, await self._answer(line, _name(uid)))
+                await _write(writer, await self._answer(line, _name(uid)))
                 await writer.drain()
         except ValueError:
-            _write(writer, _refused(f"a request is one line of at most {LINE_LIMIT} octets"))
+            await _write(writer, _refused(f"a request is one line of at most {LINE_LIMIT} octets"))
         except ConnectionError:
             return
         except asyncio.CancelledError:
@@ -116,13 +116,8 @@ def _refused(message: str) -> dict[str, Any]:
     return {"ok": False, "error": message}
 
 
-def _write(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:
-    writer.write(_json(answer | {"protocol": PROTOCOL}).encode() + b"\n")
-
-
-async def _write_long(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:
-    """The same line, where a list of a hundred thousand in it is written some to a turn of the
-    loop."""
+async def _write(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:
+    """One line; a list of a hundred thousand in it some to a turn of the loop."""
     begins = "{"
     for name, value in (answer | {"protocol": PROTOCOL}).items():
         writer.write(f"{begins}{_json(name)}:".encode())

@@ -305,13 +305,9 @@ class Shaping(Protocol):
         paused it; None: it is open."""
         ...
 
-    def standings(self, now: Instant) -> list[Standing]:
-        """All destinations that have a state worth showing, and the domains that a reaction
-        paused (`@domain`). Of ten thousand this takes a while: see `shown_keys`."""
-        ...
-
     def shown_keys(self) -> list[str]:
-        """The keys of the same, to be looked at one by one with `shown`."""
+        """The keys of all destinations that have a state worth showing, and of the domains that a
+        reaction paused (`@domain`); of ten thousand, `shown` is asked for some at a time."""
         ...
 
     def open_keys(self) -> list[str]:

@@ -98,7 +98,7 @@ class Operating(Keeping):
         return state.closed_at if since is None else min(since, state.closed_at)
 
     def standings(self, now: Instant) -> list[base.Standing]:
-        """See Shaping.standings."""
+        """All of them at once; see Shaping.shown_keys."""
         return [self.shown(key, now) for key in self.shown_keys()]
 
     def shown_keys(self) -> list[str]:

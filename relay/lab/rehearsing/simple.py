@@ -197,10 +197,6 @@ class Simple:
         """See Shaping.closed_since."""
         return None
 
-    def standings(self, now: Instant) -> list[Standing]:
-        """See Shaping.standings."""
-        return []
-
     def shown_keys(self) -> list[str]:
         """See Shaping.shown_keys."""
         return []
